@@ -1,0 +1,48 @@
+"""What moves, and how (section 6.1)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor
+
+from ..functionals import Derivative, Particles
+from ._optimizers import Optimizer
+
+
+class Dynamics(ABC):
+    """Turns derivatives into motion: one step of algorithm 1, 2 or 3.
+
+    Parameters
+    ----------
+    optimizer : callable () -> Optimizer
+        Makes the optimizer of each moving quantity.
+    """
+
+    def __init__(self, optimizer: Callable[[], Optimizer]) -> None:
+        self.optimizer = optimizer
+
+    @abstractmethod
+    def step(self, particles: Particles, derivative: Derivative) -> Particles:
+        """The particles after one step; those passed in stay as they are."""
+
+
+class FeatureDriven(Dynamics):
+    """Features move, label distributions are those of the moved samples ("fd", algorithm 1)."""
+
+    def __init__(self, optimizer: Callable[[], Optimizer]) -> None:
+        super().__init__(optimizer)
+        self._features = optimizer()
+
+    def step(self, particles: Particles, derivative: Derivative) -> Particles:
+        return particles.moved(particles.x + self._features.displacement(velocity(particles.a, derivative.features)))
+
+
+def velocity(mass: Tensor, gradient: Tensor) -> Tensor:
+    """Minus the Wasserstein gradient at a particle of mass a_i (eq. 17): ``-(1/a_i) dF/dx_i``."""
+    return gradient.div(-mass[:, None])
+
+
+DYNAMICS: dict[str, type[Dynamics]] = {"fd": FeatureDriven}
+"""The dynamics by name."""

@@ -1,0 +1,120 @@
+"""The loop of a flow: evaluate, look whether to stop, step (algorithms 1-3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..functionals import BoundFunctional, Particles
+from ._dynamics import Dynamics
+
+BLOW_UP = 10.0
+"""A flow that climbs to this multiple of its starting objective diverges."""
+
+
+@dataclass
+class Flow:
+    """A flow that has run.
+
+    Parameters
+    ----------
+    particles : Particles
+        The final state.
+    objective : list of float
+        Objective at the start and after each step, ``n_iter + 1`` values.
+    status : {"converged", "max_iter", "diverged", "stopped"}
+        Why it ended; "stopped" is a wish of the monitor.
+    frames : list of Tensor of shape (n, d)
+        Features at times spread evenly over the flow, the first and the last included.
+    """
+
+    particles: Particles
+    objective: list[float]
+    status: str
+    frames: list[Tensor] = field(default_factory=list)
+
+    @property
+    def n_iter(self) -> int:
+        return len(self.objective) - 1
+
+
+def integrate(
+    functional: BoundFunctional,
+    particles: Particles,
+    dynamics: Dynamics,
+    *,
+    max_iter: int = 200,
+    tol: float = 1e-3,
+    n_iter_no_change: int = 5,
+    n_frames: int = 0,
+    monitor: Callable[[int, float, Particles], bool] | None = None,
+) -> Flow:
+    """Run the flow from `particles`.
+
+    Parameters
+    ----------
+    functional : BoundFunctional
+        What to descend.
+    dynamics : Dynamics
+        What moves, with its optimizer.
+    max_iter : int
+        Largest number of steps.
+    tol, n_iter_no_change : float, int
+        The flow has converged when the best objective has not fallen by a fraction `tol` for `n_iter_no_change` steps.
+    n_frames : int
+        Frames to keep.
+    monitor : callable (step, objective, particles) -> bool, optional
+        Called after each step; True ends the flow.
+
+    Returns
+    -------
+    Flow
+        Where the objective blows up or is not finite, the last state before that, with status "diverged".
+    """
+    objective, frames = [], _Frames(n_frames)
+    best, best_step, status, previous = math.inf, 0, "max_iter", particles
+    for step in range(max_iter + 1):
+        derivative = functional.evaluate(particles)
+        value = derivative.value.item()
+        if not math.isfinite(value) or (step and value > objective[0] + BLOW_UP * abs(objective[0])):
+            particles, status = previous, "diverged"
+            break
+        objective.append(value)
+        frames.add(particles.x)
+        if value < best - tol * abs(best) or step == 0:
+            best, best_step = value, step
+        if step and monitor is not None and monitor(step, value, particles):
+            status = "stopped"
+            break
+        if step - best_step >= n_iter_no_change:
+            status = "converged"
+            break
+        if step < max_iter:
+            previous, particles = particles, dynamics.step(particles, derivative)
+    return Flow(particles, objective or [value], status, frames.spread(particles.x))
+
+
+class _Frames:
+    """Keeps at most twice the frames asked for, at even strides, without knowing how many steps there will be."""
+
+    def __init__(self, n_frames: int) -> None:
+        self.n_frames, self.stride, self.seen, self.kept = n_frames, 1, 0, []
+
+    def add(self, x: Tensor) -> None:
+        if self.n_frames and self.seen % self.stride == 0:
+            if len(self.kept) == 2 * self.n_frames:
+                self.kept, self.stride = self.kept[::2], 2 * self.stride
+            if self.seen % self.stride == 0:
+                self.kept.append(x)
+        self.seen += 1
+
+    def spread(self, last: Tensor) -> list[Tensor]:
+        """`n_frames` of those kept, evenly spread, ending with `last`."""
+        if not self.n_frames:
+            return []
+        end = len(self.kept) - 1
+        chosen = [self.kept[round(i * end / max(self.n_frames - 1, 1))] for i in range(self.n_frames)]
+        return [*chosen[:-1], last]

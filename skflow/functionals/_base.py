@@ -1,0 +1,92 @@
+"""What functionals are evaluated on, and what they give back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor
+
+from ..transport import LabelledPoints
+
+
+@dataclass
+class Particles(LabelledPoints):
+    """The source samples in motion: ``rho_N = sum_i a_i delta_(x_i, y_i)`` (section 4.2), sorted by class.
+
+    Parameters
+    ----------
+    x, y, a : Tensor
+        See :class:`~skflow.transport.LabelledPoints`.
+    classes : ndarray of shape (n_classes,)
+        The label of each class code.
+    order : Tensor of shape (n,), int64
+        Row of the user's data that each particle comes from.
+    """
+
+    classes: np.ndarray
+    order: Tensor
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: np.ndarray,
+        y: np.ndarray,
+        *,
+        class_weight: str | None = "balanced",
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Particles:
+        """Particles for features `X` (n, d) with labels `y` (n,).
+
+        `class_weight` "balanced" gives every class the same mass, None every sample the same weight.
+        """
+        classes, codes = np.unique(y, return_inverse=True)
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
+        counts = np.bincount(codes)
+        weights = 1 / (len(classes) * counts[codes]) if class_weight == "balanced" else np.full(len(codes), 1 / len(codes))
+        return cls(
+            torch.tensor(np.asarray(X)[order], dtype=dtype, device=device),
+            torch.as_tensor(codes, device=device),
+            torch.as_tensor(weights, dtype=dtype, device=device),
+            classes,
+            torch.as_tensor(order, device=device),
+        )
+
+    def in_data_order(self, values: Tensor) -> Tensor:
+        """Rows of `values` (n, ...), which go with the particles, in the order of the user's data."""
+        return torch.empty_like(values).index_copy_(0, self.order, values)
+
+
+@dataclass
+class Derivative:
+    """Value of a functional and its derivatives at the particles' present state."""
+
+    value: Tensor
+    """F, a scalar."""
+    features: Tensor
+    """dF/dx_i, shape (n, d)."""
+
+
+class Functional(BaseEstimator, ABC):
+    """A functional F of labelled particles, a term of eq. 12.
+
+    Subclasses are parameter objects in scikit-learn's manner: the constructor stores parameters, state lives in what
+    :meth:`bind` returns. Each has a ``weight`` that multiplies value and derivatives.
+    """
+
+    @abstractmethod
+    def bind(self, particles: Particles) -> BoundFunctional:
+        """Check the parameters against the starting particles and prepare what stays the same during a flow."""
+
+
+class BoundFunctional(ABC):
+    """A functional made ready for one flow; holds what survives from step to step."""
+
+    @abstractmethod
+    def evaluate(self, particles: Particles) -> Derivative:
+        """Value and derivatives at the particles' present state, the functional's weight included."""

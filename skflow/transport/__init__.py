@@ -1,0 +1,28 @@
+"""Optimal transport between labelled point clouds: torch tensors in, torch tensors out."""
+
+from ._correspondence import class_coupling, resolve_correspondence
+from ._entropic import EntropicSolver
+from ._exact import ExactSolver
+from ._gaussian import bures_wasserstein, class_factor
+from ._ground_cost import mean_ground_cost, squared_distances
+from ._label_distances import LABEL_DISTANCES, label_distance_matrix, make_label_cost
+from ._plan import TransportPlan
+from ._points import LabelledPoints
+from ._problem import TransportProblem
+
+__all__ = [
+    "LABEL_DISTANCES",
+    "EntropicSolver",
+    "ExactSolver",
+    "LabelledPoints",
+    "TransportPlan",
+    "TransportProblem",
+    "bures_wasserstein",
+    "class_coupling",
+    "class_factor",
+    "label_distance_matrix",
+    "make_label_cost",
+    "mean_ground_cost",
+    "resolve_correspondence",
+    "squared_distances",
+]

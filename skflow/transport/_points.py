@@ -1,0 +1,61 @@
+"""A labelled dataset as a discrete measure on features x labels (section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class LabelledPoints:
+    """The measure ``sum_i a_i delta_(x_i, y_i)``, kept sorted by class so that a class is a slice.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+        Features.
+    y : Tensor of shape (n,), int64
+        Class codes ``0 .. n_classes - 1`` in ascending order; every class has a point.
+    a : Tensor of shape (n,)
+        Positive weights that sum to one.
+    """
+
+    x: Tensor
+    y: Tensor
+    a: Tensor
+    slices: list[slice] = field(init=False, repr=False)
+    """Where each class lies in `x`, `y` and `a`."""
+    mass: Tensor = field(init=False, repr=False)
+    """Class masses ``p_k``, shape (n_classes,)."""
+    within: Tensor = field(init=False, repr=False)
+    """Weights within the own class, ``a_i / p_{y_i}``, shape (n,)."""
+
+    def __post_init__(self) -> None:
+        ends = torch.bincount(self.y).cumsum(0).tolist()
+        self.slices = [slice(start, end) for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+        self.mass = torch.stack([self.a[s].sum() for s in self.slices])
+        self.within = self.a / self.mass[self.y]
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.slices)
+
+    def class_sums(self, values: Tensor) -> Tensor:
+        """Sums over each class of `values` (n,) or (n, q): a tensor of (n_classes,) or (n_classes, q)."""
+        out = values.new_zeros(self.n_classes, *values.shape[1:])
+        return out.index_add_(0, self.y, values)
+
+    def class_means(self) -> Tensor:
+        """The weighted mean of every class, shape (n_classes, d)."""
+        return self.class_sums(self.within[:, None] * self.x)
+
+    def moved(self, x: Tensor) -> LabelledPoints:
+        """The same points with other features."""
+        return replace(self, x=x)
+
+    def only(self, k: int) -> LabelledPoints:
+        """Class `k` alone, as a probability measure with a single class."""
+        s = self.slices[k]
+        return LabelledPoints(self.x[s], torch.zeros_like(self.y[s]), self.within[s])

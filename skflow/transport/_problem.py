@@ -1,0 +1,162 @@
+"""One transport problem of the OTDD: its value, its gradient in the source features, its class coupling (eq. 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ._ground_cost import add_label_cost, distances_from_inner
+from ._label_distances import Features, LabelCost
+from ._plan import TransportPlan
+from ._points import LabelledPoints
+
+
+class Solver(Protocol):
+    """What :class:`TransportProblem` asks of a solver."""
+
+    def solve(self, cost: Tensor) -> TransportPlan: ...
+
+
+@dataclass
+class Evaluation:
+    """Value and derivatives of a transport problem at given features."""
+
+    value: Tensor
+    gradient: Tensor
+    """dF/dx, shape (n, d)."""
+    class_mass: Tensor
+    """Mass that the plan moves between classes, ``P_kl``, shape (K, K')."""
+    marginal_error: float
+    converged: bool
+    n_iter: int
+
+
+class TransportProblem:
+    """Optimal transport between labelled points under ``||x - x'||^2 + label_weight W2^2(y, y')``.
+
+    Everything that depends on the target alone is computed once; plan, cost and label plan live in buffers that are
+    reused from step to step (three matrices of n x m at most).
+
+    Parameters
+    ----------
+    source, target : LabelledPoints
+        The two sides; `source` gives weights and labels, its features are passed to :meth:`evaluate`.
+    solver : callable (a, b) -> Solver
+        Makes the solver from the two weight vectors.
+    label_cost : callable (source, target) -> LabelCost
+        Makes the label part.
+    label_weight : float
+        Weight of the label distance in the ground cost.
+    label_path : bool
+        Whether the gradient follows the dependence of the label distributions on the features.
+    refresh_tol : float
+        See :class:`RefreshRule`.
+    """
+
+    def __init__(
+        self,
+        source: LabelledPoints,
+        target: LabelledPoints,
+        *,
+        solver: Callable[[Tensor, Tensor], Solver],
+        label_cost: Callable[[LabelledPoints, LabelledPoints], LabelCost],
+        label_weight: float = 1.0,
+        label_path: bool = True,
+        refresh_tol: float = 2e-3,
+    ) -> None:
+        self.source, self.target = source, target
+        self.solver, self.label_cost = solver(source.a, target.a), label_cost(source, target)
+        self.label_weight, self.label_path = label_weight, label_path
+        self.refreshes = RefreshRule(refresh_tol)
+        self._class_mass = torch.outer(source.mass, target.mass)
+        self._square_target = target.x.square().sum(1)
+        self._inner = target.x.new_empty(len(source.a), len(target.a))
+        self._of_class = torch.nn.functional.one_hot(target.y, target.n_classes).to(target.x.dtype)
+
+    def evaluate(self, x: Tensor, x_target: Tensor | None = None) -> Evaluation:
+        """Solve at source features `x` (n, d); `x_target` (m, d) replaces the target's own features if given.
+
+        The gradient is that of the value in `x` alone, by the envelope theorem (no derivative of the plan):
+        ``2 (a_i x_i - sum_j pi_ij x'_j)`` plus ``label_weight sum_kl P_kl dD_kl/dx_i`` where `label_path` is set.
+        """
+        features = self._features(x, x_target)
+        distances, overestimate = self._label_distances(features)
+        cost = distances_from_inner(features.inner, features.square, features.square_target)
+        add_label_cost(cost, self.label_weight * distances, self.source, self.target)
+        solved = self.solver.solve(cost)
+        if overestimate is not None:
+            self.refreshes.adapt(overestimate / abs(solved.value.item()))
+
+        class_mass = self._class_mass = self.source.class_sums(solved.plan @ self._of_class)
+        joint, row, extra = solved.plan, self.source.a.clone(), None
+        if self.label_path and self.label_weight > 0:
+            extra = self.label_cost.pull_back(self.label_weight * class_mass, features, joint, row)
+        gradient = torch.addmm(row[:, None] * x, joint, features.x_target, alpha=-1).mul_(2)
+        if extra is not None:
+            gradient += extra
+        return Evaluation(
+            solved.value, gradient, class_mass, solved.marginal_error, solved.converged, solved.n_iter
+        )
+
+    def _label_distances(self, features: Features) -> tuple[Tensor, float | None]:
+        """Label distances, and by how much the label part was overestimated if that was measured just now."""
+        due = self.refreshes.due()
+        if due is None:
+            return self.label_cost.distances(features), None
+        if due == "all":
+            self.label_cost.refresh(features)
+            return self.label_cost.distances(features), None
+        stale = self.label_cost.distances(features)
+        active = (self._class_mass > 1e-4 * self._class_mass.sum(1, keepdim=True)).tolist()
+        self.label_cost.refresh(features, active)
+        fresh = self.label_cost.distances(features)
+        return fresh, self.label_weight * (self._class_mass * (stale - fresh)).sum().item()
+
+    def _features(self, x: Tensor, x_target: Tensor | None) -> Features:
+        if x_target is None:
+            x_target, square_target = self.target.x, self._square_target
+        else:
+            square_target = x_target.square().sum(1)
+        return Features(x, x_target, x.square().sum(1), square_target, torch.mm(x, x_target.T, out=self._inner))
+
+
+class RefreshRule:
+    """When label distances are refreshed: as often as their measured error asks for.
+
+    The interval between refreshes doubles while the overestimate measured at the last one is below a quarter of `tol`,
+    relative to the objective, and halves when it is above `tol`. Pairs of classes that exchange no mass bear on nothing
+    but whether they will, and are refreshed every eighth time.
+
+    Parameters
+    ----------
+    tol : float
+        Accepted overestimate of the objective; 0 refreshes everything at every step, which makes values and gradients
+        exact.
+    """
+
+    longest = 32
+
+    def __init__(self, tol: float) -> None:
+        self.tol, self.overestimate = tol, 0.0
+        self._interval, self._age, self._n_refreshes = 1, 0, 0
+
+    def due(self) -> str | None:
+        """What to refresh now: "all", "active" pairs of classes, or None."""
+        self._age += 1
+        if self._n_refreshes and self._age < self._interval:
+            return None
+        self._age = 0
+        self._n_refreshes += 1
+        return "all" if self.tol == 0 or self._n_refreshes % 8 == 1 else "active"
+
+    def adapt(self, overestimate: float) -> None:
+        """Learn from an overestimate measured at a refresh, relative to the objective."""
+        self.overestimate = overestimate
+        if overestimate > self.tol:
+            self._interval = max(self._interval // 2, 1)
+        elif overestimate < self.tol / 4:
+            self._interval = min(2 * self._interval, self.longest)
