@@ -48,7 +48,9 @@ class Particles(LabelledPoints):
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
         counts = np.bincount(codes)
-        weights = 1 / (len(classes) * counts[codes]) if class_weight == "balanced" else np.full(len(codes), 1 / len(codes))
+        weights = (
+            1 / (len(classes) * counts[codes]) if class_weight == "balanced" else np.full(len(codes), 1 / len(codes))
+        )
         return cls(
             torch.tensor(np.asarray(X)[order], dtype=dtype, device=device),
             torch.as_tensor(codes, device=device),

@@ -1,6 +1,6 @@
 """Optimal transport between labelled point clouds: torch tensors in, torch tensors out."""
 
-from ._correspondence import class_coupling, resolve_correspondence
+from ._correspondence import CORRESPONDENCES, class_coupling, resolve_correspondence
 from ._entropic import EntropicSolver
 from ._exact import ExactSolver
 from ._gaussian import bures_wasserstein, class_factor
@@ -11,6 +11,7 @@ from ._points import LabelledPoints
 from ._problem import TransportProblem
 
 __all__ = [
+    "CORRESPONDENCES",
     "LABEL_DISTANCES",
     "EntropicSolver",
     "ExactSolver",

@@ -161,9 +161,7 @@ def _exact_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
         a, b = source.only(k), target.only(l)
         return ExactSolver(a.a, b.a).solve(squared_distances(a.x, b.x)).value
 
-    return torch.stack([
-        torch.stack([value(k, l) for l in range(target.n_classes)]) for k in range(source.n_classes)
-    ])
+    return torch.stack([torch.stack([value(k, l) for l in range(target.n_classes)]) for k in range(source.n_classes)])
 
 
 def _means_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:

@@ -98,9 +98,7 @@ class TransportProblem:
         gradient = torch.addmm(row[:, None] * x, joint, features.x_target, alpha=-1).mul_(2)
         if extra is not None:
             gradient += extra
-        return Evaluation(
-            solved.value, gradient, class_mass, solved.marginal_error, solved.converged, solved.n_iter
-        )
+        return Evaluation(solved.value, gradient, class_mass, solved.marginal_error, solved.converged, solved.n_iter)
 
     def _label_distances(self, features: Features) -> tuple[Tensor, float | None]:
         """Label distances, and by how much the label part was overestimated if that was measured just now."""

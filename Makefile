@@ -1,0 +1,65 @@
+# Everything a newcomer needs: `make demo` and `make test` set themselves up in .venv on first use,
+# with the versions in constraints.txt, and again only when those or pyproject.toml change.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.ready-docs
+
+export MPLBACKEND ?= Agg
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format docs bench clean
+
+help:
+	@echo "make demo    the main job on real data: a frozen classifier, before and after the flow"
+	@echo "make test    lint and the whole test suite"
+	@echo "make lint    ruff: rules and formatting            make format  let ruff mend what it can"
+	@echo "make docs    the documentation, to docs/_build/html"
+	@echo "make bench   the benchmarks' tables (DATA=folder of the .npz files; ARGS=--quick for a small run)"
+	@echo "make clean   remove everything that make made, .venv too"
+
+setup: $(READY)
+
+demo: $(READY)
+	$(BIN)/python examples/plot_frozen_classifier.py
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(DOCS_READY)
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+bench: $(READY)
+	@set -e; for script in benchmarks/[!_]*.py; do \
+		echo "== $$script"; $(BIN)/python $$script $(if $(DATA),--data $(DATA)) $(ARGS); \
+	done
+
+clean:
+	rm -rf $(VENV) build dist docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst \
+		.pytest_cache .ruff_cache .hypothesis frozen_classifier.png
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: pip is not called again before pyproject.toml or constraints.txt changes.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "skflow needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
+		"Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up $(VENV): once, a few minutes."
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) --editable '.[test,plot,bench]'
+	@touch $@
+
+$(DOCS_READY): $(READY)
+	$(INSTALL) --editable '.[docs]'
+	@touch $@

@@ -1,0 +1,38 @@
+"""Sphinx configuration. `make docs` treats every warning as an error."""
+
+import skflow
+
+project = "skflow"
+author = "the skflow developers"
+project_copyright = author
+release = version = skflow.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+default_role = "code"  # `name` in a docstring is code, whether or not there is a page about it
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the parameter sections say it in words
+# The class template lists the methods, without those that scikit-learn gives to every estimator.
+numpydoc_show_class_members = False
+
+html_theme = "pydata_sphinx_theme"
+html_title = "skflow"
+html_show_sourcelink = False
+html_theme_options = {"secondary_sidebar_items": ["page-toc"]}
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "within_subsection_order": "FileNameSortKey",
+    "show_memory": False,
+    "show_signature": False,
+    "download_all_examples": False,
+}

@@ -1,0 +1,11 @@
+"""Move labelled datasets towards the reference dataset of a frozen model, by gradient flows of the OTDD.
+
+After Alvarez-Melis & Fusi, "Dataset Dynamics via Gradient Flows in Probability Space", ICML 2021.
+"""
+
+from ._reference import Reference
+from .otdd_flow import OTDDFlowTransformer
+
+__version__ = "0.1.0"
+
+__all__ = ["OTDDFlowTransformer", "Reference", "__version__"]

@@ -1,0 +1,276 @@
+"""OTDDFlowTransformer: flow a labelled dataset towards the reference dataset of a frozen model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.base import _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from ._reference import Reference
+from .base import BaseFlow
+from .flow import DYNAMICS, OPTIMIZERS
+from .functionals import OTDDFunctional
+from .transport import LABEL_DISTANCES
+
+
+class OTDDFlowTransformer(BaseFlow):
+    """Moves a labelled dataset towards a reference dataset by the gradient flow of their OTDD.
+
+    `fit` lets the training samples flow along the negative gradient of the squared optimal transport dataset distance
+    (section 4, algorithm 1) and learns that movement as a map; `transform` applies the map to unseen, unlabelled samples.
+    Ahead of a classifier that was trained on the reference dataset and stays frozen, it brings the data to the model.
+
+    Parameters
+    ----------
+    target : tuple (X, y), Reference, callable or None, default=None
+        The reference dataset. A callable ``(X, y) -> (X_target, y_target)`` is given the training data. With None the
+        target is passed to `fit`. A tuple is copied by :func:`sklearn.base.clone`, a :class:`Reference` is not.
+    reg : float, default=0.05
+        Entropic regularisation, the paper's lambda (section 3.2). 0 is exact transport. Small values follow single
+        samples of the target, large ones its class means.
+    reg_scale : {"relative", "absolute"}, default="relative"
+        "relative": `reg` is a fraction of the mean ground cost between source and target at the start.
+        "absolute": `reg` as it stands, in squared units of the features.
+    label_weight : float, default=1.0
+        Weight of the label distance in the ground cost ``||x - x'||^2 + label_weight W2^2(y, y')`` (section 3.3).
+    label_distance : {"gaussian", "gaussian-diag", "means", "exact"}, default="gaussian"
+        What stands for a class: a Gaussian with full or diagonal covariance, its mean, or its samples (section 6.1).
+    dynamics : {"fd"}, default="fd"
+        What moves: "fd" is feature-driven, algorithm 1.
+    correspondence : {"auto", "coupling", "assignment", "same"} or mapping, default="auto"
+        Which target class each source class goes to. "coupling": the paper's soft one, from the plan. "assignment":
+        the class-to-class assignment that minimises the label distances. "same": the class of the same name. A mapping
+        ``{source label: target label}``. "auto": "same" where every source label is a target label, else "assignment"
+        where the target has enough classes, else "coupling".
+    class_weight : {"balanced", None}, default="balanced"
+        "balanced" gives all classes the same mass, None all samples the same weight.
+    debias : bool, default=False
+        Descend the Sinkhorn divergence instead of the regularised cost.
+    optimizer : {"sgd", "momentum", "adam"}, default="sgd"
+        "sgd" is explicit Euler (eq. 16).
+    step_size : float, default=0.1
+        ``x += step_size * velocity`` with the velocity ``-(1/a_i) dF/dx_i``, in every optimizer.
+    max_iter : int, default=200
+        Largest number of steps.
+    tol : float, default=1e-3
+        The flow has converged when the objective falls by less than this fraction for `n_iter_no_change` steps.
+    n_iter_no_change : int, default=5
+        See `tol`.
+    max_particles : int or None, default=None
+        Size of a stratified subsample that flows; the push-forward carries the rest.
+    pushforward : regressor or None, default=None
+        Learns ``x_0 -> x_T`` from the particles (section 7.2). None is
+        :class:`~skflow.pushforward.TabularPushForward`; for images pass
+        ``ImagePushForward(image_shape=(height, width))``. Any regressor with `fit` and `predict` on several outputs
+        will do; labels are passed to those whose `fit` has a parameter `labels`.
+    keep_trajectory : int, default=0
+        Number of frames kept in `trajectory_`, the first and the last included.
+    device : str or torch.device, default="auto"
+        Where the flow runs; "auto" is a CUDA device where there is one.
+    random_state : int, RandomState instance or None, default=None
+        Determines the subsample and the push-forward. The flow itself is deterministic.
+    verbose : int, default=0
+        Whether to print the objective now and then.
+
+    Attributes
+    ----------
+    particles_ : ndarray of shape (n_particles, n_features)
+        Final features of the particles, in the order of the training samples.
+    particle_labels_ : ndarray of shape (n_particles,)
+        Their labels, in the source's own names.
+    particle_indices_ : ndarray of shape (n_particles,)
+        The training samples that they are.
+    trajectory_ : ndarray of shape (keep_trajectory, n_particles, n_features)
+        Frames, evenly spread over the flow.
+    objective_ : ndarray of shape (n_iter_ + 1,)
+        Squared OTDD (regularised) at the start and after each step.
+    n_iter_ : int
+        Number of steps.
+    label_distances_ : ndarray of shape (n_classes, n_target_classes)
+        Squared label distances between the flowed classes and the target's.
+    coupling_ : ndarray of shape (n_classes, n_target_classes)
+        Mass that the final plan moves between classes.
+    label_map_ : dict
+        Target label that each source label goes to (most of its mass, where the coupling is soft).
+    classes_, target_classes_ : ndarray
+        Labels of source and target.
+    pushforward_ : regressor
+        The learnt map.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, where `X` has them.
+
+    See Also
+    --------
+    Reference : A target that clones share.
+    skflow.metrics.otdd : The distance itself.
+
+    References
+    ----------
+    .. [1] D. Alvarez-Melis, N. Fusi, "Dataset Dynamics via Gradient Flows in Probability Space", ICML 2021.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import SVC
+    >>> from skflow import OTDDFlowTransformer
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_ref, y_ref, X_src, y_src = X[:800], y[:800], 16 - X[800:], y[800:]
+    >>> model = SVC().fit(X_ref, y_ref)
+    >>> print(f"{model.score(X_src[500:], y_src[500:]):.1f}")
+    0.1
+    >>> flow = OTDDFlowTransformer(target=(X_ref, y_ref), random_state=0)
+    >>> pipe = make_pipeline(flow, FrozenEstimator(model)).fit(X_src[:500], y_src[:500])
+    >>> print(f"{pipe.score(X_src[500:], y_src[500:]):.1f}")
+    0.9
+    """
+
+    _parameter_constraints: dict = {
+        "target": [tuple, Reference, callable, None],
+        "reg": [Interval(Real, 0, None, closed="left")],
+        "reg_scale": [StrOptions({"relative", "absolute"})],
+        "label_weight": [Interval(Real, 0, None, closed="left")],
+        "label_distance": [StrOptions(set(LABEL_DISTANCES))],
+        "dynamics": [StrOptions(set(DYNAMICS))],
+        "correspondence": [StrOptions({"auto", "coupling", "assignment", "same"}), Mapping],
+        "class_weight": [StrOptions({"balanced"}), None],
+        "debias": ["boolean"],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "step_size": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "max_particles": [Interval(Integral, 1, None, closed="left"), None],
+        "pushforward": [HasMethods(["fit", "predict"]), None],
+        "keep_trajectory": [Interval(Integral, 0, None, closed="left")],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        target: tuple[ArrayLike, ArrayLike] | Reference | Callable[..., tuple] | None = None,
+        *,
+        reg: float = 0.05,
+        reg_scale: str = "relative",
+        label_weight: float = 1.0,
+        label_distance: str = "gaussian",
+        dynamics: str = "fd",
+        correspondence: str | Mapping[Any, Any] = "auto",
+        class_weight: str | None = "balanced",
+        debias: bool = False,
+        optimizer: str = "sgd",
+        step_size: float = 0.1,
+        max_iter: int = 200,
+        tol: float = 1e-3,
+        n_iter_no_change: int = 5,
+        max_particles: int | None = None,
+        pushforward: Any = None,
+        keep_trajectory: int = 0,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.target = target
+        self.reg = reg
+        self.reg_scale = reg_scale
+        self.label_weight = label_weight
+        self.label_distance = label_distance
+        self.dynamics = dynamics
+        self.correspondence = correspondence
+        self.class_weight = class_weight
+        self.debias = debias
+        self.optimizer = optimizer
+        self.step_size = step_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.max_particles = max_particles
+        self.pushforward = pushforward
+        self.keep_trajectory = keep_trajectory
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, X_target: ArrayLike | None = None, y_target: ArrayLike | None = None
+    ) -> OTDDFlowTransformer:
+        """Flow the samples towards the target and learn the movement.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples of the source domain.
+        y : array-like of shape (n_samples,)
+            Their labels, of any kind; -1 is a label like any other.
+        X_target, y_target : array-like of shape (m_samples, n_features), (m_samples,), default=None
+            The target, where the constructor was given none (routable metadata).
+
+        Returns
+        -------
+        self : OTDDFlowTransformer
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range, a missing target, one of another width or with other columns than `X`, labels
+            that are not classes, or a `correspondence` that does not fit the labels.
+        """
+        X, y = self._validate_source(X, y)
+        functional = OTDDFunctional(
+            self._validate_target(*self._resolve_target(X, y, X_target, y_target)),
+            reg=self.reg,
+            reg_scale=self.reg_scale,
+            label_weight=self.label_weight,
+            label_distance=self.label_distance,
+            correspondence=self.correspondence,
+            class_weight=self.class_weight,
+            debias=self.debias,
+        )
+        bound, particles = self._fit_flow(X, y, functional)
+        self.target_classes_ = bound.target.classes
+        self.label_distances_ = bound.label_distances(particles).cpu().numpy().astype(np.float64)
+        self.coupling_ = bound.coupling.cpu().numpy().astype(np.float64)
+        goes_to = self.target_classes_[self.coupling_.argmax(axis=1)]
+        self.label_map_ = dict(zip(self.classes_.tolist(), goes_to.tolist(), strict=True))
+        return self
+
+    def _resolve_target(self, X: np.ndarray, y: np.ndarray, X_target: ArrayLike, y_target: ArrayLike) -> tuple:
+        if (X_target is None) != (y_target is None):
+            missing, given = ("X_target", "y_target") if X_target is None else ("y_target", "X_target")
+            raise ValueError(f"fit was given {given} but {missing}=None.")
+        if X_target is not None:
+            if self.target is not None:
+                raise ValueError(
+                    f"A target was given twice: as target={self.target!r} and to fit as X_target, y_target."
+                )
+            return X_target, y_target
+        if self.target is None:
+            raise ValueError(
+                f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
+                "y_target to fit."
+            )
+        target = self.target(X.copy(), y.copy()) if callable(self.target) else self.target
+        try:
+            X_target, y_target = target
+        except (TypeError, ValueError):
+            raise ValueError(f"target={target!r} is not a pair (X, y).") from None
+        return X_target, y_target
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
