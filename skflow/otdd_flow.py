@@ -24,8 +24,9 @@ class OTDDFlowTransformer(BaseFlow):
     """Moves a labelled dataset towards a reference dataset by the gradient flow of their OTDD.
 
     `fit` lets the training samples flow along the negative gradient of the squared optimal transport dataset distance
-    (section 4, algorithm 1) and learns that movement as a map; `transform` applies the map to unseen, unlabelled samples.
-    Ahead of a classifier that was trained on the reference dataset and stays frozen, it brings the data to the model.
+    (section 4, algorithm 1) and learns that movement as a map; `transform` applies the map to unseen, unlabelled
+    samples. Ahead of a classifier that was trained on the reference dataset and stays frozen, it brings the data to
+    the model.
 
     Parameters
     ----------

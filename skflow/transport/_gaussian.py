@@ -6,7 +6,8 @@ covariance is ``A^T A``. With B the factor of another class,
     W2^2 = ||mu - nu||^2 + ||A||^2 + ||B||^2 - 2 ||A B^T||_*        (nuclear norm)
          = ||mu - nu||^2 + min_Q ||A - Q B||^2                      (over partial isometries Q)
 
-and the minimiser Q is the orthogonal polar factor of ``A B^T``. No d x d root is taken, and singular covariances are ordinary.
+and the minimiser Q is the orthogonal polar factor of ``A B^T``. No d x d root is taken, and singular covariances are
+ordinary.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class LabelCost(ABC):
     def __init__(self, source: LabelledPoints, target: LabelledPoints) -> None:
         self.source, self.target = source, target
 
-    def refresh(self, features: Features, active: list[list[bool]] | None = None) -> None:
+    def refresh(self, features: Features, active: list[list[bool]] | None = None) -> None:  # noqa: B027
         """Bring what ages up to date, for all pairs of classes or for the `active` ones; most have nothing to do."""
 
     @abstractmethod

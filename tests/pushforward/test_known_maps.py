@@ -19,7 +19,11 @@ def unexplained(predicted, Z):
 @pytest.mark.parametrize("kind", ["translation", "spd", "rotation"])
 def test_affine_map(kind, with_labels):
     rng = np.random.default_rng(0)
-    A = {"translation": np.eye(5), "spd": np.diag([0.2, 0.5, 1, 2, 3]), "rotation": np.linalg.qr(rng.normal(size=(5, 5)))[0]}
+    A = {
+        "translation": np.eye(5),
+        "spd": np.diag([0.2, 0.5, 1, 2, 3]),
+        "rotation": np.linalg.qr(rng.normal(size=(5, 5)))[0],
+    }
     X = rng.normal(size=(400, 5)) * [1, 2, 3, 4, 5] + 7
     Z = X @ A[kind] - 3
     labels = rng.integers(0, 3, size=400) if with_labels else None
