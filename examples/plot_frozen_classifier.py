@@ -68,7 +68,7 @@ print(f"{'accuracy on unseen rows, %':<28}{'frozen, before':>16}{'frozen, after'
 flows = {}
 for name, shift in shifts.items():
     X_src, X_unseen = shift(X_train), shift(X_new)
-    flow = OTDDFlowTransformer(target=(X_ref, y_ref), keep_trajectory=3, random_state=0)
+    flow = OTDDFlowTransformer(target=(X_ref, y_ref), keep_trajectory=25, random_state=0)
     pipe = Pipeline([("flow", flow), ("clf", FrozenEstimator(clf))]).fit(X_src, y_train)
 
     before = clf.score(X_unseen, y_new)
@@ -92,12 +92,13 @@ def tile(rows):
     return images.reshape(2, 5, 10, 10).swapaxes(1, 2).reshape(20, 50)
 
 
-titles = ["before", "during the flow", "after", "unseen, before", "unseen, carried"]
+titles = ["before", "half-way", "after", "unseen, before", "unseen, carried"]
 fig, axes = plt.subplots(len(flows), len(titles), figsize=(13, 4.4), layout="constrained")
 for row, (name, (X_src, flow, X_unseen)) in zip(axes, flows.items(), strict=True):
-    middle = flow.trajectory_[len(flow.trajectory_) // 2]
+    to_go = np.linalg.norm(flow.trajectory_ - flow.particles_, axis=(1, 2))
+    halfway = flow.trajectory_[np.abs(to_go / to_go[0] - 0.5).argmin()]  # by distance: a flow slows down on its way
     carried = flow.transform(X_unseen[unseen])
-    frames = [X_src[digits], middle[digits], flow.particles_[digits], X_unseen[unseen], carried]
+    frames = [X_src[digits], halfway[digits], flow.particles_[digits], X_unseen[unseen], carried]
     for ax, frame in zip(row, frames, strict=True):
         ax.imshow(tile(frame), cmap="gray_r", vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[], frame_on=False)

@@ -37,7 +37,7 @@ pipe = Pipeline(
         ("clf", FrozenEstimator(clf)),
     ]
 )
-search = GridSearchCV(pipe, {"flow__reg": [0.01, 0.05, 0.2, 1.0]}, cv=3, n_jobs=2).fit(X_src, y_src)
+search = GridSearchCV(pipe, {"flow__reg": [0.01, 0.1, 1.0]}, cv=3, n_jobs=2).fit(X_src, y_src)
 
 results = search.cv_results_
 print("   reg   accuracy, %   std   fit, s")

@@ -4,8 +4,9 @@ After Alvarez-Melis & Fusi, "Dataset Dynamics via Gradient Flows in Probability 
 """
 
 from ._reference import Reference
+from .constrained_flow import ConstrainedFlow
 from .otdd_flow import OTDDFlowTransformer
 
 __version__ = "0.1.0"
 
-__all__ = ["OTDDFlowTransformer", "Reference", "__version__"]
+__all__ = ["ConstrainedFlow", "OTDDFlowTransformer", "Reference", "__version__"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import warnings
+from collections.abc import Mapping
+from copy import copy, deepcopy
 from functools import partial
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -12,26 +15,63 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, clone
 from sklearn.callback import CallbackSupportMixin
+from sklearn.cluster import DBSCAN, KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, check_X_y, resample
-from sklearn.utils._param_validation import InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
+from torch import Tensor
 
-from .flow import DYNAMICS, OPTIMIZERS, Flow, Particles, integrate
-from .functionals import BoundFunctional, Functional
+from ._progress import LazyPushForward, StepReporter
+from ._reference import Reference
+from .flow import DYNAMICS, OPTIMIZERS, Dynamics, EulerMaruyama, Flow, Particles, integrate
+from .functionals import BoundFunctional, Functional, OTDDFunctional
+from .functionals._distance import BoundOTDD
 from .pushforward import TabularPushForward
+from .transport import LABEL_DISTANCES
 
 FLOATS = [np.float64, np.float32]
+
+TARGET_CONSTRAINTS: dict = {
+    "target": [tuple, Reference, callable, None],
+    "reg": [Interval(Real, 0, None, closed="left")],
+    "reg_scale": [StrOptions({"relative", "absolute"})],
+    "label_weight": [Interval(Real, 0, None, closed="left")],
+    "label_distance": [StrOptions(set(LABEL_DISTANCES))],
+    "correspondence": [StrOptions({"auto", "coupling", "assignment", "same"}), Mapping],
+    "debias": ["boolean"],
+}
+"""Constraints of the parameters that say what to flow towards, and by which distance."""
 
 
 class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Base of the estimators that flow their training data and learn the movement.
 
-    A subclass names the functional to descend and calls :meth:`_fit_flow`. It has the parameters `dynamics`,
+    A subclass names the functional to descend and calls :meth:`_fit_flow`; what it tells of the functional it sets in
+    :meth:`_describe`. It has the parameters `label_distance`, `dynamics`, `covariance`, `clusterer`, `recluster_every`,
     `optimizer`, `step_size`, `max_iter`, `tol`, `n_iter_no_change`, `class_weight`, `max_particles`, `pushforward`,
     `keep_trajectory`, `device`, `random_state` and `verbose`.
     """
+
+    _parameter_constraints: dict = {
+        "dynamics": [StrOptions(set(DYNAMICS))],
+        "covariance": [StrOptions({"auto", "full", "diag"}), Interval(Integral, 1, None, closed="left")],
+        "clusterer": [StrOptions({"dbscan", "kmeans"}), HasMethods("fit_predict")],
+        "recluster_every": [Interval(Integral, 1, None, closed="left")],
+        "class_weight": [StrOptions({"balanced"}), None],
+        "optimizer": [StrOptions(set(OPTIMIZERS))],
+        "step_size": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "max_particles": [Interval(Integral, 1, None, closed="left"), None],
+        "pushforward": [HasMethods(["fit", "predict"]), None],
+        "keep_trajectory": [Interval(Integral, 0, None, closed="left")],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
 
     def transform(self, X: ArrayLike) -> np.ndarray:
         """Carry samples of the source domain along the learnt movement.
@@ -85,26 +125,121 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
             raise ValueError(f"target has {X_target.shape[1]} features, but X has {self.n_features_in_}.")
         return X_target, y_target
 
-    def _fit_flow(self, X: np.ndarray, y: np.ndarray, functional: Functional) -> tuple[BoundFunctional, Particles]:
-        """Flow the particles, learn the push-forward, set the fitted attributes that all flows share."""
+    def _resolve_target(
+        self, X: np.ndarray, y: np.ndarray, X_target: ArrayLike | None, y_target: ArrayLike | None
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """The reference dataset, from the parameter `target` or from `fit`; None where there is none."""
+        if (X_target is None) != (y_target is None):
+            missing, given = ("X_target", "y_target") if X_target is None else ("y_target", "X_target")
+            raise ValueError(f"fit was given {given} but {missing}=None.")
+        if X_target is not None:
+            if self.target is not None:
+                raise ValueError(
+                    f"A target was given twice: as target={self.target!r} and to fit as X_target, y_target."
+                )
+            return self._validate_target(X_target, y_target)
+        if self.target is None:
+            return None
+        target = self.target(X.copy(), y.copy()) if callable(self.target) else self.target
+        try:
+            X_target, y_target = target
+        except (TypeError, ValueError):
+            raise ValueError(f"target={target!r} is not a pair (X, y).") from None
+        return self._validate_target(X_target, y_target)
+
+    def _distance_to(self, target: tuple[np.ndarray, np.ndarray]) -> OTDDFunctional:
+        return OTDDFunctional(
+            target,
+            reg=self.reg,
+            reg_scale=self.reg_scale,
+            label_weight=self.label_weight,
+            label_distance=self.label_distance,
+            correspondence=self.correspondence,
+            class_weight=self.class_weight,
+            debias=self.debias,
+        )
+
+    def _describe_target(self, bound: BoundOTDD, particles: Particles) -> None:
+        """Set the fitted attributes that tell which class went where."""
+        self.target_classes_ = bound.target.classes
+        self.label_distances_ = bound.label_distances(particles).cpu().numpy().astype(np.float64)
+        self.coupling_ = bound.coupling_of(particles).cpu().numpy().astype(np.float64)
+        goes_to = self.target_classes_[self.coupling_.argmax(axis=1)]
+        self.label_map_ = dict(zip(self.classes_.tolist(), goes_to.tolist(), strict=True))
+
+    def _fit_flow(self, X: np.ndarray, y: np.ndarray, functional: Functional) -> None:
+        """Flow the particles, learn the push-forward, set the fitted attributes."""
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         rng = check_random_state(self.random_state)
         rows = self._choose_particles(y, rng)
         particles = Particles.from_arrays(X[rows], y[rows], class_weight=self.class_weight, device=self._device())
+        dynamics = self._make_dynamics(particles, seed=rng.randint(np.iinfo(np.int32).max))
+        particles = dynamics.start(particles)
         bound = functional.bind(particles)
-        flow = self._run(bound, particles)
 
-        def to_user(x: torch.Tensor) -> np.ndarray:
-            return particles.in_data_order(x).cpu().numpy().astype(X.dtype)
+        def describe(estimator: BaseFlow, particles: Particles, frames: list[Tensor], objective: list[float]) -> None:
+            """Set on `estimator` what is known of a flow that ends with `particles`; all but the push-forward."""
 
-        self.particles_ = to_user(flow.particles.x)
-        self.particle_labels_ = y[rows]
-        self.particle_indices_ = rows
-        self.trajectory_ = np.array([to_user(x) for x in flow.frames]).reshape(-1, *self.particles_.shape)
-        self.objective_ = np.array(flow.objective)
-        self.n_iter_ = flow.n_iter
-        self.classes_ = particles.classes
-        self.pushforward_ = self._fit_pushforward(X[rows], self.particles_, y[rows], rng)
-        return bound, flow.particles
+            def to_user(x: Tensor) -> np.ndarray:
+                return x.cpu().numpy().astype(X.dtype)
+
+            codes = particles.in_data_order(particles.y).cpu().numpy()
+            estimator.particles_ = to_user(particles.in_data_order(particles.x))
+            estimator.particle_labels_ = particles.classes[codes]
+            estimator.particle_indices_ = rows
+            estimator.trajectory_ = np.array([to_user(x) for x in frames]).reshape(-1, *estimator.particles_.shape)
+            estimator.objective_ = np.array(objective)
+            estimator.n_iter_ = len(objective) - 1
+            estimator.classes_ = particles.classes
+            estimator._describe(bound, particles)
+
+        def as_if_ended(particles: Particles, objective: list[float]) -> dict[str, Any]:
+            estimator = copy(self)
+            describe(estimator, particles, [], objective)
+            regressor = self._make_pushforward(deepcopy(rng))
+            labels = self._labels_for(regressor, estimator.particle_labels_)
+            estimator.pushforward_ = LazyPushForward(regressor, X[rows], estimator.particles_, labels)
+            return {name: value for name, value in vars(estimator).items() if name.endswith("_")}
+
+        flow = integrate(
+            bound,
+            particles,
+            dynamics,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            n_frames=self.keep_trajectory,
+            monitor=StepReporter(self, context, X, y, as_if_ended),
+        )
+        self._warn(flow)
+        describe(self, flow.particles, flow.frames, flow.objective)
+        regressor = self._make_pushforward(rng)
+        self.pushforward_ = regressor.fit(
+            X[rows], self.particles_, **self._labels_for(regressor, self.particle_labels_)
+        )
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+
+    def _describe(self, bound: BoundFunctional, particles: Particles) -> None:
+        """Set the fitted attributes that tell of the functional, for a flow that ends with `particles`."""
+
+    def _make_dynamics(self, particles: Particles, seed: int) -> Dynamics:
+        options: dict[str, Any] = {}
+        if self.dynamics != "fd":
+            implied = {"gaussian-diag": "diag", "means": "means"}
+            options["covariance"] = implied.get(self.label_distance, self.covariance)
+        if self.dynamics == "jd-vl":
+            options["clusterer"] = self._make_clusterer(particles.n_classes, seed)
+            options["recluster_every"] = self.recluster_every
+        dynamics = DYNAMICS[self.dynamics](partial(OPTIMIZERS[self.optimizer], self.step_size), **options)
+        return EulerMaruyama(dynamics, self.step_size, seed)
+
+    def _make_clusterer(self, n_classes: int, seed: int) -> Any:
+        if self.clusterer == "dbscan":
+            return DBSCAN(eps=5, min_samples=4)  # appendix C
+        if self.clusterer == "kmeans":
+            return KMeans(n_clusters=n_classes, random_state=seed)
+        return clone(self.clusterer)
 
     def _choose_particles(self, y: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
         """Rows that flow: all, or a stratified sample of `max_particles` with every class in it."""
@@ -115,31 +250,6 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
         left_out = np.setdiff1d(y, y[chosen])
         first = [np.flatnonzero(y == label)[0] for label in left_out]
         return np.sort(np.concatenate([chosen, np.array(first, dtype=int)]))
-
-    def _run(self, bound: BoundFunctional, particles: Particles) -> Flow:
-        context = self._init_callback_context(max_subtasks=self.max_iter)
-        context.call_on_fit_task_begin(estimator=self)
-
-        def monitor(step: int, objective: float, particles: Particles) -> bool:
-            if self.verbose and step % 10 == 0:
-                print(f"[{type(self).__name__}] step {step}: objective {objective:.6g}")
-            task = context.subcontext(task_name="flow step")
-            task.call_on_fit_task_begin(estimator=self)
-            return task.call_on_fit_task_end(estimator=self)
-
-        flow = integrate(
-            bound,
-            particles,
-            DYNAMICS[self.dynamics](partial(OPTIMIZERS[self.optimizer], self.step_size)),
-            max_iter=self.max_iter,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            n_frames=self.keep_trajectory,
-            monitor=monitor,
-        )
-        context.call_on_fit_task_end(estimator=self)
-        self._warn(flow)
-        return flow
 
     def _warn(self, flow: Flow) -> None:
         if flow.status == "diverged":
@@ -154,15 +264,15 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=5)
+        warnings.warn(message, ConvergenceWarning, stacklevel=6)
 
-    def _fit_pushforward(self, X: np.ndarray, Z: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> Any:
+    def _make_pushforward(self, rng: np.random.RandomState) -> Any:
         if self.pushforward is None:
-            regressor = TabularPushForward(device=self.device, random_state=rng.randint(np.iinfo(np.int32).max))
-        else:
-            regressor = clone(self.pushforward)
-        labels = {"labels": y} if has_fit_parameter(regressor, "labels") else {}
-        return regressor.fit(X, Z, **labels)
+            return TabularPushForward(device=self.device, random_state=rng.randint(np.iinfo(np.int32).max))
+        return clone(self.pushforward)
+
+    def _labels_for(self, regressor: Any, labels: np.ndarray) -> dict[str, np.ndarray]:
+        return {"labels": labels} if has_fit_parameter(regressor, "labels") else {}
 
     def _device(self) -> torch.device:
         if self.device == "auto":

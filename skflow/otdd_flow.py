@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,11 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from ._reference import Reference
-from .base import BaseFlow
-from .flow import DYNAMICS, OPTIMIZERS
-from .functionals import OTDDFunctional
-from .transport import LABEL_DISTANCES
+from .base import TARGET_CONSTRAINTS, BaseFlow
+from .flow import Particles
+from .functionals._distance import BoundOTDD
 
 
 class OTDDFlowTransformer(BaseFlow):
@@ -43,8 +40,20 @@ class OTDDFlowTransformer(BaseFlow):
         Weight of the label distance in the ground cost ``||x - x'||^2 + label_weight W2^2(y, y')`` (section 3.3).
     label_distance : {"gaussian", "gaussian-diag", "means", "exact"}, default="gaussian"
         What stands for a class: a Gaussian with full or diagonal covariance, its mean, or its samples (section 6.1).
-    dynamics : {"fd"}, default="fd"
-        What moves: "fd" is feature-driven, algorithm 1.
+    dynamics : {"fd", "jd-fl", "jd-vl"}, default="fd"
+        What moves (section 6.1). "fd": the features; a class's distribution is that of its moved samples (algorithm 1).
+        "jd-fl": also the classes' means and covariances, by gradients of their own (algorithm 2). "jd-vl": every
+        particle moves with a label distribution of its own, and clusters of these become the classes, which so may
+        merge, split and vanish (algorithm 3); `correspondence` must be "auto" or "coupling", which are then the same.
+    covariance : {"auto", "full", "diag"} or int, default="auto"
+        Label distributions of "jd-fl" and "jd-vl" under ``label_distance="gaussian"``: full covariances, diagonal ones,
+        or that many principal directions. "auto" is "full" as long as they hold no more than four million numbers.
+    clusterer : {"dbscan", "kmeans"} or clusterer, default="dbscan"
+        Makes classes of the label distributions in "jd-vl". "dbscan" has ``eps=5, min_samples=4`` (appendix C): classes
+        part where their W2 distance is above 5, so pass another :class:`sklearn.cluster.DBSCAN` for data of another
+        scale. "kmeans" has as many clusters as `y` has classes. Anything with `fit_predict` will do.
+    recluster_every : int, default=10
+        Steps between two clusterings in "jd-vl".
     correspondence : {"auto", "coupling", "assignment", "same"} or mapping, default="auto"
         Which target class each source class goes to. "coupling": the paper's soft one, from the plan. "assignment":
         the class-to-class assignment that minimises the label distances. "same": the class of the same name. A mapping
@@ -85,7 +94,7 @@ class OTDDFlowTransformer(BaseFlow):
     particles_ : ndarray of shape (n_particles, n_features)
         Final features of the particles, in the order of the training samples.
     particle_labels_ : ndarray of shape (n_particles,)
-        Their labels, in the source's own names.
+        Their labels, in the source's own names; in "jd-vl" those at the end, where new classes have new names.
     particle_indices_ : ndarray of shape (n_particles,)
         The training samples that they are.
     trajectory_ : ndarray of shape (keep_trajectory, n_particles, n_features)
@@ -101,7 +110,7 @@ class OTDDFlowTransformer(BaseFlow):
     label_map_ : dict
         Target label that each source label goes to (most of its mass, where the coupling is soft).
     classes_, target_classes_ : ndarray
-        Labels of source and target.
+        Labels of source (in "jd-vl" at the end of the flow) and target.
     pushforward_ : regressor
         The learnt map.
     n_features_in_ : int
@@ -136,28 +145,7 @@ class OTDDFlowTransformer(BaseFlow):
     0.9
     """
 
-    _parameter_constraints: dict = {
-        "target": [tuple, Reference, callable, None],
-        "reg": [Interval(Real, 0, None, closed="left")],
-        "reg_scale": [StrOptions({"relative", "absolute"})],
-        "label_weight": [Interval(Real, 0, None, closed="left")],
-        "label_distance": [StrOptions(set(LABEL_DISTANCES))],
-        "dynamics": [StrOptions(set(DYNAMICS))],
-        "correspondence": [StrOptions({"auto", "coupling", "assignment", "same"}), Mapping],
-        "class_weight": [StrOptions({"balanced"}), None],
-        "debias": ["boolean"],
-        "optimizer": [StrOptions(set(OPTIMIZERS))],
-        "step_size": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "max_particles": [Interval(Integral, 1, None, closed="left"), None],
-        "pushforward": [HasMethods(["fit", "predict"]), None],
-        "keep_trajectory": [Interval(Integral, 0, None, closed="left")],
-        "device": [str, torch.device],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
+    _parameter_constraints: dict = {**BaseFlow._parameter_constraints, **TARGET_CONSTRAINTS}
 
     def __init__(
         self,
@@ -168,6 +156,9 @@ class OTDDFlowTransformer(BaseFlow):
         label_weight: float = 1.0,
         label_distance: str = "gaussian",
         dynamics: str = "fd",
+        covariance: str | int = "auto",
+        clusterer: str | Any = "dbscan",
+        recluster_every: int = 10,
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
         debias: bool = False,
@@ -189,6 +180,9 @@ class OTDDFlowTransformer(BaseFlow):
         self.label_weight = label_weight
         self.label_distance = label_distance
         self.dynamics = dynamics
+        self.covariance = covariance
+        self.clusterer = clusterer
+        self.recluster_every = recluster_every
         self.correspondence = correspondence
         self.class_weight = class_weight
         self.debias = debias
@@ -231,45 +225,17 @@ class OTDDFlowTransformer(BaseFlow):
             that are not classes, or a `correspondence` that does not fit the labels.
         """
         X, y = self._validate_source(X, y)
-        functional = OTDDFunctional(
-            self._validate_target(*self._resolve_target(X, y, X_target, y_target)),
-            reg=self.reg,
-            reg_scale=self.reg_scale,
-            label_weight=self.label_weight,
-            label_distance=self.label_distance,
-            correspondence=self.correspondence,
-            class_weight=self.class_weight,
-            debias=self.debias,
-        )
-        bound, particles = self._fit_flow(X, y, functional)
-        self.target_classes_ = bound.target.classes
-        self.label_distances_ = bound.label_distances(particles).cpu().numpy().astype(np.float64)
-        self.coupling_ = bound.coupling.cpu().numpy().astype(np.float64)
-        goes_to = self.target_classes_[self.coupling_.argmax(axis=1)]
-        self.label_map_ = dict(zip(self.classes_.tolist(), goes_to.tolist(), strict=True))
-        return self
-
-    def _resolve_target(self, X: np.ndarray, y: np.ndarray, X_target: ArrayLike, y_target: ArrayLike) -> tuple:
-        if (X_target is None) != (y_target is None):
-            missing, given = ("X_target", "y_target") if X_target is None else ("y_target", "X_target")
-            raise ValueError(f"fit was given {given} but {missing}=None.")
-        if X_target is not None:
-            if self.target is not None:
-                raise ValueError(
-                    f"A target was given twice: as target={self.target!r} and to fit as X_target, y_target."
-                )
-            return X_target, y_target
-        if self.target is None:
+        pair = self._resolve_target(X, y, X_target, y_target)
+        if pair is None:
             raise ValueError(
                 f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
                 "y_target to fit."
             )
-        target = self.target(X.copy(), y.copy()) if callable(self.target) else self.target
-        try:
-            X_target, y_target = target
-        except (TypeError, ValueError):
-            raise ValueError(f"target={target!r} is not a pair (X, y).") from None
-        return X_target, y_target
+        self._fit_flow(X, y, self._distance_to(pair))
+        return self
+
+    def _describe(self, bound: BoundOTDD, particles: Particles) -> None:
+        self._describe_target(bound, particles)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

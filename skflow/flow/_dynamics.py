@@ -23,9 +23,17 @@ class Dynamics(ABC):
     def __init__(self, optimizer: Callable[[], Optimizer]) -> None:
         self.optimizer = optimizer
 
+    def start(self, particles: Particles) -> Particles:
+        """The particles with the state that these dynamics move; functionals are bound to these."""
+        return particles
+
+    def finish(self, particles: Particles) -> Particles:
+        """The particles as the flow leaves them."""
+        return particles
+
     @abstractmethod
     def step(self, particles: Particles, derivative: Derivative) -> Particles:
-        """The particles after one step; those passed in stay as they are."""
+        """The particles after one step; those passed in stay as they are, the derivative is used up."""
 
 
 class FeatureDriven(Dynamics):
@@ -36,13 +44,10 @@ class FeatureDriven(Dynamics):
         self._features = optimizer()
 
     def step(self, particles: Particles, derivative: Derivative) -> Particles:
-        return particles.moved(particles.x + self._features.displacement(velocity(particles.a, derivative.features)))
+        displacement = self._features.displacement(velocity(particles.a, derivative.features))
+        return particles.moved(displacement.add_(particles.x))
 
 
 def velocity(mass: Tensor, gradient: Tensor) -> Tensor:
-    """Minus the Wasserstein gradient at a particle of mass a_i (eq. 17): ``-(1/a_i) dF/dx_i``."""
-    return gradient.div(-mass[:, None])
-
-
-DYNAMICS: dict[str, type[Dynamics]] = {"fd": FeatureDriven}
-"""The dynamics by name."""
+    """Minus the Wasserstein gradient at a particle of mass a_i (eq. 17), ``-(1/a_i) dF/dx_i``, in its place."""
+    return gradient.div_(-mass[:, None])

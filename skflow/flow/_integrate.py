@@ -22,13 +22,13 @@ class Flow:
     Parameters
     ----------
     particles : Particles
-        The final state.
+        The final state, in these dynamics' own form (:meth:`Dynamics.finish`).
     objective : list of float
         Objective at the start and after each step, ``n_iter + 1`` values.
     status : {"converged", "max_iter", "diverged", "stopped"}
         Why it ended; "stopped" is a wish of the monitor.
     frames : list of Tensor of shape (n, d)
-        Features at times spread evenly over the flow, the first and the last included.
+        Features at times spread evenly over the flow, the first and the last included, in the order of the user's data.
     """
 
     particles: Particles
@@ -58,6 +58,8 @@ def integrate(
     ----------
     functional : BoundFunctional
         What to descend.
+    particles : Particles
+        The starting state, as :meth:`Dynamics.start` returns it.
     dynamics : Dynamics
         What moves, with its optimizer.
     max_iter : int
@@ -67,34 +69,39 @@ def integrate(
     n_frames : int
         Frames to keep.
     monitor : callable (step, objective, particles) -> bool, optional
-        Called after each step; True ends the flow.
+        Called at the start (step 0) and after each step; True ends the flow.
 
     Returns
     -------
     Flow
-        Where the objective blows up or is not finite, the last state before that, with status "diverged".
+        Where the objective blows up, the last finite state, with status "diverged".
     """
     objective, frames = [], _Frames(n_frames)
-    best, best_step, status, previous = math.inf, 0, "max_iter", particles
+    best, best_step, status = math.inf, 0, "max_iter"
     for step in range(max_iter + 1):
         derivative = functional.evaluate(particles)
         value = derivative.value.item()
         if not math.isfinite(value) or (step and value > objective[0] + BLOW_UP * abs(objective[0])):
-            particles, status = previous, "diverged"
+            status = "diverged"
             break
         objective.append(value)
-        frames.add(particles.x)
+        frames.add(particles)
         if value < best - tol * abs(best) or step == 0:
             best, best_step = value, step
-        if step and monitor is not None and monitor(step, value, particles):
+        if monitor is not None and monitor(step, value, particles):
             status = "stopped"
             break
         if step - best_step >= n_iter_no_change:
             status = "converged"
             break
         if step < max_iter:
-            previous, particles = particles, dynamics.step(particles, derivative)
-    return Flow(particles, objective or [value], status, frames.spread(particles.x))
+            moved = dynamics.step(particles, derivative)
+            if not moved.x.sum().isfinite():
+                status = "diverged"
+                break
+            particles = moved
+            del moved, derivative  # large, and not to be kept through the next evaluation
+    return Flow(dynamics.finish(particles), objective or [value], status, frames.spread(particles))
 
 
 class _Frames:
@@ -103,18 +110,22 @@ class _Frames:
     def __init__(self, n_frames: int) -> None:
         self.n_frames, self.stride, self.seen, self.kept = n_frames, 1, 0, []
 
-    def add(self, x: Tensor) -> None:
+    def add(self, particles: Particles) -> None:
         if self.n_frames and self.seen % self.stride == 0:
             if len(self.kept) == 2 * self.n_frames:
                 self.kept, self.stride = self.kept[::2], 2 * self.stride
             if self.seen % self.stride == 0:
-                self.kept.append(x)
+                self.kept.append(_in_data_order(particles))
         self.seen += 1
 
-    def spread(self, last: Tensor) -> list[Tensor]:
+    def spread(self, last: Particles) -> list[Tensor]:
         """`n_frames` of those kept, evenly spread, ending with `last`."""
         if not self.n_frames:
             return []
         end = len(self.kept) - 1
         chosen = [self.kept[round(i * end / max(self.n_frames - 1, 1))] for i in range(self.n_frames)]
-        return [*chosen[:-1], last]
+        return [*chosen[:-1], _in_data_order(last)]
+
+
+def _in_data_order(particles: Particles) -> Tensor:
+    return particles.in_data_order(particles.x)

@@ -20,14 +20,14 @@ class Optimizer(ABC):
 
     @abstractmethod
     def displacement(self, velocity: Tensor) -> Tensor:
-        """The displacement of this step, of the velocity's shape."""
+        """The displacement of this step, of the velocity's shape; may take the velocity's place."""
 
 
 class Euler(Optimizer):
     """Explicit Euler, gradient descent (eq. 16): ``step_size * v``."""
 
     def displacement(self, velocity: Tensor) -> Tensor:
-        return self.step_size * velocity
+        return velocity.mul_(self.step_size)
 
 
 class Momentum(Optimizer):

@@ -10,7 +10,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
-from ..transport import LabelledPoints
+from ..transport import GaussianLabels, LabelledPoints
 
 
 @dataclass
@@ -25,10 +25,13 @@ class Particles(LabelledPoints):
         The label of each class code.
     order : Tensor of shape (n,), int64
         Row of the user's data that each particle comes from.
+    labels : GaussianLabels or None
+        Label distributions where they are free state ("jd-fl", "jd-vl"); None where they are those of the samples.
     """
 
     classes: np.ndarray
     order: Tensor
+    labels: GaussianLabels | None = None
 
     @classmethod
     def from_arrays(
@@ -52,7 +55,7 @@ class Particles(LabelledPoints):
             1 / (len(classes) * counts[codes]) if class_weight == "balanced" else np.full(len(codes), 1 / len(codes))
         )
         return cls(
-            torch.tensor(np.asarray(X)[order], dtype=dtype, device=device),
+            torch.as_tensor(np.asarray(X)[order], dtype=dtype, device=device),
             torch.as_tensor(codes, device=device),
             torch.as_tensor(weights, dtype=dtype, device=device),
             classes,
@@ -72,6 +75,10 @@ class Derivative:
     """F, a scalar."""
     features: Tensor
     """dF/dx_i, shape (n, d)."""
+    labels: GaussianLabels | None = None
+    """Gradients in the means and factors of free label distributions; None where F does not depend on them."""
+    diffusion: float | None = None
+    """Coefficient D of a Brownian motion of variance ``2 D t`` per coordinate, on top of the gradient."""
 
 
 class Functional(BaseEstimator, ABC):
@@ -80,6 +87,9 @@ class Functional(BaseEstimator, ABC):
     Subclasses are parameter objects in scikit-learn's manner: the constructor stores parameters, state lives in what
     :meth:`bind` returns. Each has a ``weight`` that multiplies value and derivatives.
     """
+
+    needs_labels: bool = False
+    """Whether the functional says nothing about particles of a single class."""
 
     @abstractmethod
     def bind(self, particles: Particles) -> BoundFunctional:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..transport import (
     EntropicSolver,
     ExactSolver,
+    LabelCost,
     LabelledPoints,
     TransportProblem,
     label_distance_matrix,
@@ -87,7 +88,11 @@ class OTDDFunctional(Functional):
 
     def bind(self, particles: Particles) -> BoundOTDD:
         """Encode the target, settle the correspondence and the regularisation, compute what the target alone fixes."""
-        return BoundOTDD(self, particles)
+        if particles.labels is None:
+            return BoundOTDD(self, particles)
+        from ._joint_distance import BoundJointOTDD  # which builds on this file
+
+        return BoundJointOTDD(self, particles)
 
 
 @dataclass
@@ -130,34 +135,33 @@ class BoundOTDD(BoundFunctional):
         target = Particles.from_arrays(
             X, y, class_weight=spec.class_weight, device=particles.x.device, dtype=particles.x.dtype
         )
-        # Distances do not depend on the origin, their rounding errors do.
-        self._origin = target.a @ target.x
         self.spec, self.target = spec, target
-        start, target = particles.moved(particles.x - self._origin), target.moved(target.x - self._origin)
         self.mapping = resolve_correspondence(
-            spec.correspondence, start.classes, target.classes, lambda: self._label_distances(start, target)
+            spec.correspondence,
+            particles.classes,
+            target.classes,
+            lambda: self.label_distances(particles).cpu().numpy(),
         )
-        pairs = self._pairs(start, target)
+        pairs = self._pairs(particles)
         self.reg = spec.reg if spec.reg_scale == "absolute" else spec.reg * self._mean_cost(pairs)
         self._blocks = [self._block(*pair) for pair in pairs]
-        self.coupling = torch.zeros(start.n_classes, target.n_classes, dtype=start.x.dtype, device=start.x.device)
+        self.coupling = particles.x.new_zeros(particles.n_classes, target.n_classes)
 
     def evaluate(self, particles: Particles) -> Derivative:
         """Objective and its gradient; see :meth:`~skflow.transport.TransportProblem.evaluate`."""
-        x = particles.x - self._origin
-        gradient, value, solved = torch.empty_like(x), 0.0, []
+        x, value, gradients, solved = particles.x, 0.0, [], []
         for k, block in enumerate(self._blocks):
             part = block.problem.evaluate(x[block.rows])
             solved.append(part)
-            block_value, block_gradient = part.value, part.gradient
+            block_value, gradient = part.value, part.gradient
             if block.own is not None:
                 own = block.own.evaluate(x[block.rows], x[block.rows])
                 solved.append(own)
                 # By symmetry the self-transport's gradient is twice the one in its first argument.
                 block_value = block_value - own.value / 2 - block.constant
-                block_gradient = block_gradient - own.gradient
+                gradient -= own.gradient
             value = value + block.mass * block_value
-            gradient[block.rows] = block.mass * block_gradient
+            gradients.append(gradient.mul_(self.spec.weight * block.mass))
             if self.mapping is None:
                 self.coupling = part.class_mass
             else:
@@ -165,22 +169,24 @@ class BoundOTDD(BoundFunctional):
         self.marginal_error = max(s.marginal_error for s in solved)
         self.converged = all(s.converged for s in solved)
         self.n_iter = max(s.n_iter for s in solved)
-        return Derivative(self.spec.weight * value, gradient.mul_(self.spec.weight))
+        gradient = gradients[0] if len(gradients) == 1 else torch.cat(gradients)  # blocks are in the order of the rows
+        return Derivative(self.spec.weight * value, gradient)
+
+    def coupling_of(self, particles: Particles) -> Tensor:
+        """Mass (K, K') that the last plan moves between the classes of `particles` and the target's."""
+        return self.coupling
 
     def label_distances(self, particles: Particles) -> Tensor:
         """Squared label distances (K, K') at the particles' present state."""
         return label_distance_matrix(particles, self.target, self.spec.label_distance)
 
-    def _label_distances(self, start: LabelledPoints, target: LabelledPoints) -> np.ndarray:
-        return label_distance_matrix(start, target, self.spec.label_distance).cpu().numpy()
-
-    def _pairs(self, start: LabelledPoints, target: LabelledPoints) -> list[tuple]:
+    def _pairs(self, particles: Particles) -> list[tuple]:
         """(rows, mass, source points, target points) of every block."""
         if self.mapping is None:
-            return [(slice(None), 1.0, start, target)]
+            return [(slice(None), 1.0, particles, self.target)]
         return [
-            (rows, start.mass[k].item(), start.only(k), target.only(self.mapping[k]))
-            for k, rows in enumerate(start.slices)
+            (rows, particles.mass[k].item(), particles.only(k), self.target.only(self.mapping[k]))
+            for k, rows in enumerate(particles.slices)
         ]
 
     def _mean_cost(self, pairs: list[tuple]) -> float:
@@ -203,8 +209,12 @@ class BoundOTDD(BoundFunctional):
             source,
             target,
             solver=partial(EntropicSolver, eps=self.reg, tol=spec.marginal_tol) if self.reg > 0 else ExactSolver,
-            label_cost=partial(make_label_cost, spec.label_distance),
+            label_cost=self._make_label_cost,
             label_weight=spec.label_weight,
             label_path=spec.label_path,
             refresh_tol=spec.refresh_tol,
         )
+
+    def _make_label_cost(self, source: LabelledPoints, target: LabelledPoints) -> LabelCost:
+        negligible = 1e-3 if self.spec.refresh_tol else 0.0
+        return make_label_cost(self.spec.label_distance, source, target, negligible=negligible)

@@ -12,10 +12,11 @@ MAX_FEATURES = 2000
 
 
 class AffineMap(NamedTuple):
-    """The map `x @ weight + bias`."""
+    """The map `x @ weight + bias`; `blind` says that it was found without the labels and the pairing."""
 
     weight: np.ndarray
     bias: np.ndarray
+    blind: bool = False
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Apply the map to the rows of `X`."""
@@ -27,22 +28,28 @@ def gaussian_map(X: np.ndarray, Z: np.ndarray) -> AffineMap:
     from ot.gaussian import empirical_bures_wasserstein_mapping
 
     weight, bias = empirical_bures_wasserstein_mapping(X, Z, reg=1e-3)
-    return AffineMap(weight, np.ravel(bias))
+    return AffineMap(weight, np.ravel(bias), blind=True)
 
 
-def least_squares_map(X: np.ndarray, Z: np.ndarray, alpha: float = 1e-3) -> AffineMap:
-    """Ridge regression of `Z` on `X`."""
-    ridge = Ridge(alpha=alpha * len(X)).fit(X, Z)
-    return AffineMap(ridge.coef_.T, ridge.intercept_)
+def within_class_map(X: np.ndarray, Z: np.ndarray, labels: np.ndarray, alpha: float = 1e-3) -> AffineMap:
+    """Ridge regression of `Z` on `X`, both around their class means: what the classes' movements have in common."""
+    ridge = Ridge(alpha=alpha * len(X), fit_intercept=False)
+    ridge.fit(X - class_means(X, labels)[labels], Z - class_means(Z, labels)[labels])
+    weight = np.atleast_2d(ridge.coef_).T  # Ridge flattens what belongs to a single feature
+    return AffineMap(weight, Z.mean(0) - X.mean(0) @ weight)
+
+
+def class_means(R: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Mean of the rows of `R` in each class, `(n_classes, n_features)`; zero where a class has no row."""
+    sums = np.zeros((labels.max() + 1, R.shape[1]), R.dtype)
+    np.add.at(sums, labels, R)
+    return sums / np.maximum(np.bincount(labels), 1)[:, None]
 
 
 def within_class_variance(R: np.ndarray, labels: np.ndarray) -> float:
     """Unbiased total variance of the rows of `R` around the mean of their class."""
-    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    means = np.zeros((len(counts), R.shape[1]))
-    np.add.at(means, inverse, R)
-    centred = R - (means / counts[:, None])[inverse]
-    return float((centred**2).sum() / max(len(R) - len(counts), 1))
+    centred = R - class_means(R, labels)[labels]
+    return float(np.square(centred).sum() / max(len(R) - len(np.unique(labels)), 1))
 
 
 def base_map(X: np.ndarray, Z: np.ndarray, labels: np.ndarray) -> AffineMap | None:
@@ -51,14 +58,15 @@ def base_map(X: np.ndarray, Z: np.ndarray, labels: np.ndarray) -> AffineMap | No
     The measure is what is left to learn within the classes: the class means are the gated head's start and come for
     free. A Gaussian transport map that leaves less than no map at all says that the domains differ by little more than
     their first two moments, and then it generalises better than anything learnt from labels, since it needs none. A
-    least-squares map follows the pairs, but shrinks towards the mean where they are noisy, and an attenuated image is
-    out of distribution for the frozen model; so it has to be far better. It is judged on rows that it did not see.
+    regression within the classes follows the pairs, but shrinks towards the mean where they are noisy, and the frozen
+    model does not know attenuated images; so it has to be far better. It is judged on rows that it did not see.
 
     Parameters
     ----------
     X, Z : ndarray of shape (n_samples, n_features)
         Standardised start and final positions.
     labels : ndarray of shape (n_samples,)
+        Classes, 0 to `n_classes - 1`.
     """
     n_samples, n_features = X.shape
     if n_samples < 4 or n_features > MAX_FEATURES:
@@ -67,10 +75,11 @@ def base_map(X: np.ndarray, Z: np.ndarray, labels: np.ndarray) -> AffineMap | No
     gaussian = gaussian_map(X, Z)
     if (left_by_gaussian := within_class_variance(Z - gaussian(X), labels)) < left:
         best, left = gaussian, left_by_gaussian
-    even, odd = slice(None, None, 2), slice(1, None, 2)
+    by_class = np.argsort(labels, kind="stable")
+    halves = by_class[::2], by_class[1::2]
     unseen = np.empty_like(Z)
-    unseen[even] = least_squares_map(X[odd], Z[odd])(X[even])
-    unseen[odd] = least_squares_map(X[even], Z[even])(X[odd])
+    for seen, rows in (halves, halves[::-1]):
+        unseen[rows] = within_class_map(X[seen], Z[seen], labels[seen])(X[rows])
     if within_class_variance(Z - unseen, labels) < 0.5 * left:
-        best = least_squares_map(X, Z)
+        best = within_class_map(X, Z, labels)
     return best

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 import torch
-from sklearn.preprocessing import StandardScaler
+import torch.nn.functional as F
+from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
+from ._affine import class_means
 from ._layers import GatedHead
-from ._regressor import BasePushForward, class_means
+from ._regressor import BasePushForward
 
 
 class ConvolutionalNet(nn.Module):
-    """Two convolutions and a hidden layer for each member, under a gated head."""
+    """Two convolutions and a hidden layer for each member, under a gated head.
+
+    In training the images of a batch are shifted together, by up to `max_shift` pixels.
+    """
 
     def __init__(
         self,
@@ -22,21 +29,24 @@ class ConvolutionalNet(nn.Module):
         width: int,
         rank: int,
         dropout: float,
+        max_shift: int,
     ):
         super().__init__()
-        self.image_shape = image_shape
-        self.encoders = nn.ModuleList(self._encoder(width, dropout) for _ in range(n_members))
+        self.image_shape, self.max_shift = image_shape, max_shift
+        encoders = nn.ModuleList(self._encoder(width, dropout) for _ in range(n_members))
+        # Convolutions of few channels run three times as fast on a CPU with the channels last.
+        self.encoders = encoders.to(memory_format=torch.channels_last)
         self.head = GatedHead(n_members, width, means, rank)
 
     def _encoder(self, width: int, dropout: float) -> nn.Sequential:
         height, breadth, channels = self.image_shape
         return nn.Sequential(
-            nn.Conv2d(channels, 16, 5, padding=2),
-            nn.ReLU(),
+            nn.Conv2d(channels, 32, 5, padding=2),
             nn.MaxPool2d(2),
-            nn.Conv2d(16, 32, 5, padding=2),
             nn.ReLU(),
+            nn.Conv2d(32, 32, 5, padding=2),
             nn.MaxPool2d(2),
+            nn.ReLU(),
             nn.Flatten(),
             nn.Dropout(dropout),
             nn.Linear(32 * (height // 4) * (breadth // 4), width),
@@ -46,8 +56,16 @@ class ConvolutionalNet(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map `(n_samples, n_features)` to the outputs and logits of :class:`GatedHead`."""
-        images = x.unflatten(1, self.image_shape).movedim(-1, 1).contiguous()
+        images = x.unflatten(1, self.image_shape).movedim(-1, 1)
+        if self.training and self.max_shift:
+            images = self._shift(images)
         return self.head(torch.stack([encode(images) for encode in self.encoders]))
+
+    def _shift(self, images: Tensor) -> Tensor:
+        height, breadth, _ = self.image_shape
+        top, left = torch.randint(2 * self.max_shift + 1, (2,)).tolist()
+        padded = F.pad(images, (self.max_shift,) * 4, mode="replicate")
+        return padded[:, :, top : top + height, left : left + breadth]
 
 
 class ImagePushForward(BasePushForward):
@@ -69,10 +87,12 @@ class ImagePushForward(BasePushForward):
         Length of the encoder's codes.
     rank : int, default=8
         Directions of displacement per class.
-    n_members : int, default=2
+    n_members : int, default=1
         Size of the ensemble. All members are trained at once and their maps averaged, in place of restarts with the
         best one kept.
     dropout : float, default=0.3
+    max_shift : int, default=1
+        Pixels by which the start images are shifted at random in training; their final positions stay.
     batch_size : int, default=64
         At most; smaller where there are few particles.
     validation_fraction : float, default=None
@@ -105,7 +125,11 @@ class ImagePushForward(BasePushForward):
     (5, 64)
     """
 
-    _parameter_constraints: dict = {**BasePushForward._parameter_constraints, "image_shape": [tuple, list]}
+    _parameter_constraints: dict = {
+        **BasePushForward._parameter_constraints,
+        "image_shape": [tuple, list],
+        "max_shift": [Interval(Integral, 0, None, closed="left")],
+    }
 
     def __init__(
         self,
@@ -116,8 +140,9 @@ class ImagePushForward(BasePushForward):
         weight_decay=1e-2,
         width=256,
         rank=8,
-        n_members=2,
+        n_members=1,
         dropout=0.3,
+        max_shift=1,
         batch_size=64,
         validation_fraction=None,
         device="auto",
@@ -132,6 +157,7 @@ class ImagePushForward(BasePushForward):
         self.rank = rank
         self.n_members = n_members
         self.dropout = dropout
+        self.max_shift = max_shift
         self.batch_size = batch_size
         self.validation_fraction = validation_fraction
         self.device = device
@@ -146,20 +172,17 @@ class ImagePushForward(BasePushForward):
                 f"{n_features} features of X; got {self.image_shape!r}."
             )
 
-    def _fit_input_scaler(self, X: np.ndarray) -> StandardScaler:
-        # One mean and scale for all pixels: convolutions expect neighbours to be comparable.
-        scaler = super()._fit_input_scaler(X)
-        mean, scale = X.mean(dtype=np.float64), X.std(dtype=np.float64) or 1.0
-        scaler.mean_, scaler.scale_ = np.full_like(scaler.mean_, mean), np.full_like(scaler.scale_, scale)
-        return scaler
+    def _centre(self, X: np.ndarray) -> np.ndarray:
+        return X.mean(keepdims=True, dtype=np.float64)[0]  # the same for all pixels, as convolutions expect
 
     def _build(self, X: np.ndarray, Z: np.ndarray, labels: np.ndarray) -> tuple[type[nn.Module], dict, list]:
         parameters = {
-            "means": class_means(Z, labels),
+            "means": torch.tensor(class_means(Z, labels), dtype=torch.float32),
             "image_shape": (*self.image_shape, 1)[:3],
             "n_members": self.n_members,
             "width": self.width,
             "rank": self.rank,
             "dropout": self.dropout,
+            "max_shift": self.max_shift,
         }
         return ConvolutionalNet, parameters, []

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin, _fit_context
 from sklearn.model_selection import train_test_split
-from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.preprocessing import LabelEncoder
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -136,9 +136,12 @@ class BasePushForward(RegressorMixin, BaseEstimator):
         labels = encoder.fit_transform(labels)
         self.classes_ = encoder.classes_
 
-        X = self._fit_input_scaler(X).transform(X)
+        # One scale for all features, here and for Z: the particles moved by Euclidean distances. (Each feature to unit
+        # variance would blow up pixels that are hardly ever on; it is for the user to make features commensurate.)
+        self.input_mean_ = self._centre(X)
+        self.input_scale_ = float(np.sqrt(np.square(X - self.input_mean_).mean())) or 1.0
+        X = self._standardise(X)
         self.target_mean_ = Z.mean(axis=0, dtype=np.float64)
-        # One scale for all features: final positions are compared by their Euclidean distance, as in the flow.
         self.target_scale_ = float(np.sqrt(Z.var(axis=0, dtype=np.float64).sum())) or 1.0
         Z = (Z - self.target_mean_) / self.target_scale_
 
@@ -211,21 +214,20 @@ class BasePushForward(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        Z = self._inference(self._input_scaler.transform(X))
-        return (Z * self.target_scale_ + self.target_mean_).astype(X.dtype, copy=False)
+        Z = self._inference(self._standardise(X))
+        Z *= self.target_scale_
+        Z += self.target_mean_
+        return Z
 
     def _check_features(self, n_features: int) -> None:
         """Raise ValueError if the rows are not what the net takes."""
 
-    def _fit_input_scaler(self, X: np.ndarray) -> StandardScaler:
-        self._input_scaler = StandardScaler().fit(X)
-        return self._input_scaler
+    def _centre(self, X: np.ndarray) -> np.ndarray:
+        return X.mean(axis=0, dtype=np.float64)
+
+    def _standardise(self, X: np.ndarray) -> np.ndarray:
+        return (X - self.input_mean_.astype(X.dtype)) / X.dtype.type(self.input_scale_)
 
     def _build(self, X: np.ndarray, Z: np.ndarray, labels: np.ndarray) -> tuple[type[nn.Module], dict, list]:
         """Return the module's class, its parameters, and what it takes beside `X` in training."""
         raise NotImplementedError
-
-
-def class_means(Z: np.ndarray, labels: np.ndarray) -> Tensor:
-    """Mean of `Z` in each class, `(n_classes, n_features)`."""
-    return torch.tensor(np.stack([Z[labels == k].mean(0) for k in range(labels.max() + 1)]), dtype=torch.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -20,7 +21,8 @@ class EntropicSolver:
     ``diag(u) K diag(v)`` with the stabilised kernel ``K = a b^T exp((f + g - C) / eps)``, so that an iteration is two
     matrix-vector products. The potentials f and g survive from solve to solve: in a flow they hardly change, and a few
     iterations suffice. Scalings u, v that leave a safe range are absorbed into the potentials (Schmitzer, 2019).
-    The first solve halves eps from the largest cost down to its value (eps-scaling).
+    The first solve halves eps from the largest cost down to its value (eps-scaling). The kernel takes the place of the
+    cost, which is asked for anew where the kernel has to be rebuilt: one matrix is held, not two.
 
     Parameters
     ----------
@@ -38,56 +40,60 @@ class EntropicSolver:
         self.a, self.b, self.eps, self.tol, self.max_iter = a, b, eps, tol, max_iter
         self.f: Tensor | None = None
         self.g: Tensor | None = None
-        self._kernel: Tensor | None = None
         # A scaling beyond this moves entries of the kernel towards the ends of the floating-point range.
         self._safe = math.sqrt(math.sqrt(torch.finfo(a.dtype).max)) if a.dtype == torch.float32 else 1e30
         self._tiny = torch.finfo(a.dtype).tiny
 
-    def solve(self, cost: Tensor) -> TransportPlan:
-        """Solve for `cost` (n, m), which is left as it is."""
-        if self._kernel is None:
-            self._kernel = torch.empty_like(cost)
+    def solve(self, cost: Callable[[], Tensor]) -> TransportPlan:
+        """Solve for the cost matrix (n, m) that `cost` returns; it is overwritten and `cost` may be called again."""
         if self.f is None:
             self._cold_start(cost)
-        n_iter, error = self._iterate(cost, self.eps, self.tol, self.max_iter)
-        plan = self._kernel
+        plan, n_iter, error = self._iterate(cost, self.eps, self.tol, self.max_iter)
         plan.mul_(self._u[:, None]).mul_(self._v)
         self._absorb(self.eps)
         return TransportPlan(plan, self.a @ self.f + self.b @ self.g, error, error <= self.tol, n_iter)
 
-    def _cold_start(self, cost: Tensor) -> None:
+    def _cold_start(self, cost: Callable[[], Tensor]) -> None:
         """Potentials by eps-scaling: rough solves at halved regularisations."""
         self.f, self.g = torch.zeros_like(self.a), torch.zeros_like(self.b)
-        level = cost.max().item()
+        level = cost().max().item()
         while level > self.eps:
             self._iterate(cost, level, tol=0.05, max_iter=20)
             self._absorb(level)
             level /= 2
 
-    def _iterate(self, cost: Tensor, eps: float, tol: float, max_iter: int) -> tuple[int, float]:
+    def _iterate(self, cost: Callable[[], Tensor], eps: float, tol: float, max_iter: int) -> tuple[Tensor, int, float]:
         """Scale the kernel until the column marginals are within `tol`; the row marginals are exact throughout."""
-        self._build_kernel(cost, eps)
-        kernel, n_iter = self._kernel, 0
+        kernel, n_iter = self._build_kernel(cost, eps), 0
         while True:
             column = (kernel.T @ self._u).mul_(self._v)
             n_iter += 1
             look = n_iter <= 3 or n_iter % CHECK_EVERY == 0 or n_iter >= max_iter
             error = (column - self.b).abs().sum().item() if look else math.inf
             if error <= tol or n_iter >= max_iter or math.isnan(error):
-                return n_iter, error
+                return kernel, n_iter, error
             self._v = self._v * (self.b / column.clamp_(min=self._tiny))
             self._u = self.a / (kernel @ self._v).clamp_(min=self._tiny)
             if look and self._out_of_range():
                 self._absorb(eps)
-                self._build_kernel(cost, eps)
+                kernel = self._build_kernel(cost, eps)
 
-    def _build_kernel(self, cost: Tensor, eps: float) -> None:
-        torch.sub(self.g, cost, out=self._kernel)
-        self._kernel.add_(self.f[:, None]).div_(eps).exp_().mul_(self.b)
-        # One row update makes the row marginals exact, whatever the potentials were.
-        self._kernel.mul_(self.a[:, None])
+    def _build_kernel(self, cost: Callable[[], Tensor], eps: float) -> Tensor:
+        """``a b^T exp((f + g - C) / eps)`` in the place of the cost, and scalings that meet the row marginals."""
+        kernel = self._exponential(cost(), eps)
+        mass = kernel.sum(1)
+        if not (mass.min() > self.a.min() / self._safe and mass.max() < self._safe):
+            # The cost has changed by more than an exponential can hold: the rows' potentials start anew.
+            self.f = self.g.div(eps).add_(self.b.log()).add(cost().div_(-eps)).logsumexp(1).mul_(-eps)
+            kernel = self._exponential(cost(), eps)
+            mass = kernel.sum(1)
         self._v = torch.ones_like(self.b)
-        self._u = self.a / self._kernel.sum(1).clamp_(min=self._tiny)
+        self._u = self.a / mass.clamp_(min=self._tiny)
+        return kernel
+
+    def _exponential(self, cost: Tensor, eps: float) -> Tensor:
+        row, column = self.f.div(eps).add_(self.a.log()), self.g.div(eps).add_(self.b.log())
+        return cost.div_(-eps).add_(row[:, None]).add_(column).exp_()
 
     def _out_of_range(self) -> bool:
         low = min(self._u.min(), self._v.min())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -26,10 +28,11 @@ class ExactSolver:
         self._b = self._b * (self._a.sum() / self._b.sum())
         self._potentials: tuple[np.ndarray, np.ndarray] | None = None
 
-    def solve(self, cost: Tensor) -> TransportPlan:
-        """Solve for `cost` (n, m), which is left as it is."""
+    def solve(self, cost: Callable[[], Tensor]) -> TransportPlan:
+        """Solve for the cost matrix (n, m) that `cost` returns."""
         import ot
 
+        cost = cost()
         plan, log = ot.emd(
             self._a,
             self._b,

@@ -47,22 +47,23 @@ def polar_factor(factor: Tensor, other: Tensor) -> Tensor:
     if len(factor) > factor.shape[1] or len(other) > other.shape[1]:
         left, r = torch.linalg.qr(factor)
         right, s = torch.linalg.qr(other)
-        return left @ _newton_schulz(r @ s.T) @ right.T
-    return _newton_schulz(factor @ other.T)
+        return left @ newton_schulz(r @ s.T) @ right.T
+    return newton_schulz(factor @ other.T)
 
 
-def _newton_schulz(m: Tensor) -> Tensor:
-    if len(m) > m.shape[1]:
-        return _newton_schulz(m.T).T
-    x = m / torch.linalg.norm(m).clamp(min=torch.finfo(m.dtype).tiny)
+def newton_schulz(m: Tensor) -> Tensor:
+    """Orthogonal polar factors of matrices (..., p, q), see :func:`polar_factor`; null spaces are left out."""
+    if m.shape[-2] > m.shape[-1]:
+        return newton_schulz(m.mT).mT
+    x = m / torch.linalg.norm(m, dim=(-2, -1), keepdim=True).clamp(min=torch.finfo(m.dtype).tiny)
     smallest = torch.finfo(m.dtype).eps ** 0.5
     while smallest < 1 - 1e-3:
         alpha = math.sqrt(3 / (1 + smallest + smallest**2))
-        x = torch.addmm(x, x @ x.T, x, beta=1.5 * alpha, alpha=-0.5 * alpha**3)
+        x = torch.sub(1.5 * alpha * x, x @ x.mT @ x, alpha=0.5 * alpha**3)
         smallest = 0.5 * alpha * smallest * (3 - (alpha * smallest) ** 2)
     # From here on it converges quadratically: 1e-3, 1e-6, 1e-12.
     for _ in range(1 if m.dtype == torch.float32 else 2):
-        x = torch.addmm(x, x @ x.T, x, beta=1.5, alpha=-0.5)
+        x = torch.sub(1.5 * x, x @ x.mT @ x, alpha=0.5)
     return x
 
 

@@ -18,10 +18,9 @@ def distances_from_inner(inner: Tensor, square: Tensor, square_target: Tensor) -
 
 
 def add_label_cost(cost: Tensor, distances: Tensor, source: LabelledPoints, target: LabelledPoints) -> Tensor:
-    """Add `distances` (K, K') to `cost` (n, m), block by block of classes, in place."""
-    for k, rows in enumerate(source.slices):
-        for l, cols in enumerate(target.slices):
-            cost[rows, cols] += distances[k, l]
+    """Add `distances` (K, K') to `cost` (n, m), target class by target class, in place."""
+    for l, cols in enumerate(target.slices):
+        cost[:, cols] += distances[source.y, l, None]
     return cost
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -43,8 +44,8 @@ class LabelCost(ABC):
     def __init__(self, source: LabelledPoints, target: LabelledPoints) -> None:
         self.source, self.target = source, target
 
-    def refresh(self, features: Features, active: list[list[bool]] | None = None) -> None:  # noqa: B027
-        """Bring what ages up to date, for all pairs of classes or for the `active` ones; most have nothing to do."""
+    def refresh(self, features: Features, every: bool = True) -> None:  # noqa: B027
+        """Bring what ages up to date, for every pair of classes or those that matter; most have nothing to do."""
 
     @abstractmethod
     def distances(self, features: Features) -> Tensor:
@@ -65,57 +66,76 @@ class ClassPlanCost(LabelCost):
     ("gaussian"). By the envelope theorem the gradient needs R alone, and it has the shape of the feature part's: it
     joins the matrix product that the flow needs anyway. R is costly and ages well: an R from an earlier step
     overestimates D in second order, and its gradient is the exact one of that overestimate, which touches the true
-    objective where R was made.
+    objective where R was made. Plans are kept for the pairs of classes that exchange mass; of the others only the value
+    ``sum_ij (R_ij - w_i w'_j) <x_i, x'_j>`` is.
 
     Parameters
     ----------
     couple : callable (x, w, x_target, w_target) -> R
         Plan between two classes.
+    negligible : float
+        Share of a class's mass below which its exchange with another class has no part in the gradient.
     """
 
-    def __init__(self, source: LabelledPoints, target: LabelledPoints, couple: Callable[..., Tensor]) -> None:
+    def __init__(
+        self, source: LabelledPoints, target: LabelledPoints, couple: Callable[..., Tensor], negligible: float = 1e-3
+    ) -> None:
         super().__init__(source, target)
-        self.couple = couple
-        self._plan = torch.empty(len(source.a), len(target.a), dtype=source.x.dtype, device=source.x.device)
+        self.couple, self.negligible = couple, negligible
+        self._plans: dict[tuple[int, int], Tensor] = {}
+        self._cross = torch.zeros(source.n_classes, target.n_classes, dtype=source.x.dtype, device=source.x.device)
 
-    def refresh(self, features: Features, active: list[list[bool]] | None = None) -> None:
-        for k, l, rows, cols in self._pairs():
-            if active is None or active[k][l]:
-                self._plan[rows, cols] = self.couple(
-                    features.x[rows], self.source.within[rows], features.x_target[cols], self.target.within[cols]
-                )
+    def refresh(self, features: Features, every: bool = True) -> None:
+        pairs = itertools.product(range(self.source.n_classes), range(self.target.n_classes))
+        means, means_target = self._means(features)
+        for k, l in pairs if every else list(self._plans):
+            plan = self._couple(k, l, features)
+            self._cross[k, l] = self._inner(k, l, plan, features) - means[k] @ means_target[l]
+            if (k, l) in self._plans:
+                self._plans[k, l] = plan
 
     def distances(self, features: Features) -> Tensor:
-        cross = [(self._plan[rows, cols] * features.inner[rows, cols]).sum() for _, _, rows, cols in self._pairs()]
-        second = self.source.class_sums(self.source.within * features.square)
-        second_target = self.target.class_sums(self.target.within * features.square_target)
-        total = second[:, None] + second_target
-        return (total - 2 * torch.stack(cross).view_as(total)).clamp_(min=0.0)
+        means, means_target = self._means(features)
+        cross = means @ means_target.T + self._cross
+        for (k, l), plan in self._plans.items():
+            cross[k, l] = self._inner(k, l, plan, features)
+        second = self.source.class_means(features.square)
+        second_target = self.target.class_means(features.square_target)
+        return (second[:, None] + second_target - 2 * cross).clamp_(min=0.0)
 
     def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> None:
-        share = mass.tolist()  # one transfer instead of one for each pair
-        for k, l, rows, cols in self._pairs():
-            if share[k][l] > 0:
-                joint[rows, cols].add_(self._plan[rows, cols], alpha=share[k][l])
-        row += mass.sum(1)[self.source.y] * self.source.within
+        matter = (mass > self.negligible * mass.sum(1, keepdim=True)).nonzero().tolist()
+        self._plans = {(k, l): self._plans.get((k, l)) for k, l in matter}
+        for k, l in self._plans:
+            if self._plans[k, l] is None:
+                self._plans[k, l] = self._couple(k, l, features)
+            rows, cols = self.source.slices[k], self.target.slices[l]
+            joint[rows, cols] += mass[k, l] * self._plans[k, l]
+            row[rows] += mass[k, l] * self.source.within[rows]
 
-    def _pairs(self) -> Iterator[tuple[int, int, slice, slice]]:
-        for k, rows in enumerate(self.source.slices):
-            for l, cols in enumerate(self.target.slices):
-                yield k, l, rows, cols
+    def _couple(self, k: int, l: int, features: Features) -> Tensor:
+        rows, cols = self.source.slices[k], self.target.slices[l]
+        return self.couple(
+            features.x[rows], self.source.within[rows], features.x_target[cols], self.target.within[cols]
+        )
+
+    def _inner(self, k: int, l: int, plan: Tensor, features: Features) -> Tensor:
+        return (plan * features.inner[self.source.slices[k], self.target.slices[l]]).sum()
+
+    def _means(self, features: Features) -> tuple[Tensor, Tensor]:
+        return self.source.class_means(features.x), self.target.class_means(features.x_target)
 
 
 class MeansCost(LabelCost):
     """``||mu_k - nu_l||^2``: label distributions stand for their means."""
 
     def distances(self, features: Features) -> Tensor:
-        means = self.source.moved(features.x).class_means()
-        return squared_distances(means, self.target.moved(features.x_target).class_means())
+        return squared_distances(self.source.class_means(features.x), self.target.class_means(features.x_target))
 
     def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> Tensor:
-        source, target = self.source.moved(features.x), self.target.moved(features.x_target)
-        by_class = 2 * (mass.sum(1)[:, None] * source.class_means() - mass @ target.class_means())
-        return source.within[:, None] * by_class[source.y]
+        means, means_target = self.source.class_means(features.x), self.target.class_means(features.x_target)
+        by_class = 2 * (mass.sum(1)[:, None] * means - mass @ means_target)
+        return self.source.within[:, None] * by_class[self.source.y]
 
 
 class DiagonalCost(LabelCost):
@@ -133,22 +153,18 @@ class DiagonalCost(LabelCost):
         return 2 * self.source.within[:, None] * (shift[y] + stretch[y] * (features.x - mu[y]))
 
     def _moments(self, features: Features) -> list[tuple[Tensor, Tensor]]:
-        return [
-            diagonal_moments(points.moved(x))
-            for points, x in ((self.source, features.x), (self.target, features.x_target))
-        ]
+        return [diagonal_moments(self.source, features.x), diagonal_moments(self.target, features.x_target)]
 
 
-def diagonal_moments(points: LabelledPoints) -> tuple[Tensor, Tensor]:
-    """Means and standard deviations of every class, (K, d) each."""
-    mu = points.class_means()
-    variance = points.class_sums(points.within[:, None] * (points.x - mu[points.y]).square())
-    return mu, variance.sqrt()
+def diagonal_moments(points: LabelledPoints, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations of every class at features `x`, (K, d) each."""
+    mu = points.class_means(x)
+    return mu, points.class_means((x - mu[points.y]).square()).sqrt()
 
 
 def exact_class_plan(x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor) -> Tensor:
     """The optimal plan between the samples of two classes ("computed non-parametrically", section 6.1)."""
-    return ExactSolver(w, w_target).solve(squared_distances(x, x_target)).plan
+    return ExactSolver(w, w_target).solve(lambda: squared_distances(x, x_target)).plan
 
 
 def _gaussian_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
@@ -159,7 +175,7 @@ def _gaussian_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
 def _exact_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
     def value(k: int, l: int) -> Tensor:
         a, b = source.only(k), target.only(l)
-        return ExactSolver(a.a, b.a).solve(squared_distances(a.x, b.x)).value
+        return ExactSolver(a.a, b.a).solve(lambda: squared_distances(a.x, b.x)).value
 
     return torch.stack([torch.stack([value(k, l) for l in range(target.n_classes)]) for k in range(source.n_classes)])
 
@@ -169,7 +185,7 @@ def _means_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
 
 
 def _diagonal_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
-    return squared_distances(torch.cat(diagonal_moments(source), 1), torch.cat(diagonal_moments(target), 1))
+    return squared_distances(*(torch.cat(diagonal_moments(p, p.x), 1) for p in (source, target)))
 
 
 _MATRICES = {
@@ -187,10 +203,13 @@ def label_distance_matrix(source: LabelledPoints, target: LabelledPoints, kind: 
     return _MATRICES[kind](source, target)
 
 
-def make_label_cost(kind: str, source: LabelledPoints, target: LabelledPoints) -> LabelCost:
+def make_label_cost(
+    kind: str, source: LabelledPoints, target: LabelledPoints, *, negligible: float = 1e-3
+) -> LabelCost:
     """The :class:`LabelCost` of that name."""
     if kind == "means":
         return MeansCost(source, target)
     if kind == "gaussian-diag":
         return DiagonalCost(source, target)
-    return ClassPlanCost(source, target, {"gaussian": gaussian_class_plan, "exact": exact_class_plan}[kind])
+    couple = {"gaussian": gaussian_class_plan, "exact": exact_class_plan}[kind]
+    return ClassPlanCost(source, target, couple, negligible)

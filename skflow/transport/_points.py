@@ -47,9 +47,10 @@ class LabelledPoints:
         out = values.new_zeros(self.n_classes, *values.shape[1:])
         return out.index_add_(0, self.y, values)
 
-    def class_means(self) -> Tensor:
-        """The weighted mean of every class, shape (n_classes, d)."""
-        return self.class_sums(self.within[:, None] * self.x)
+    def class_means(self, values: Tensor | None = None) -> Tensor:
+        """The weighted mean in each class of `values` (n, ...), or of the features: (n_classes, ...)."""
+        values = self.x if values is None else values
+        return torch.stack([self.within[s] @ values[s] for s in self.slices])
 
     def moved(self, x: Tensor) -> LabelledPoints:
         """The same points with other features."""

@@ -39,7 +39,7 @@ class TransportProblem:
     """Optimal transport between labelled points under ``||x - x'||^2 + label_weight W2^2(y, y')``.
 
     Everything that depends on the target alone is computed once; plan, cost and label plan live in buffers that are
-    reused from step to step (three matrices of n x m at most).
+    reused from step to step.
 
     Parameters
     ----------
@@ -85,9 +85,7 @@ class TransportProblem:
         """
         features = self._features(x, x_target)
         distances, overestimate = self._label_distances(features)
-        cost = distances_from_inner(features.inner, features.square, features.square_target)
-        add_label_cost(cost, self.label_weight * distances, self.source, self.target)
-        solved = self.solver.solve(cost)
+        solved = self.solver.solve(self._ground_cost(features, self.label_weight * distances))
         if overestimate is not None:
             self.refreshes.adapt(overestimate / abs(solved.value.item()))
 
@@ -95,31 +93,48 @@ class TransportProblem:
         joint, row, extra = solved.plan, self.source.a.clone(), None
         if self.label_path and self.label_weight > 0:
             extra = self.label_cost.pull_back(self.label_weight * class_mass, features, joint, row)
-        gradient = torch.addmm(row[:, None] * x, joint, features.x_target, alpha=-1).mul_(2)
+        gradient = (joint @ features.x_target).neg_().addcmul_(row[:, None], x).mul_(2)
         if extra is not None:
             gradient += extra
         return Evaluation(solved.value, gradient, class_mass, solved.marginal_error, solved.converged, solved.n_iter)
-
-    def _label_distances(self, features: Features) -> tuple[Tensor, float | None]:
-        """Label distances, and by how much the label part was overestimated if that was measured just now."""
-        due = self.refreshes.due()
-        if due is None:
-            return self.label_cost.distances(features), None
-        if due == "all":
-            self.label_cost.refresh(features)
-            return self.label_cost.distances(features), None
-        stale = self.label_cost.distances(features)
-        active = (self._class_mass > 1e-4 * self._class_mass.sum(1, keepdim=True)).tolist()
-        self.label_cost.refresh(features, active)
-        fresh = self.label_cost.distances(features)
-        return fresh, self.label_weight * (self._class_mass * (stale - fresh)).sum().item()
 
     def _features(self, x: Tensor, x_target: Tensor | None) -> Features:
         if x_target is None:
             x_target, square_target = self.target.x, self._square_target
         else:
-            square_target = x_target.square().sum(1)
-        return Features(x, x_target, x.square().sum(1), square_target, torch.mm(x, x_target.T, out=self._inner))
+            square_target = _squares(x_target)
+        return Features(x, x_target, _squares(x), square_target, torch.mm(x, x_target.T, out=self._inner))
+
+    def _ground_cost(self, features: Features, label_cost: Tensor) -> Callable[[], Tensor]:
+        """The ground cost for a solver that may overwrite it and ask again; it takes the place of the products."""
+        stale = False
+
+        def cost() -> Tensor:
+            nonlocal stale
+            if stale:
+                torch.mm(features.x, features.x_target.T, out=features.inner)
+            stale = True
+            matrix = distances_from_inner(features.inner, features.square, features.square_target)
+            return add_label_cost(matrix, label_cost, self.source, self.target)
+
+        return cost
+
+    def _label_distances(self, features: Features) -> tuple[Tensor, float | None]:
+        """Label distances, and by how much they overestimated the objective if that was measured just now."""
+        due = self.refreshes.due()
+        if due is None:
+            return self.label_cost.distances(features), None
+        stale = self.label_cost.distances(features)
+        self.label_cost.refresh(features, every=due == "all")
+        fresh = self.label_cost.distances(features)
+        if due == "all":
+            return fresh, None
+        return fresh, self.label_weight * (self._class_mass * (stale - fresh)).sum().item()
+
+
+def _squares(x: Tensor) -> Tensor:
+    """Squared norms of the rows, without a copy of `x`."""
+    return torch.linalg.vector_norm(x, dim=1).square_()
 
 
 class RefreshRule:

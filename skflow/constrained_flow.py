@@ -1,0 +1,249 @@
+"""ConstrainedFlow: shape a dataset by named functionals, with or without a reference dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.base import _fit_context
+from sklearn.callback import with_callbacks
+from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.validation import validate_data
+
+from ._reference import Reference
+from .base import FLOATS, TARGET_CONSTRAINTS, BaseFlow
+from .flow import Particles
+from .functionals import Functional, FunctionalSum
+from .functionals._sum import BoundSum
+
+TARGET = "target"
+"""Name of the distance to the target among the terms of the objective."""
+
+
+class ConstrainedFlow(BaseFlow, _BaseComposition):
+    """Shapes a dataset by the gradient flow of named functionals, added to the OTDD to a target where there is one.
+
+    The objective is eq. 12: the squared OTDD to `target`, if any, plus the sum of `constraints`, each with its own
+    weight (the lambda of figure 8). `fit` lets the training samples flow down its gradient and learns the movement as
+    a map, `transform` applies the map to unseen samples.
+
+    Parameters
+    ----------
+    constraints : list of (name, Functional)
+        The functionals, named and nested like the steps of a :class:`sklearn.pipeline.Pipeline`:
+        ``tube__weight`` is a parameter of the flow, and ``tube`` is one itself.
+    target : tuple (X, y), Reference, callable or None, default=None
+        The reference dataset, see :class:`OTDDFlowTransformer`. With None, here and in `fit`, the constraints alone
+        drive the flow.
+    reg, reg_scale, label_weight, label_distance, correspondence, debias
+        Of the OTDD to the target, see :class:`OTDDFlowTransformer`. ``label_weight=0`` with
+        ``correspondence="coupling"`` is vanilla, feature-only optimal transport.
+    dynamics, covariance, clusterer, recluster_every, class_weight, optimizer, step_size, max_iter, tol
+        Of the flow, see :class:`OTDDFlowTransformer`.
+    n_iter_no_change, max_particles, pushforward, keep_trajectory, device, random_state, verbose
+        As in :class:`OTDDFlowTransformer`; `random_state` also determines the noise of an
+        :class:`~skflow.functionals.Entropy`.
+
+    Attributes
+    ----------
+    particles_, particle_labels_, particle_indices_, trajectory_, n_iter_, classes_, pushforward_
+        As in :class:`OTDDFlowTransformer`. Without `y` all particles have the label 0.
+    objective_ : ndarray of shape (n_iter_ + 1,)
+        The sum of all terms at the start and after each step.
+    objective_terms_ : dict of str to ndarray of shape (n_iter_ + 1,)
+        Each constraint's share by its name, weight included, and that of the distance as ``"target"``.
+    label_distances_, coupling_, label_map_, target_classes_
+        As in :class:`OTDDFlowTransformer`, where there is a target.
+
+    See Also
+    --------
+    OTDDFlowTransformer : Towards a target alone.
+    skflow.functionals : What constrains.
+
+    References
+    ----------
+    .. [1] D. Alvarez-Melis, N. Fusi, "Dataset Dynamics via Gradient Flows in Probability Space", ICML 2021, section 5.
+
+    Examples
+    --------
+    Two overlapping classes part, and stay within a distance of 2 from where they were:
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import make_blobs
+    >>> from skflow import ConstrainedFlow
+    >>> from skflow.functionals import ClassRepulsion, TubePotential
+    >>> X, y = make_blobs(100, centers=[[0, 0], [1, 0]], random_state=0)
+    >>> flow = ConstrainedFlow(
+    ...     [("repulsion", ClassRepulsion(weight=10)), ("tube", TubePotential(radius=2, weight=10))],
+    ...     random_state=0,
+    ... ).set_params(tube__weight=20)
+    >>> Z = flow.fit(X, y).particles_
+    >>> bool(np.linalg.norm(Z - X, axis=1).max() < 3.5)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        **BaseFlow._parameter_constraints,
+        **TARGET_CONSTRAINTS,
+        "constraints": [list, tuple],
+    }
+
+    def __init__(
+        self,
+        constraints: list[tuple[str, Functional]],
+        target: tuple[ArrayLike, ArrayLike] | Reference | Callable[..., tuple] | None = None,
+        *,
+        reg: float = 0.05,
+        reg_scale: str = "relative",
+        label_weight: float = 1.0,
+        label_distance: str = "gaussian",
+        dynamics: str = "fd",
+        covariance: str | int = "auto",
+        clusterer: str | Any = "dbscan",
+        recluster_every: int = 10,
+        correspondence: str | Mapping[Any, Any] = "auto",
+        class_weight: str | None = "balanced",
+        debias: bool = False,
+        optimizer: str = "sgd",
+        step_size: float = 0.1,
+        max_iter: int = 200,
+        tol: float = 1e-3,
+        n_iter_no_change: int = 5,
+        max_particles: int | None = None,
+        pushforward: Any = None,
+        keep_trajectory: int = 0,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.constraints = constraints
+        self.target = target
+        self.reg = reg
+        self.reg_scale = reg_scale
+        self.label_weight = label_weight
+        self.label_distance = label_distance
+        self.dynamics = dynamics
+        self.covariance = covariance
+        self.clusterer = clusterer
+        self.recluster_every = recluster_every
+        self.correspondence = correspondence
+        self.class_weight = class_weight
+        self.debias = debias
+        self.optimizer = optimizer
+        self.step_size = step_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.max_particles = max_particles
+        self.pushforward = pushforward
+        self.keep_trajectory = keep_trajectory
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Parameters of the flow and, where `deep`, the constraints and theirs as ``name__parameter``.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to go into the constraints.
+
+        Returns
+        -------
+        dict
+            Parameter names and values.
+        """
+        return self._get_params("constraints", deep=deep)
+
+    def set_params(self, **params: Any) -> ConstrainedFlow:
+        """Set parameters of the flow, replace a constraint by its name, or set one of its parameters.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameter names, as :meth:`get_params` gives them, and values.
+
+        Returns
+        -------
+        self : ConstrainedFlow
+        """
+        self._set_params("constraints", **params)
+        return self
+
+    @with_callbacks
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        X_target: ArrayLike | None = None,
+        y_target: ArrayLike | None = None,
+    ) -> ConstrainedFlow:
+        """Flow the samples down the objective and learn the movement.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples to shape.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their labels; needed where there is a target, or a constraint that tells classes apart. Without labels all
+            samples are one class.
+        X_target, y_target : array-like of shape (m_samples, n_features), (m_samples,), default=None
+            The target, where the constructor was given none (routable metadata).
+
+        Returns
+        -------
+        self : ConstrainedFlow
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range, of the flow or of a constraint, for constraints that are not pairs of a name
+            and a functional, missing labels, or a target that does not fit `X`.
+        """
+        self._check_constraints()
+        if y is None and not self._needs_labels(X_target is not None):
+            X = validate_data(self, X, dtype=FLOATS)
+            y = np.zeros(len(X), dtype=int)
+        elif y is None and X_target is not None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed where X_target is, but y=None.")
+        else:
+            X, y = self._validate_source(X, y)
+        pair = self._resolve_target(X, y, X_target, y_target)
+        terms = list(self.constraints)
+        if pair is not None:
+            terms.append((TARGET, self._distance_to(pair)))
+        if not terms:
+            raise ValueError(f"constraints={self.constraints!r} and target=None leave nothing to descend.")
+        self._fit_flow(X, y, FunctionalSum(terms))
+        return self
+
+    def _describe(self, bound: BoundSum, particles: Particles) -> None:
+        self.objective_terms_ = {name: np.array(values[: self.n_iter_ + 1]) for name, values in bound.history.items()}
+        if TARGET in bound.terms:
+            self._describe_target(bound.terms[TARGET], particles)
+
+    def _needs_labels(self, has_target: bool = False) -> bool:
+        # Asked before the constraints have been checked, by scikit-learn's tags.
+        pairs = self.constraints if isinstance(self.constraints, (list, tuple)) else []
+        functionals = [pair[-1] for pair in pairs if isinstance(pair, tuple) and pair]
+        return has_target or self.target is not None or any(getattr(f, "needs_labels", False) for f in functionals)
+
+    def _check_constraints(self) -> None:
+        """Raise where the constraints are not named functionals."""
+        for constraint in self.constraints:
+            if not (isinstance(constraint, tuple) and len(constraint) == 2 and isinstance(constraint[0], str)):
+                raise ValueError(f"constraints={self.constraints!r}: {constraint!r} is not a pair (name, functional).")
+            name, functional = constraint
+            if not isinstance(functional, Functional):
+                raise ValueError(f"constraints: {name}={functional!r} is not a functional of skflow.functionals.")
+        self._validate_names([name for name, _ in self.constraints])
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self._needs_labels()
+        return tags

@@ -1,0 +1,47 @@
+"""Brownian motion on top of the gradient flow: the Euler-Maruyama scheme (section 5, internal energy)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from ..functionals import Derivative, Particles
+from ._dynamics import Dynamics
+
+
+class EulerMaruyama(Dynamics):
+    """Any dynamics, followed by the noise that the derivative's diffusion coefficient D asks for.
+
+    A step adds ``sqrt(2 D step_size)`` times a standard normal draw to the features. The noise bypasses the optimizer,
+    which would average or rescale it, and so change the temperature.
+
+    Parameters
+    ----------
+    dynamics : Dynamics
+        How the particles follow the gradient.
+    step_size : float
+        Time that a step takes.
+    seed : int
+        Of the noise.
+    """
+
+    def __init__(self, dynamics: Dynamics, step_size: float, seed: int) -> None:
+        self.dynamics, self.step_size, self.seed = dynamics, step_size, seed
+        self._generator: torch.Generator | None = None
+
+    def start(self, particles: Particles) -> Particles:
+        return self.dynamics.start(particles)
+
+    def finish(self, particles: Particles) -> Particles:
+        return self.dynamics.finish(particles)
+
+    def step(self, particles: Particles, derivative: Derivative) -> Particles:
+        moved = self.dynamics.step(particles, derivative)
+        if not derivative.diffusion:
+            return moved
+        x = moved.x
+        if self._generator is None:
+            self._generator = torch.Generator(x.device).manual_seed(self.seed)
+        noise = torch.randn(x.shape, generator=self._generator, dtype=x.dtype, device=x.device)
+        return moved.moved(x + math.sqrt(2 * derivative.diffusion * self.step_size) * noise)

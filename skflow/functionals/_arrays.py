@@ -1,0 +1,44 @@
+"""Users' arrays as tensors beside the particles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def as_tensor(name: str, value: Any, shape: tuple[int | None, ...], like: Tensor) -> Tensor:
+    """`value` as a tensor of `like`'s dtype and device, or an error that names the parameter and its value.
+
+    Parameters
+    ----------
+    name : str
+        The parameter, for the message.
+    value : array-like
+        What the user gave.
+    shape : tuple
+        What it must broadcast to; None is any length.
+    like : Tensor
+        The particles' features.
+    """
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}={value!r} is not an array of numbers.") from None
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}={value!r} is not finite.")
+    wanted = tuple(array.shape[i] if n is None and array.ndim == len(shape) else n for i, n in enumerate(shape))
+    try:
+        array = np.broadcast_to(array, wanted)
+    except (TypeError, ValueError):
+        sizes = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(f"{name}={value!r} has the shape {array.shape}, but the data asks for ({sizes}).") from None
+    return torch.tensor(array, dtype=like.dtype, device=like.device)
+
+
+def norm_and_direction(v: Tensor) -> tuple[Tensor, Tensor]:
+    """Row norms (n,) of `v` (n, d) and their gradients, the unit vectors; zero at zero, where any is a subgradient."""
+    norm = v.norm(dim=1)
+    return norm, v / norm.clamp(min=torch.finfo(v.dtype).tiny)[:, None]

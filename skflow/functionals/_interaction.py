@@ -1,0 +1,186 @@
+"""Interaction energies ``W(rho) = 1/2 integral of W(z, z') d rho(z) d rho(z')`` (eq. 11), a block of pairs at a time.
+
+The first variation is the convolution of W with rho (eq. 13): every particle follows the mean of what all the others do
+to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+
+import torch
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
+
+from ._base import BoundFunctional, Derivative, Functional, Particles
+from ._potential import WEIGHT, check_gradient, check_returned
+
+BLOCK = 2**22
+"""Pairs in a block: 16 MB in float32, of which an evaluation holds a handful."""
+
+
+class InteractionEnergy(Functional):
+    """Interaction energy of any pairwise W that torch can derive, with the one half of eq. 11.
+
+    ``F = weight / 2 sum_ij a_i a_j W(z_i, z_j)``, the pairs of a particle with itself included, as in eq. 11. First
+    variation: ``W * rho`` (eq. 13), for a symmetric W.
+
+    Parameters
+    ----------
+    W : callable (X, y, X_other, y_other) -> Tensor of shape (p, q)
+        The interaction of each of p particles with each of q others. `X` (p, d) and `X_other` (q, d) are features,
+        `y` (p,) and `y_other` (q,) the positions of their labels in the sorted classes, all zero where there are no
+        labels. Derived by autograd. Distances of zero are met: ``torch.cdist`` has a gradient there, a square root
+        has none.
+    chunk_size : int or None, default=None
+        Particles compared with all the others at a time. None: as many as make 4 million pairs; less is needed where
+        W forms differences (p, q, d).
+    weight : float, default=1.0
+        Factor of the functional.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skflow import ConstrainedFlow
+    >>> from skflow.functionals import InteractionEnergy
+    >>> def attraction(X, y, X_other, y_other):
+    ...     return torch.cdist(X, X_other) ** 2 / 2
+    >>> X = np.array([[0.0], [1.0], [5.0]])
+    >>> flow = ConstrainedFlow([("attraction", InteractionEnergy(attraction))], max_iter=100)
+    >>> flow.fit(X).particles_.round(1)
+    array([[2.],
+           [2.],
+           [2.]])
+    """
+
+    _parameter_constraints = {
+        "W": [callable],
+        "chunk_size": [Interval(Integral, 1, None, closed="left"), None],
+        "weight": WEIGHT,
+    }
+
+    def __init__(
+        self,
+        W: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
+        *,
+        chunk_size: int | None = None,
+        weight: float = 1.0,
+    ) -> None:
+        self.W = W
+        self.chunk_size = chunk_size
+        self.weight = weight
+
+    def bind(self, particles: Particles) -> BoundInteraction:
+        """Check the parameters."""
+        self._validate_params()
+        return BoundInteraction(self.W, self.chunk_size, self.weight)
+
+
+class BoundInteraction(BoundFunctional):
+    """:class:`InteractionEnergy` bound to particles."""
+
+    def __init__(self, W: Callable[..., Tensor], chunk_size: int | None, weight: float) -> None:
+        self.W, self.chunk_size, self.weight = W, chunk_size, weight
+
+    def evaluate(self, particles: Particles) -> Derivative:
+        x, y, a = particles.x.detach().requires_grad_(), particles.y, particles.a
+        n, name = len(a), f"W={self.W!r}"
+        value, gradient = a.new_zeros(()), torch.zeros_like(particles.x)
+        for rows in blocks(n, self.chunk_size or BLOCK // n):
+            with torch.enable_grad():
+                pairs = self.W(x[rows], y[rows], x, y)
+                check_returned(name, pairs, (len(a[rows]), n))
+                energy = a[rows] @ pairs @ a * (self.weight / 2)
+            # x stands on both sides: this is the whole derivative, for an asymmetric W too.
+            gradient += check_gradient(name, torch.autograd.grad(energy, x)[0], energy)
+            value += energy.detach()
+        return Derivative(value=value, features=gradient)
+
+
+class ClassRepulsion(Functional):
+    """Classes repel each other (section 5, figure 8 c, d), without the one half of eq. 11, as section 5 has it.
+
+    ``F = weight sum_ij a_i a_j W(x_i - x_j) [y_i != y_j]``. First variation: ``2 W * rho``, over the particles of other
+    classes (eq. 13).
+
+    Parameters
+    ----------
+    kernel : {"exponential", "quadratic"}, default="exponential"
+        "exponential": ``W = exp(-||x - x'|| / length_scale)``, section 5's. Quiets down as classes part.
+        "quadratic": ``W = -||x - x'||^2``, figure 8's. Grows without bound: classes part exponentially fast, but for
+        another functional that holds them.
+    length_scale : float, default=1.0
+        Distance at which the exponential kernel has fallen to 1/e; the paper's is 1. Choose it near the distance
+        between neighbouring classes: far beyond it nothing is felt.
+    weight : float, default=1.0
+        Factor of the functional.
+    """
+
+    needs_labels = True
+    _parameter_constraints = {
+        "kernel": [StrOptions({"exponential", "quadratic"})],
+        "length_scale": [Interval(Real, 0, None, closed="neither")],
+        "weight": WEIGHT,
+    }
+
+    def __init__(self, kernel: str = "exponential", *, length_scale: float = 1.0, weight: float = 1.0) -> None:
+        self.kernel = kernel
+        self.length_scale = length_scale
+        self.weight = weight
+
+    def bind(self, particles: Particles) -> BoundFunctional:
+        """Check the parameters."""
+        self._validate_params()
+        if self.kernel == "quadratic":
+            return BoundQuadraticRepulsion(self.weight)
+        return BoundExponentialRepulsion(self.weight, self.length_scale)
+
+
+class BoundExponentialRepulsion(BoundFunctional):
+    """Repulsion by ``exp(-r / length_scale)``: pairs of particles in blocks, each unordered pair once."""
+
+    def __init__(self, weight: float, length_scale: float) -> None:
+        self.weight, self.length_scale = weight, length_scale
+
+    def evaluate(self, particles: Particles) -> Derivative:
+        # Distances do not depend on the origin, their rounding errors do.
+        x, a = particles.x - particles.a @ particles.x, particles.a
+        value, gradient = a.new_zeros(()), torch.zeros_like(x)
+        n = len(a)
+        for own in particles.slices[:-1]:
+            others = slice(own.stop, n)
+            for rows in blocks(own.stop - own.start, BLOCK // (n - own.stop), own.start):
+                distance = torch.cdist(x[rows], x[others])
+                pairs = (distance / -self.length_scale).exp_().mul_(a[rows, None]).mul_(a[others])
+                value += 2 * self.weight * pairs.sum()
+                # Particles at the same place have no direction to part in.
+                push = pairs.div_(distance).masked_fill_(distance == 0, 0)
+                push *= -2 * self.weight / self.length_scale
+                gradient[rows] += push.sum(1, keepdim=True) * x[rows] - push @ x[others]
+                gradient[others] += push.sum(0)[:, None] * x[others] - push.T @ x[rows]
+        return Derivative(value=value, features=gradient)
+
+
+class BoundQuadraticRepulsion(BoundFunctional):
+    """Repulsion by ``-||x - x'||^2``, in O(n d) from the classes' first and second moments."""
+
+    def __init__(self, weight: float) -> None:
+        self.weight = weight
+
+    def evaluate(self, particles: Particles) -> Derivative:
+        x, a = particles.x - particles.a @ particles.x, particles.a
+        first = particles.class_sums(a[:, None] * x)
+        second = particles.class_sums(a * x.square().sum(1))
+        # What lies outside of each class: its mass and its first moment.
+        mass, moment = particles.mass.sum() - particles.mass, first.sum(0) - first
+        value = 2 * (second @ mass - (first * moment).sum())
+        gradient = 4 * a[:, None] * (mass[particles.y, None] * x - moment[particles.y])
+        return Derivative(value=-self.weight * value, features=-self.weight * gradient)
+
+
+def blocks(n: int, size: int, start: int = 0) -> list[slice]:
+    """Slices of at most `size` rows, and at least one, that cover ``start .. start + n``."""
+    size = max(size, 1)
+    return [slice(i, min(i + size, start + n)) for i in range(start, start + n, size)]

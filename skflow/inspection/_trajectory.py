@@ -1,0 +1,214 @@
+"""The ways of the particles, in two or three dimensions."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._common import axes_for, class_colours, frames_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class TrajectoryDisplay:
+    """Particle paths, coloured by class, with the target in the back (figures 1, 2, 7, 8).
+
+    Parameters
+    ----------
+    trajectory : ndarray of shape (n_frames, n, d)
+        Frames, the first and the last included. With more dimensions than three the first principal components of the
+        start, the end and the target are shown.
+    labels : ndarray of shape (n,)
+        Classes of the particles.
+    X_target, y_target : ndarray of shape (m, d), (m,), default=None
+        The target.
+    label_map : dict, default=None
+        Target class that each source class goes to; these share a colour. Classes of the same name do if None.
+    n_components : {2, 3}, default=2
+        Dimensions to show where there are more than three.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Where it is drawn; 3-D for three dimensions.
+    figure_ : matplotlib Figure
+        The figure of it.
+    paths_ : list of matplotlib Line2D or Line3DCollection
+        The paths.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skflow.inspection import TrajectoryDisplay
+    >>> X = np.array([[0.0, 0.0], [1.0, 0.0]])
+    >>> display = TrajectoryDisplay(np.array([X, X + 1, X + 2]), np.array(["a", "b"])).plot()
+    >>> len(display.paths_)
+    2
+    """
+
+    def __init__(
+        self,
+        trajectory: np.ndarray,
+        labels: np.ndarray,
+        *,
+        X_target: np.ndarray | None = None,
+        y_target: np.ndarray | None = None,
+        label_map: dict | None = None,
+        n_components: int = 2,
+    ) -> None:
+        self.trajectory = trajectory
+        self.labels = labels
+        self.X_target = X_target
+        self.y_target = y_target
+        self.label_map = label_map
+        self.n_components = n_components
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X_target: np.ndarray | None = None,
+        y_target: np.ndarray | None = None,
+        *,
+        n_components: int = 2,
+        ax: Axes | None = None,
+        **plot_kw: Any,
+    ) -> TrajectoryDisplay:
+        """Draw the paths of a fitted flow.
+
+        Parameters
+        ----------
+        estimator : flow fitted with ``keep_trajectory`` of two or more
+        X_target, y_target : array-like of shape (m, d), (m,), default=None
+            The target; if None, the estimator's parameter `target` where that is a pair.
+        n_components : {2, 3}, default=2
+            Dimensions to show where there are more than three.
+        ax : matplotlib Axes, default=None
+            Where to draw, 3-D for three dimensions; a new figure if None.
+        **plot_kw : dict
+            For :meth:`plot`.
+
+        Returns
+        -------
+        display : TrajectoryDisplay
+        """
+        frames = frames_of(estimator)
+        if X_target is None and estimator.target is not None and not callable(estimator.target):
+            X_target, y_target = estimator.target
+        display = cls(
+            frames,
+            estimator.particle_labels_,
+            X_target=None if X_target is None else np.asarray(X_target),
+            y_target=None if y_target is None else np.asarray(y_target),
+            label_map=getattr(estimator, "label_map_", None),
+            n_components=n_components,
+        )
+        return display.plot(ax=ax, **plot_kw)
+
+    def plot(self, ax: Axes | None = None, *, max_paths: int = 500, legend: bool = True) -> TrajectoryDisplay:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure if None.
+        max_paths : int, default=500
+            Paths to draw, evenly chosen; points are drawn for all particles.
+        legend : bool, default=True
+            Whether to name the classes.
+
+        Returns
+        -------
+        self : TrajectoryDisplay
+        """
+        frames, target = self._projected()
+        self.ax_ = axes_for(ax, "TrajectoryDisplay", projection="3d" if frames.shape[2] == 3 else None)
+        self.figure_ = self.ax_.figure
+        colours, target_colours = self._colours()
+        if target is not None:
+            points = target_colours if self.y_target is not None else "lightgray"
+            self.ax_.scatter(*target.T, c=points, marker="x", s=18, alpha=0.35, label="target" if legend else None)
+        self.paths_ = []
+        for i in np.unique(np.linspace(0, len(self.labels) - 1, min(max_paths, len(self.labels))).astype(int)):
+            self.paths_ += self.ax_.plot(*frames[:, i].T, color=colours[i], linewidth=0.5, alpha=0.4)
+        self.ax_.scatter(*frames[0].T, s=12, facecolors="none", edgecolors=colours, linewidths=0.6)
+        for label in np.unique(self.labels):
+            rows = self.labels == label
+            name = str(label) if legend else None
+            self.ax_.scatter(*frames[-1][rows].T, s=14, c=colours[rows], edgecolors="black", linewidths=0.3, label=name)
+        if legend:
+            self.ax_.legend(fontsize="small")
+        if frames.shape[2] == 2:
+            self.ax_.set_aspect("equal")
+        return self
+
+    def save_animation(self, path: str | PathLike, *, fps: int = 10, dpi: int = 80) -> None:
+        """Write the flow as an animated GIF.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write.
+        fps : int, default=10
+            Frames a second.
+        dpi : int, default=80
+            Resolution.
+        """
+        import matplotlib.pyplot as plt
+        from matplotlib.animation import FuncAnimation, PillowWriter
+
+        frames, target = self._projected()
+        ax = axes_for(None, "TrajectoryDisplay", projection="3d" if frames.shape[2] == 3 else None)
+        colours, target_colours = self._colours()
+        if target is not None:
+            points = target_colours if self.y_target is not None else "lightgray"
+            ax.scatter(*target.T, c=points, marker="x", s=18, alpha=0.35)
+        dots = ax.scatter(*frames[0].T, s=14, c=colours, edgecolors="black", linewidths=0.3)
+        everything = np.concatenate([*frames, *([] if target is None else [target])])
+        for low, high, axis in zip(everything.min(0), everything.max(0), "xyz"):
+            margin = 0.05 * (high - low) or 1.0
+            ax.set(**{f"{axis}lim": (low - margin, high + margin)})
+
+        def draw(frame: np.ndarray) -> tuple:
+            if frame.shape[1] == 3:
+                dots._offsets3d = tuple(frame.T)
+            else:
+                dots.set_offsets(frame)
+            return (dots,)
+
+        animation = FuncAnimation(ax.figure, draw, frames=list(frames))
+        animation.save(path, writer=PillowWriter(fps=fps), dpi=dpi)
+        plt.close(ax.figure)
+
+    def _projected(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Frames and target in the two or three dimensions that are shown."""
+        frames = np.asarray(self.trajectory)
+        target = None if self.X_target is None else np.asarray(self.X_target)
+        n_frames, n, d = frames.shape
+        if d == 1:
+            zeros = np.zeros((n_frames, n, 1))
+            flat = None if target is None else np.c_[target, np.zeros(len(target))]
+            return np.concatenate([frames, zeros], axis=2), flat
+        if d <= 3:
+            return frames, target
+        from sklearn.decomposition import PCA
+
+        ends = [frames[0], frames[-1], *([] if target is None else [target])]
+        projection = PCA(self.n_components, random_state=0).fit(np.concatenate(ends))
+        shown = projection.transform(frames.reshape(-1, d)).reshape(n_frames, n, self.n_components)
+        return shown, None if target is None else projection.transform(target)
+
+    def _colours(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Colours of particles and of target points; a source class has that of the target class it goes to."""
+        labels = np.asarray(self.labels).tolist()
+        if self.y_target is None:
+            colours = class_colours(np.unique(self.labels))
+            return np.array([colours[label] for label in labels]), None
+        target_labels = np.asarray(self.y_target).tolist()
+        colours = class_colours(np.unique(self.y_target))
+        goes_to = self.label_map or {}
+        own = np.array([colours.get(goes_to.get(label, label), (0.3, 0.3, 0.3)) for label in labels])
+        return own, np.array([colours[label] for label in target_labels])
