@@ -2,7 +2,8 @@
 
 1. Two Gaussian mixtures in 2-D with three classes each, 500 particles, 20 steps of step size 0.1: what is left of the
    OTDD², by an exact solver that knows nothing of the flow (POT). The public reference implementation leaves 13.5 of
-   130.9 with feature-driven dynamics, and 0.03 with its label path attached, on its own draw of such a mixture.
+   130.9 with feature-driven dynamics, and 0.03 with its label path attached, on its own draw of such a mixture; the
+   shift between these is such that they start about as far apart.
 2. Joint-driven dynamics with full covariances in 784 dimensions, 10 classes, 1000 particles, 200 steps.
 3. Three classes to five modes: objective and number of classes by dynamics, and whether classes keep their names.
 
@@ -67,6 +68,11 @@ def positions(flow):
     return flow.particles.in_data_order(flow.particles.x).cpu().double().numpy()
 
 
+def class_codes(flow):
+    """Those at the end: "jd-vl" may have changed them."""
+    return flow.particles.in_data_order(flow.particles.y).cpu().numpy()
+
+
 def independent_otdd(X, y, target):
     """OTDD² with Gaussian label distributions, from NumPy and POT alone; uniform weights."""
     X_target, y_target = target
@@ -78,9 +84,9 @@ def independent_otdd(X, y, target):
 
 
 def exact_table(device):
-    source, target = mixture(3, 500, 2, 4.0, seed=0), mixture(3, 500, 2, 4.0, seed=1, shift=6.0)
+    source, target = mixture(3, 500, 2, 4.0, seed=0), mixture(3, 500, 2, 4.0, seed=1, shift=9.75)
     start = independent_otdd(*source, target)
-    rows = [["the start", f"{start:.1f}", "100 %", "", ""]]
+    rows = [["the start", f"{start:.1f}", "1", "", ""]]
     settings = {
         "fd, entropic (reg=0.05, the default)": {},
         "fd, entropic, debiased": {"debias": True},
@@ -94,11 +100,11 @@ def exact_table(device):
     }  # fmt: skip
     for name, params in settings.items():
         flow, times = run(source, target, device=device, **({"correspondence": "coupling"} | params))
-        left = independent_otdd(positions(flow), source[1], target)
+        left = independent_otdd(positions(flow), class_codes(flow), target)
         ms = 1e3 * statistics.median(times)
-        rows.append([name, f"{left:.3g}", f"{left / start:.3%}", f"{flow.objective[-1]:.3g}", f"{ms:.0f}"])
+        rows.append([name, f"{left:.3g}", f"{left / start:.2g}", f"{flow.objective[-1]:.3g}", f"{ms:.0f}"])
     print("\n2-D mixture, 3 Gaussian classes, 500 particles, 20 steps of step size 0.1. The reference implementation")
-    print("leaves 10.3 % of its start, and 0.023 % with the label path attached.\n")
+    print("leaves 13.5 of 130.9 on its own draw, and 0.03 with the label path attached.\n")
     print(markdown(["", "OTDD² by exact solver", "of the start", "own objective", "ms a step"], rows))
 
 
@@ -117,7 +123,7 @@ def large_table(device):
         )
         finite = bool(np.isfinite(positions(flow)).all() and np.isfinite(flow.objective).all())
         falls[name] = flow.objective[0] - flow.objective[-1]
-        exact = otdd(positions(flow), source[1], *target, reg=0) ** 2
+        exact = otdd(positions(flow), class_codes(flow), *target, reg=0) ** 2
         rows.append([
             name, flow.n_iter, "yes" if finite else "NO", f"{flow.objective[0]:.1f}", f"{flow.objective[-1]:.2f}",
             f"{falls[name] / falls['fd']:.1%}", f"{exact:.1f}", f"{statistics.median(times):.3f}", f"{times.max():.3f}",
@@ -136,7 +142,7 @@ def stable_share(names):
 
 def classes_table(device):
     source, target = ring(3, 300, 6, [-14, 0], 0.0, seed=0), ring(5, 400, 12, [10, 0], 0.3, seed=1)
-    clusterers = {"k-means": KMeans(3, n_init=1, random_state=0), "DBSCAN": DBSCAN_OF_THE_PAPER}
+    clusterers = {"k-means": KMeans(3, n_init=10, random_state=0), "DBSCAN": DBSCAN_OF_THE_PAPER}
     rows = []
     for optimizer in ("sgd", "adam"):
         for name in ("fd", "jd-fl", *(f"jd-vl, {clusterer}" for clusterer in clusterers)):

@@ -6,7 +6,16 @@ After Alvarez-Melis & Fusi, "Dataset Dynamics via Gradient Flows in Probability 
 from ._reference import Reference
 from .constrained_flow import ConstrainedFlow
 from .otdd_flow import OTDDFlowTransformer
+from .pseudo_label_flow import PseudoLabelFlow
+from .repurposed import RepurposedClassifier
 
 __version__ = "0.1.0"
 
-__all__ = ["ConstrainedFlow", "OTDDFlowTransformer", "Reference", "__version__"]
+__all__ = [
+    "ConstrainedFlow",
+    "OTDDFlowTransformer",
+    "PseudoLabelFlow",
+    "Reference",
+    "RepurposedClassifier",
+    "__version__",
+]

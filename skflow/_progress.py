@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,27 +65,23 @@ class StepReporter:
         )
 
 
-@dataclass
 class LazyPushForward:
     """A push-forward that is learnt when it is first used.
 
     Parameters
     ----------
-    regressor : regressor
-        Not fitted.
-    X, Z, labels : ndarray
-        What to fit it on.
+    learn : callable () -> regressor
+        Makes the fitted regressor.
     """
 
-    regressor: Any
-    X: np.ndarray
-    Z: np.ndarray
-    labels: dict[str, np.ndarray]
-    is_fitted: bool = False
+    def __init__(self, learn: Callable[..., Any]) -> None:
+        self._learn = learn
+
+    @cached_property
+    def regressor(self) -> Any:
+        """The fitted regressor."""
+        return self._learn()
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Where the map takes the rows of `X`."""
-        if not self.is_fitted:
-            self.regressor.fit(self.X, self.Z, **self.labels)
-            self.is_fitted = True
         return self.regressor.predict(X)

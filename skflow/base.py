@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy, deepcopy
 from functools import partial
 from numbers import Integral, Real
@@ -29,6 +29,7 @@ from .flow import DYNAMICS, OPTIMIZERS, Dynamics, EulerMaruyama, Flow, Particles
 from .functionals import BoundFunctional, Functional, OTDDFunctional
 from .functionals._distance import BoundOTDD
 from .pushforward import TabularPushForward
+from .pushforward._device import resolve_device
 from .transport import LABEL_DISTANCES
 
 FLOATS = [np.float64, np.float32]
@@ -167,39 +168,43 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
         goes_to = self.target_classes_[self.coupling_.argmax(axis=1)]
         self.label_map_ = dict(zip(self.classes_.tolist(), goes_to.tolist(), strict=True))
 
-    def _fit_flow(self, X: np.ndarray, y: np.ndarray, functional: Functional) -> None:
+    def _fit_flow(
+        self, X: np.ndarray, y: np.ndarray, functional: Functional, sample_weight: np.ndarray | None = None
+    ) -> None:
         """Flow the particles, learn the push-forward, set the fitted attributes."""
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         rng = check_random_state(self.random_state)
-        rows = self._choose_particles(y, rng)
-        particles = Particles.from_arrays(X[rows], y[rows], class_weight=self.class_weight, device=self._device())
+        rows = self.particle_indices_ = self._choose_particles(y, rng)
+        start, labels = (X, y) if len(rows) == len(X) else (X[rows], y[rows])
+        weights = None if sample_weight is None else sample_weight[rows]
+        self._flow_particles(start, labels, weights, functional, rng, partial(StepReporter, self, context, X, y))
+        self.pushforward_ = self._fit_pushforward(start, rng)
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+
+    def _flow_particles(
+        self,
+        start: np.ndarray,
+        labels: np.ndarray,
+        sample_weight: np.ndarray | None,
+        functional: Functional,
+        rng: np.random.RandomState,
+        reporter: Callable[[Callable], StepReporter],
+    ) -> None:
+        """Flow from the features `start` (n_particles, n_features); what the flow needs is let go with it."""
+        device = resolve_device(self.device)
+        particles = Particles.from_arrays(
+            start, labels, class_weight=self.class_weight, sample_weight=sample_weight, device=device
+        )
         dynamics = self._make_dynamics(particles, seed=rng.randint(np.iinfo(np.int32).max))
         particles = dynamics.start(particles)
         bound = functional.bind(particles)
 
-        def describe(estimator: BaseFlow, particles: Particles, frames: list[Tensor], objective: list[float]) -> None:
-            """Set on `estimator` what is known of a flow that ends with `particles`; all but the push-forward."""
-
-            def to_user(x: Tensor) -> np.ndarray:
-                return x.cpu().numpy().astype(X.dtype)
-
-            codes = particles.in_data_order(particles.y).cpu().numpy()
-            estimator.particles_ = to_user(particles.in_data_order(particles.x))
-            estimator.particle_labels_ = particles.classes[codes]
-            estimator.particle_indices_ = rows
-            estimator.trajectory_ = np.array([to_user(x) for x in frames]).reshape(-1, *estimator.particles_.shape)
-            estimator.objective_ = np.array(objective)
-            estimator.n_iter_ = len(objective) - 1
-            estimator.classes_ = particles.classes
-            estimator._describe(bound, particles)
-
         def as_if_ended(particles: Particles, objective: list[float]) -> dict[str, Any]:
             estimator = copy(self)
-            describe(estimator, particles, [], objective)
-            regressor = self._make_pushforward(deepcopy(rng))
-            labels = self._labels_for(regressor, estimator.particle_labels_)
-            estimator.pushforward_ = LazyPushForward(regressor, X[rows], estimator.particles_, labels)
+            estimator._describe_flow(Flow(particles, objective, "stopped"), bound, start.dtype)
+            learn = partial(estimator._fit_pushforward, start, rng=deepcopy(rng))
+            estimator.pushforward_ = LazyPushForward(learn)
             return {name: value for name, value in vars(estimator).items() if name.endswith("_")}
 
         flow = integrate(
@@ -210,15 +215,35 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             n_frames=self.keep_trajectory,
-            monitor=StepReporter(self, context, X, y, as_if_ended),
+            monitor=reporter(as_if_ended),
         )
-        self._warn(flow)
-        describe(self, flow.particles, flow.frames, flow.objective)
-        regressor = self._make_pushforward(rng)
-        self.pushforward_ = regressor.fit(
-            X[rows], self.particles_, **self._labels_for(regressor, self.particle_labels_)
-        )
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+        self._warn(flow, bound)
+        self._describe_flow(flow, bound, start.dtype)
+
+    def _describe_flow(self, flow: Flow, bound: BoundFunctional, dtype: np.dtype) -> None:
+        """Set the fitted attributes that tell of a flow."""
+
+        def to_user(x: Tensor) -> np.ndarray:
+            return x.cpu().numpy().astype(dtype, copy=False)
+
+        particles = flow.particles
+        self.particles_ = to_user(particles.in_data_order(particles.x))
+        self.particle_labels_ = particles.classes[particles.in_data_order(particles.y).cpu().numpy()]
+        self.trajectory_ = np.array([to_user(x) for x in flow.frames]).reshape(-1, *self.particles_.shape)
+        self.objective_ = np.array(flow.objective)
+        self.n_iter_ = flow.n_iter
+        self.classes_ = particles.classes
+        self._describe(bound, particles)
+
+    def _fit_pushforward(self, start: np.ndarray, rng: np.random.RandomState) -> Any:
+        """The map learnt from where the particles started, (n_particles, n_features), to where they ended."""
+        if self.pushforward is None:
+            seed = rng.randint(np.iinfo(np.int32).max)
+            regressor = TabularPushForward(device=self.device, random_state=seed)
+        else:
+            regressor = clone(self.pushforward)
+        labels = {"labels": self.particle_labels_} if has_fit_parameter(regressor, "labels") else {}
+        return regressor.fit(start, self.particles_, **labels)
 
     def _describe(self, bound: BoundFunctional, particles: Particles) -> None:
         """Set the fitted attributes that tell of the functional, for a flow that ends with `particles`."""
@@ -251,36 +276,25 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
         first = [np.flatnonzero(y == label)[0] for label in left_out]
         return np.sort(np.concatenate([chosen, np.array(first, dtype=int)]))
 
-    def _warn(self, flow: Flow) -> None:
+    def _warn(self, flow: Flow, bound: BoundFunctional) -> None:
         if flow.status == "diverged":
             message = (
                 f"The flow diverged after {flow.n_iter} steps; the particles are the last finite ones. "
                 f"Lower step_size={self.step_size}."
             )
+        elif not bound.converged:
+            message = (
+                "The last transport plan is short of its marginals, and so are the particles of where they belong. "
+                f"Raise reg={self.reg}, or scale the data."
+            )
         elif flow.status == "max_iter":
             message = (
-                f"The flow did not converge to tol={self.tol} in max_iter={self.max_iter} steps. Raise max_iter, or "
-                "scale the data."
+                f"The flow did not converge to tol={self.tol} in max_iter={self.max_iter} steps. Raise max_iter or "
+                f"step_size={self.step_size}, or scale the data."
             )
         else:
             return
-        warnings.warn(message, ConvergenceWarning, stacklevel=6)
-
-    def _make_pushforward(self, rng: np.random.RandomState) -> Any:
-        if self.pushforward is None:
-            return TabularPushForward(device=self.device, random_state=rng.randint(np.iinfo(np.int32).max))
-        return clone(self.pushforward)
-
-    def _labels_for(self, regressor: Any, labels: np.ndarray) -> dict[str, np.ndarray]:
-        return {"labels": labels} if has_fit_parameter(regressor, "labels") else {}
-
-    def _device(self) -> torch.device:
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            return torch.empty(0, device=self.device).device
-        except (RuntimeError, AssertionError) as error:
-            raise ValueError(f"device={self.device!r} is not available here: {str(error).splitlines()[0]}") from error
+        warnings.warn(message, ConvergenceWarning, stacklevel=7)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -68,9 +68,15 @@ def test_parameters_are_nested_as_in_a_pipeline():
         flow.set_params(tube__wait=1)
 
 
+@pytest.mark.slow
 def test_grid_search_over_a_constraints_weight():
-    """The reference's classes lie the other way round, and a heavy tube holds the flow back: the light one wins."""
-    reference = Reference(X_ref - [0, 4], 1 - y_ref)
+    """The reference's classes lie the other way round, and a heavy tube holds the flow back: the light one wins.
+
+    The classes are eight standard deviations apart and the way is a reflection, which a linear map can represent: what
+    unseen rows lose is the tube's doing alone.
+    """
+    X, y = make_blobs(80, centers=[[0, 0], [2, 0]], cluster_std=0.25, random_state=0)
+    reference = Reference([2, 1] + X * [-1, 1], y)
     clf = LogisticRegression().fit(*reference)
     flow = ConstrainedFlow([("tube", TubePotential(0.1))], reference, pushforward=LinearRegression(), random_state=0)
     pipe = Pipeline([("flow", flow), ("clf", FrozenEstimator(clf))])
@@ -78,7 +84,7 @@ def test_grid_search_over_a_constraints_weight():
     assert search.best_params_ == {"flow__tube__weight": 0.01}
     held, free = search.cv_results_["mean_test_score"]
     assert held < 0.5
-    assert free > 0.9
+    assert free > 0.95
 
 
 def test_without_constraints_it_is_the_flow_to_the_target():

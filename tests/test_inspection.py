@@ -15,6 +15,8 @@ matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
+pytestmark = pytest.mark.filterwarnings("ignore:The flow did not converge")
+
 QUICK = {"max_iter": 15, "tol": 0.02, "keep_trajectory": 4, "pushforward": LinearRegression(), "random_state": 0}
 
 

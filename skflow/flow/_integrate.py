@@ -74,15 +74,15 @@ def integrate(
     Returns
     -------
     Flow
-        Where the objective blows up, the last finite state, with status "diverged".
+        Where the objective blows up, the state before, with status "diverged".
     """
     objective, frames = [], _Frames(n_frames)
-    best, best_step, status = math.inf, 0, "max_iter"
+    best, best_step, status, before = math.inf, 0, "max_iter", particles
     for step in range(max_iter + 1):
         derivative = functional.evaluate(particles)
         value = derivative.value.item()
         if not math.isfinite(value) or (step and value > objective[0] + BLOW_UP * abs(objective[0])):
-            status = "diverged"
+            status, particles = "diverged", before
             break
         objective.append(value)
         frames.add(particles)
@@ -99,7 +99,7 @@ def integrate(
             if not moved.x.sum().isfinite():
                 status = "diverged"
                 break
-            particles = moved
+            before, particles = particles, moved
             del moved, derivative  # large, and not to be kept through the next evaluation
     return Flow(dynamics.finish(particles), objective or [value], status, frames.spread(particles))
 
@@ -122,9 +122,12 @@ class _Frames:
         """`n_frames` of those kept, evenly spread, ending with `last`."""
         if not self.n_frames:
             return []
-        end = len(self.kept) - 1
-        chosen = [self.kept[round(i * end / max(self.n_frames - 1, 1))] for i in range(self.n_frames)]
-        return [*chosen[:-1], _in_data_order(last)]
+        frame = _in_data_order(last)
+        if not self.kept:
+            return [frame] * self.n_frames
+        end = (self.seen - 1) / self.stride  # the flow's own, which may lie between two strides
+        times = (round(i * end / (self.n_frames - 1)) for i in range(self.n_frames - 1))
+        return [*(self.kept[time] for time in times), frame]
 
 
 def _in_data_order(particles: Particles) -> Tensor:

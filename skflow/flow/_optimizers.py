@@ -1,7 +1,7 @@
 """From velocities to displacements, under one step-size convention.
 
 Every optimizer is told the velocity v and answers with the displacement of one step. `step_size` means the same in all
-of them: a constant velocity is followed at ``step_size * v`` a step, whatever its scale.
+of them: a constant velocity moves a particle by ``step_size`` times its length a step, whatever its scale.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ class Euler(Optimizer):
 
 
 class Momentum(Optimizer):
-    """Gradient descent with momentum: ``step_size`` times a moving average of the velocity."""
+    """Gradient descent with momentum: ``step_size`` times a moving average of the velocity.
+
+    The average starts anew where it has come to point uphill (adaptive restart; O'Donoghue & Candes, 2015): particles
+    do not swing past their targets.
+    """
 
     beta = 0.9
 
@@ -41,7 +45,9 @@ class Momentum(Optimizer):
 
     def displacement(self, velocity: Tensor) -> Tensor:
         # Starting from v itself keeps the average unbiased: no slow first steps.
-        self._average = velocity.clone() if self._average is None else self._average.lerp_(velocity, 1 - self.beta)
+        if self._average is None or torch.sum(self._average * velocity) < 0:
+            self._average = velocity.clone()
+        self._average.lerp_(velocity, 1 - self.beta)
         return self.step_size * self._average
 
 
@@ -49,7 +55,8 @@ class Adam(Optimizer):
     """Adam's direction (Kingma & Ba, 2015) at the velocity's own speed.
 
     The averaged velocity is divided coordinate by coordinate by its root mean square, then rescaled so that the
-    displacement is as long as ``step_size`` times the averaged velocity.
+    displacement is as long as ``step_size`` times the averaged velocity. The averages start anew where that of the
+    velocity has come to point uphill, as in :class:`Momentum`.
     """
 
     beta1, beta2 = 0.9, 0.999
@@ -61,8 +68,8 @@ class Adam(Optimizer):
         self._n_steps = 0
 
     def displacement(self, velocity: Tensor) -> Tensor:
-        if self._first is None:
-            self._first, self._second = torch.zeros_like(velocity), torch.zeros_like(velocity)
+        if self._first is None or torch.sum(self._first * velocity) < 0:
+            self._first, self._second, self._n_steps = torch.zeros_like(velocity), torch.zeros_like(velocity), 0
         self._n_steps += 1
         self._first.lerp_(velocity, 1 - self.beta1)
         self._second.lerp_(velocity.square(), 1 - self.beta2)

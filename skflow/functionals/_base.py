@@ -40,20 +40,22 @@ class Particles(LabelledPoints):
         y: np.ndarray,
         *,
         class_weight: str | None = "balanced",
+        sample_weight: np.ndarray | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> Particles:
         """Particles for features `X` (n, d) with labels `y` (n,).
 
-        `class_weight` "balanced" gives every class the same mass, None every sample the same weight.
+        `class_weight` "balanced" gives every class the same mass, None every sample the same weight; positive
+        `sample_weight` (n,) share out a class's mass, or all of it, unevenly.
         """
         classes, codes = np.unique(y, return_inverse=True)
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
-        counts = np.bincount(codes)
-        weights = (
-            1 / (len(classes) * counts[codes]) if class_weight == "balanced" else np.full(len(codes), 1 / len(codes))
-        )
+        weights = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight, dtype=float)[order]
+        if class_weight == "balanced":
+            weights = weights / np.bincount(codes, weights)[codes]
+        weights = weights / weights.sum()
         return cls(
             torch.as_tensor(np.asarray(X)[order], dtype=dtype, device=device),
             torch.as_tensor(codes, device=device),
@@ -98,6 +100,9 @@ class Functional(BaseEstimator, ABC):
 
 class BoundFunctional(ABC):
     """A functional made ready for one flow; holds what survives from step to step."""
+
+    converged: bool = True
+    """Whether the last evaluation is as accurate as asked for."""
 
     @abstractmethod
     def evaluate(self, particles: Particles) -> Derivative:

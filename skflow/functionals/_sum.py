@@ -44,6 +44,7 @@ class BoundSum(BoundFunctional):
         derivatives = {name: term.evaluate(particles) for name, term in self.terms.items()}
         for name, derivative in derivatives.items():
             self.history[name].append(derivative.value.item())
+        self.converged = all(term.converged for term in self.terms.values())
         return total(list(derivatives.values()))
 
 

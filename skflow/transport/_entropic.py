@@ -21,7 +21,8 @@ class EntropicSolver:
     ``diag(u) K diag(v)`` with the stabilised kernel ``K = a b^T exp((f + g - C) / eps)``, so that an iteration is two
     matrix-vector products. The potentials f and g survive from solve to solve: in a flow they hardly change, and a few
     iterations suffice. Scalings u, v that leave a safe range are absorbed into the potentials (Schmitzer, 2019).
-    The first solve halves eps from the largest cost down to its value (eps-scaling). The kernel takes the place of the
+    The first solve halves eps from the largest cost down to its value (eps-scaling), and so does one whose cost has
+    changed by more than the kernel can hold. The kernel takes the place of the
     cost, which is asked for anew where the kernel has to be rebuilt: one matrix is held, not two.
 
     Parameters
@@ -49,6 +50,9 @@ class EntropicSolver:
         if self.f is None:
             self._cold_start(cost)
         plan, n_iter, error = self._iterate(cost, self.eps, self.tol, self.max_iter)
+        if not math.isfinite(error):
+            self._cold_start(cost)
+            plan, n_iter, error = self._iterate(cost, self.eps, self.tol, self.max_iter)
         plan.mul_(self._u[:, None]).mul_(self._v)
         self._absorb(self.eps)
         return TransportPlan(plan, self.a @ self.f + self.b @ self.g, error, error <= self.tol, n_iter)
@@ -57,20 +61,25 @@ class EntropicSolver:
         """Potentials by eps-scaling: rough solves at halved regularisations."""
         self.f, self.g = torch.zeros_like(self.a), torch.zeros_like(self.b)
         level = cost().max().item()
-        while level > self.eps:
+        while self.eps < level < math.inf:
             self._iterate(cost, level, tol=0.05, max_iter=20)
             self._absorb(level)
             level /= 2
 
     def _iterate(self, cost: Callable[[], Tensor], eps: float, tol: float, max_iter: int) -> tuple[Tensor, int, float]:
-        """Scale the kernel until the column marginals are within `tol`; the row marginals are exact throughout."""
+        """Scale the kernel until the column marginals are within `tol`; the row marginals are exact throughout.
+
+        An error that is not finite says that the potentials are of no use for this cost.
+        """
         kernel, n_iter = self._build_kernel(cost, eps), 0
+        if self._out_of_range():
+            return kernel, n_iter, math.nan
         while True:
             column = (kernel.T @ self._u).mul_(self._v)
             n_iter += 1
             look = n_iter <= 3 or n_iter % CHECK_EVERY == 0 or n_iter >= max_iter
             error = (column - self.b).abs().sum().item() if look else math.inf
-            if error <= tol or n_iter >= max_iter or math.isnan(error):
+            if error <= tol or n_iter >= max_iter or (look and not math.isfinite(error)):
                 return kernel, n_iter, error
             self._v = self._v * (self.b / column.clamp_(min=self._tiny))
             self._u = self.a / (kernel @ self._v).clamp_(min=self._tiny)
@@ -81,14 +90,8 @@ class EntropicSolver:
     def _build_kernel(self, cost: Callable[[], Tensor], eps: float) -> Tensor:
         """``a b^T exp((f + g - C) / eps)`` in the place of the cost, and scalings that meet the row marginals."""
         kernel = self._exponential(cost(), eps)
-        mass = kernel.sum(1)
-        if not (mass.min() > self.a.min() / self._safe and mass.max() < self._safe):
-            # The cost has changed by more than an exponential can hold: the rows' potentials start anew.
-            self.f = self.g.div(eps).add_(self.b.log()).add(cost().div_(-eps)).logsumexp(1).mul_(-eps)
-            kernel = self._exponential(cost(), eps)
-            mass = kernel.sum(1)
         self._v = torch.ones_like(self.b)
-        self._u = self.a / mass.clamp_(min=self._tiny)
+        self._u = self.a / kernel.sum(1).clamp_(min=self._tiny)
         return kernel
 
     def _exponential(self, cost: Tensor, eps: float) -> Tensor:

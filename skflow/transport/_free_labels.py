@@ -124,8 +124,7 @@ class FreeLabelCost(LabelCost):
 
     def distances(self, features: Features) -> Tensor:
         labels, target = self.labels, self.target_labels
-        centre = target.mean.mean(0)  # distances do not depend on the origin, their rounding errors do
-        squares = squared_distances(labels.mean - centre, target.mean - centre)
+        squares = squared_distances(labels.mean, target.mean)
         if labels.covariance == "means":
             return squares
         if labels.covariance == "diag":

@@ -61,8 +61,8 @@ def newton_schulz(m: Tensor) -> Tensor:
         alpha = math.sqrt(3 / (1 + smallest + smallest**2))
         x = torch.sub(1.5 * alpha * x, x @ x.mT @ x, alpha=0.5 * alpha**3)
         smallest = 0.5 * alpha * smallest * (3 - (alpha * smallest) ** 2)
-    # From here on it converges quadratically: 1e-3, 1e-6, 1e-12.
-    for _ in range(1 if m.dtype == torch.float32 else 2):
+    # From here on it converges quadratically: 1e-3, 1e-6, 1e-12, rounding.
+    for _ in range(1 if m.dtype == torch.float32 else 3):
         x = torch.sub(1.5 * x, x @ x.mT @ x, alpha=0.5)
     return x
 

@@ -9,6 +9,8 @@ from ._points import LabelledPoints
 
 def squared_distances(x: Tensor, x_target: Tensor) -> Tensor:
     """Squared Euclidean distances between rows, shape (n, m), by one matrix product."""
+    centre = x_target.mean(0)  # distances do not depend on the origin, their rounding errors do
+    x, x_target = x - centre, x_target - centre
     return distances_from_inner(x @ x_target.T, x.square().sum(1), x_target.square().sum(1))
 
 
@@ -32,5 +34,7 @@ def mean_ground_cost(source: LabelledPoints, target: LabelledPoints, label_cost:
     label_cost : Tensor of shape (K, K')
         The label part of the ground cost (already weighted).
     """
-    second = source.a @ source.x.square().sum(1) + target.a @ target.x.square().sum(1)
-    return second - 2 * (source.a @ source.x) @ (target.a @ target.x) + source.mass @ label_cost @ target.mass
+    centre = target.a @ target.x
+    x, x_target = source.x - centre, target.x - centre
+    second = source.a @ x.square().sum(1) + target.a @ x_target.square().sum(1)
+    return second - 2 * (source.a @ x) @ (target.a @ x_target) + source.mass @ label_cost @ target.mass

@@ -47,6 +47,9 @@ class LabelCost(ABC):
     def refresh(self, features: Features, every: bool = True) -> None:  # noqa: B027
         """Bring what ages up to date, for every pair of classes or those that matter; most have nothing to do."""
 
+    def follow(self, mass: Tensor) -> None:  # noqa: B027
+        """Learn what `mass` (K, K') the pairs of classes exchange; :meth:`pull_back` does so by itself."""
+
     @abstractmethod
     def distances(self, features: Features) -> Tensor:
         """Label distances ``W2^2`` at the present features, shape (K, K')."""
@@ -82,7 +85,7 @@ class ClassPlanCost(LabelCost):
     ) -> None:
         super().__init__(source, target)
         self.couple, self.negligible = couple, negligible
-        self._plans: dict[tuple[int, int], Tensor] = {}
+        self._plans: dict[tuple[int, int], Tensor | None] = {}
         self._cross = torch.zeros(source.n_classes, target.n_classes, dtype=source.x.dtype, device=source.x.device)
 
     def refresh(self, features: Features, every: bool = True) -> None:
@@ -98,14 +101,19 @@ class ClassPlanCost(LabelCost):
         means, means_target = self._means(features)
         cross = means @ means_target.T + self._cross
         for (k, l), plan in self._plans.items():
+            if plan is None:
+                plan = self._plans[k, l] = self._couple(k, l, features)
             cross[k, l] = self._inner(k, l, plan, features)
         second = self.source.class_means(features.square)
         second_target = self.target.class_means(features.square_target)
         return (second[:, None] + second_target - 2 * cross).clamp_(min=0.0)
 
-    def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> None:
+    def follow(self, mass: Tensor) -> None:
         matter = (mass > self.negligible * mass.sum(1, keepdim=True)).nonzero().tolist()
         self._plans = {(k, l): self._plans.get((k, l)) for k, l in matter}
+
+    def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> None:
+        self.follow(mass)
         for k, l in self._plans:
             if self._plans[k, l] is None:
                 self._plans[k, l] = self._couple(k, l, features)

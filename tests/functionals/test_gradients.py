@@ -109,6 +109,23 @@ def test_coinciding_particles_have_finite_gradients(name):
     assert FUNCTIONALS[name].bind(start).evaluate(at).features.isfinite().all()
 
 
+@pytest.mark.parametrize("correspondence", ["coupling", "same"])
+@pytest.mark.parametrize("debias", [False, True])
+@pytest.mark.parametrize("label_distance", ["gaussian", "gaussian-diag", "means", "exact"])
+def test_distance_whose_labels_follow_the_features(label_distance, debias, correspondence):
+    """Feature-driven dynamics, with a singular covariance: the second class is of two samples, in three dimensions."""
+    rng = np.random.default_rng(4)
+    target = (rng.normal(size=(13, D)) @ rng.normal(size=(D, D)) + 1, np.arange(13) % 2)
+    start = Particles.from_arrays(rng.normal(size=(N, D)), np.arange(N) >= N - 2, dtype=torch.float64)
+    distance = OTDDFunctional(
+        target, reg=0.1, label_distance=label_distance, label_weight=1.4, debias=debias, correspondence=correspondence,
+        marginal_tol=1e-12, refresh_tol=0, weight=0.8,
+    )  # fmt: skip
+    gradient = distance.bind(start).evaluate(start).features
+    expected = finite_differences(distance.bind(start), start)
+    assert (gradient - expected).norm() <= 1e-5 * expected.norm()
+
+
 def test_sum_with_a_distance():
     rng = np.random.default_rng(2)
     distance = OTDDFunctional((rng.normal(size=(9, D)) + 2, np.arange(9) % 2), reg=0.0, refresh_tol=0.0)

@@ -1,0 +1,316 @@
+"""What one step of a flow costs: by size, by part, beside the products that no step can avoid, and beside its peers.
+
+Two Gaussian mixtures with ten classes each in 784 dimensions. All times are medians over the steps of a flow, in
+milliseconds, and all of a table come from one run, with the yardstick measured between its rows: the two matrix
+products of a step, ``x @ x'^T`` for the cost and ``plan @ x'`` for the gradient, into memory that is there already.
+
+1. A step by size and setting, in multiples of the yardstick.
+2. A step by part.
+3. Peers at the states of one flow, on the same cost at the same marginal error: autograd through geomloss, and POT's
+   log-domain Sinkhorn with the same closed-form gradient. Both start cold at each step, POT also from the last one's
+   potentials.
+4. What refreshing label distances only when it matters does to the objective.
+5. Peak memory of a whole fit above its inputs (the resident set of a process of its own).
+
+    python benchmarks/flow_step.py [--quick] [--threads N] [--device cpu]
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from functools import partial
+
+import numpy as np
+import torch
+
+from _tables import markdown
+from skflow.flow import OPTIMIZERS, FeatureDriven, Particles
+from skflow.functionals import OTDDFunctional
+from skflow.transport import label_distance_matrix, squared_distances
+
+DIM, N_CLASSES, STEP_SIZE = 784, 10, 0.1
+SETTINGS = {  # name: parameters of the functional
+    "reg=0.05, no label distances": {"label_weight": 0, "correspondence": "coupling"},
+    "reg=0.05, label distances": {"correspondence": "coupling"},
+    "reg=0.05, label distances at every step": {"correspondence": "coupling", "refresh_tol": 0},
+    "reg=0.05, label distances, hard correspondence": {"correspondence": "same"},
+    "reg=0.01, no label distances": {"reg": 0.01, "label_weight": 0, "correspondence": "coupling"},
+    "reg=0.01, label distances": {"reg": 0.01, "correspondence": "coupling"},
+}
+
+
+def mixture(n, seed, of):
+    """`n` points of ten classes, each with a mean and a covariance of rank 40 of its own on top of a little noise."""
+    classes = np.random.default_rng(of)
+    means = classes.normal(scale=0.2, size=(N_CLASSES, DIM))
+    axes = classes.normal(scale=0.05, size=(N_CLASSES, 40, DIM))
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % N_CLASSES
+    X = means[y] + 0.05 * rng.normal(size=(n, DIM))
+    for k in range(N_CLASSES):
+        X[y == k] += rng.normal(size=(np.sum(y == k), 40)) @ axes[k]
+    return X.astype("float32"), y
+
+
+def datasets(n):
+    """Source and target, with classes that have nothing in common."""
+    return mixture(n, seed=0, of=1), mixture(n, seed=2, of=3)
+
+
+class Clock:
+    """Times calls; on a GPU it waits for what has been launched."""
+
+    def __init__(self, device):
+        self.wait = torch.cuda.synchronize if torch.device(device).type == "cuda" else lambda: None
+
+    def __call__(self, call, *args, **kwargs):
+        self.wait()
+        start = time.perf_counter()
+        result = call(*args, **kwargs)
+        self.wait()
+        return 1000 * (time.perf_counter() - start), result
+
+
+def products(n, device, repeat=15):
+    """The yardstick: median time of the two matrix products."""
+    clock = Clock(device)
+    x, t, plan = (torch.rand(shape, device=device) for shape in ((n, DIM), (n, DIM), (n, n)))
+    cost, barycentres = torch.empty_like(plan), torch.empty_like(x)
+    times = [
+        clock(torch.mm, x, t.T, out=cost)[0] + clock(torch.mm, plan, t, out=barycentres)[0] for _ in range(repeat + 2)
+    ]
+    return statistics.median(times[2:])
+
+
+def start_flow(n, device, **parameters):
+    (X, y), target = datasets(n)
+    particles = Particles.from_arrays(X, y, device=device)
+    return particles, OTDDFunctional(target, **parameters).bind(particles)
+
+
+def timed_flow(particles, bound, n_steps, clock):
+    """Times of the steps, the objective and the states at which it was evaluated."""
+    dynamics = FeatureDriven(partial(OPTIMIZERS["sgd"], STEP_SIZE))
+    times, objective, states = [], [], []
+    for _ in range(n_steps):
+
+        def step(particles=particles):
+            derivative = bound.evaluate(particles)
+            return derivative.value, dynamics.step(particles, derivative)
+
+        states.append(particles)
+        elapsed, (value, particles) = clock(step)
+        times.append(elapsed)
+        objective.append(value.item())
+    return times, objective, states
+
+
+def by_setting(sizes, n_steps, device):
+    rows = []
+    for n in sizes:
+        for name, parameters in SETTINGS.items():
+            particles, bound = start_flow(n, device, **parameters)
+            before = products(n, device)
+            times, _, _ = timed_flow(particles, bound, n_steps, Clock(device))
+            yardstick = (before + products(n, device)) / 2
+            step = statistics.median(times)
+            rows.append(
+                [f"{n}: {name}", f"{yardstick:.1f}", f"{step:.1f}", f"{step / yardstick:.2f}", f"{times[0]:.0f}"]
+            )
+    print(f"\n### One step, {DIM} features, {N_CLASSES} classes, median of {n_steps} steps\n")
+    print(markdown(["n = m: setting", "two products", "step", "ratio", "first step"], rows))
+
+
+def by_part(n, n_steps, device):
+    particles, bound = start_flow(n, device, **SETTINGS["reg=0.05, label distances"])
+    problem, clock, spent = bound._blocks[0].problem, Clock(device), {}
+
+    def watched(name, call):
+        def timed(*args, **kwargs):
+            elapsed, result = clock(call, *args, **kwargs)
+            spent.setdefault(name, []).append(elapsed)
+            return result
+
+        return timed
+
+    problem._features = watched("products of the features", problem._features)
+    problem.solver.solve = watched("cost, kernel, scaling iterations", problem.solver.solve)
+    for name in ("refresh", "distances", "pull_back"):
+        setattr(problem.label_cost, name, watched(f"label distances: {name}", getattr(problem.label_cost, name)))
+    times, _, _ = timed_flow(particles, bound, n_steps, clock)
+    total = sum(times[1:])
+    rows = [[name, f"{(sum(parts) - parts[0]) / (n_steps - 1):.1f}"] for name, parts in spent.items()]
+    rows.append(
+        [
+            "product with the plan, step, the rest",
+            f"{(total - sum(sum(p) - p[0] for p in spent.values())) / (n_steps - 1):.1f}",
+        ]
+    )
+    rows.append(["all", f"{total / (n_steps - 1):.1f}"])
+    print(f"\n### A step by part, {n}x{n}, label distances, mean of {n_steps - 1} steps after the first\n")
+    print(markdown(["part", "ms"], rows))
+
+
+def peers(n, n_steps, device, reg=0.01, tol=1e-3):
+    """Our step beside others' at the states of our flow, on the same ground cost, label distances as they are there."""
+    import ot
+
+    particles, bound = start_flow(n, device, reg=reg, correspondence="coupling", marginal_tol=tol)
+    clock = Clock(device)
+    ours, _, states = timed_flow(particles, bound, n_steps, clock)
+    target, warm, times = bound.target, None, {"POT, cold": [], "POT, warm": [], "geomloss, autograd": []}
+    chosen = states[:: max(n_steps // 6, 1)]
+    for state in chosen:
+        labels = label_distance_matrix(state, target, "gaussian")[state.y][:, target.y]
+
+        def ground_cost(x, labels=labels):
+            return squared_distances(x, target.x) + labels
+
+        for name in times:
+            if name.startswith("geomloss"):
+                solve = partial(geomloss_step, ground_cost, state, target, bound.reg)
+                elapsed, n_iter, error = first_within(tol, solve, clock)
+            else:
+                start = warm if name.endswith("warm") else None
+                solve = partial(pot_step, ot, ground_cost, state, target, bound.reg, start)
+                elapsed, n_iter, error = first_within(tol, solve, clock)
+            times[name].append((elapsed, n_iter, error))
+        warm = pot_step(ot, ground_cost, state, target, bound.reg, warm, times["POT, warm"][-1][1])[2]
+    mine = statistics.median(ours)
+    rows = [["ours, label distances included", f"{mine:.0f}", "1.0", "", f"{bound.marginal_error:.1e}"]]
+    for name, measured in times.items():
+        elapsed, n_iter, error = (statistics.median(values) for values in zip(*measured, strict=True))
+        rows.append([name, f"{elapsed:.0f}", f"{elapsed / mine:.1f}", f"{n_iter:.0f}", f"{error:.1e}"])
+    print(f"\n### Peers, {n}x{n}, reg={reg}, marginal error {tol}, median over {len(chosen)} states of one flow\n")
+    print("Label distances are given to the peers; ours computes them.\n")
+    print(markdown(["step", "ms", "ratio", "iterations", "marginal error"], rows))
+
+
+def first_within(tol, solve, clock):
+    """Time of the cheapest of 10, 20, 40, ... iterations whose plan is within `tol`, its iterations, its error."""
+    n_iter = 10
+    while True:
+        elapsed, (error, *_) = clock(solve, n_iter)
+        if error <= tol or n_iter >= 5000:
+            return elapsed, n_iter, error
+        n_iter *= 2
+
+
+def geomloss_step(ground_cost, state, target, reg, n_iter):
+    import geomloss.ot
+
+    x = state.x.clone().requires_grad_()
+    solution = geomloss.ot.solve(ground_cost(x), a=state.a, b=target.a, reg=reg, max_iter=n_iter)
+    solution.value.backward()
+    plan = solution.plan.detach()
+    return marginal_error(plan, state, target), x.grad
+
+
+def pot_step(ot, ground_cost, state, target, reg, warm, n_iter):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of too few iterations: that is what is sought
+        plan, log = ot.bregman.sinkhorn_log(
+            state.a, target.a, ground_cost(state.x), reg, numItermax=n_iter, stopThr=0, warmstart=warm, log=True
+        )
+    gradient = 2 * (plan.sum(1)[:, None] * state.x - plan @ target.x)
+    return marginal_error(plan, state, target), gradient, (log["log_u"], log["log_v"])
+
+
+def marginal_error(plan, state, target):
+    return max((plan.sum(1) - state.a).abs().sum().item(), (plan.sum(0) - target.a).abs().sum().item())
+
+
+def refresh_rule(n, n_steps, device):
+    rows = []
+    for name in ("coupling", "same"):
+        objectives = {}
+        for tol in (0.0, 2e-3):
+            particles, bound = start_flow(n, device, correspondence=name, refresh_tol=tol)
+            _, objectives[tol], states = timed_flow(particles, bound, n_steps, Clock(device))
+        particles, exact = start_flow(n, device, correspondence=name, refresh_tol=0)
+        true = [exact.evaluate(state).value.item() for state in states]
+        over = max((o - t) / abs(t) for o, t in zip(objectives[2e-3], true, strict=True))
+        rows.append(
+            [
+                name,
+                f"{objectives[0.0][-1]:.4f}",
+                f"{true[-1]:.4f}",
+                f"{true[-1] / objectives[0.0][-1] - 1:+.2e}",
+                f"{over:.1e}",
+            ]
+        )
+    print(f"\n### Refreshing label distances by rule instead of at every step, {n}x{n}, after {n_steps} steps\n")
+    print(markdown(["correspondence", "every step", "by rule", "relative", "largest overestimate"], rows))
+
+
+def memory(n):
+    rows = []
+    for name in ("coupling", "same"):
+        done = subprocess.run(
+            [sys.executable, __file__, "--child", str(n), name], capture_output=True, text=True, check=True
+        )
+        peak = float(done.stdout)
+        rows.append([f"{n}x{n}, {name}", f"{peak:.0f}", f"{peak / (4 * n * n / 2**20):.1f}"])
+    print("\n### Peak memory of a fit (30 steps, no push-forward) above its inputs\n")
+    print(markdown(["fit", "MiB", "in cost matrices"], rows))
+
+
+def memory_child(n, correspondence):
+    """Print by how many MiB the resident set of this process grows in a fit, at most."""
+    from sklearn.dummy import DummyRegressor
+
+    from skflow import OTDDFlowTransformer
+
+    def fit(source, target, max_iter):
+        flow = OTDDFlowTransformer(
+            target, correspondence=correspondence, pushforward=DummyRegressor(), max_iter=max_iter, device="cpu"
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of few steps
+            flow.fit(*source)
+
+    fit(*datasets(100), 2)  # libraries are loaded, threads are started
+    source, target = datasets(n)
+    with open("/proc/self/clear_refs", "w") as reset:
+        reset.write("5")  # the high-water mark starts here
+    before = resident("VmRSS")
+    fit(source, target, 30)
+    print(resident("VmHWM") - before)
+
+
+def resident(field):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) / 1024 for line in status if line.startswith(field))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--only", nargs="*", default=["setting", "part", "peers", "rule", "memory"])
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--data", help=argparse.SUPPRESS)  # `make bench` passes it to every script; this one needs none
+    args = parser.parse_args()
+    if args.child:
+        return memory_child(int(args.child[0]), args.child[1])
+    torch.set_num_threads(args.threads)
+    n, n_steps = (400, 8) if args.quick else (2000, 30)
+    print(f"{args.threads} threads, {args.device}")
+    if "setting" in args.only:
+        by_setting([n] if args.quick else [500, 1000, 2000, 4000], n_steps, args.device)
+    if "part" in args.only:
+        by_part(n, n_steps, args.device)
+    if "peers" in args.only:
+        peers(n, n_steps, args.device)
+    if "rule" in args.only:
+        refresh_rule(n, n_steps, args.device)
+    if "memory" in args.only and sys.platform == "linux":
+        memory(n)
+
+
+if __name__ == "__main__":
+    main()

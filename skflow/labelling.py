@@ -1,0 +1,298 @@
+"""Labels where there are few or none: beliefs spread over a neighbour graph, clusters, and which class they are."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from scipy.optimize import linear_sum_assignment, minimize
+from scipy.sparse.linalg import cg
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
+from sklearn.decomposition import PCA
+from sklearn.manifold import spectral_embedding
+from sklearn.mixture import GaussianMixture
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import normalize
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import validate_data
+
+from .metrics import class_coupling, label_distances
+
+TINY = 1e-12
+"""Keeps logarithms and quotients of beliefs finite."""
+
+
+class NeighbourGraph:
+    """Nearest neighbours in the leading principal components, with weights that fall with the distance.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        At least two samples.
+    n_neighbors : int, default=5
+        Neighbours of each sample; fewer where there are not so many. Chosen on MNIST, as is all else here.
+    n_components : int, default=50
+        Principal components in which neighbours are sought.
+
+    Attributes
+    ----------
+    weights : csr_array of shape (n_samples, n_samples)
+        Symmetric; ``exp(-(distance / median distance)^2)`` between neighbours.
+    """
+
+    def __init__(self, X: np.ndarray, n_neighbors: int = 5, n_components: int = 50) -> None:
+        n = len(X)
+        if n < 2:
+            raise ValueError(f"A neighbour graph needs at least 2 samples, got n_samples={n}.")
+        with np.errstate(invalid="ignore"):  # constant rows have no variance to explain
+            self._project = PCA(min(n_components, *X.shape), random_state=0).fit(X)
+        rows = self._project.transform(X)
+        self._neighbours = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1)).fit(rows)
+        distances, columns = self._neighbours.kneighbors()
+        self._scale = float(np.median(distances)) or 1.0
+        indptr = np.arange(0, columns.size + 1, columns.shape[1], dtype=np.int32)  # scikit-learn takes no int64 here
+        directed = sparse.csr_array(
+            (self._kernel(distances).ravel(), columns.ravel().astype(np.int32), indptr), shape=(n, n)
+        )
+        self.weights = directed.maximum(directed.T).tocsr()
+        root = sparse.diags_array(np.asarray(self.weights.sum(axis=1)).ravel() ** -0.5)
+        self._normalised = (root @ self.weights @ root).tocsr()
+
+    def _kernel(self, distances: np.ndarray) -> np.ndarray:
+        return np.exp(-((distances / self._scale) ** 2)) + 1e-6  # an outlier, too, hangs on to something
+
+    def spread(self, evidence: np.ndarray, alpha: float = 0.99) -> np.ndarray:
+        """Spread evidence over the graph, as :class:`sklearn.semi_supervised.LabelSpreading` spreads labels.
+
+        Parameters
+        ----------
+        evidence : ndarray of shape (n_samples, n_classes)
+            Non-negative; a row of zeros knows nothing.
+        alpha : float, default=0.99
+            Share that each sample takes from its neighbours.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Beliefs: rows that sum to one.
+        """
+        system = sparse.eye_array(len(evidence)) - alpha * self._normalised
+        solved = [cg(system, (1 - alpha) * column, rtol=1e-6)[0] for column in evidence.T]
+        return rows_to_one(np.maximum(np.stack(solved, axis=1), TINY))
+
+    def extend(self, X: np.ndarray, beliefs: np.ndarray) -> np.ndarray:
+        """Beliefs about unseen rows `X`, from those about their nearest neighbours in the graph."""
+        distances, columns = self._neighbours.kneighbors(self._project.transform(X))
+        return rows_to_one(np.einsum("nj,njk->nk", self._kernel(distances), beliefs[columns]))
+
+    def cut(self, labels: np.ndarray) -> float:
+        """Share of the graph's weight that lies between samples of different labels (codes from 0)."""
+        edges = self.weights.tocoo()
+        return float(edges.data[labels[edges.row] != labels[edges.col]].sum() / edges.data.sum())
+
+
+def rows_to_one(values: np.ndarray) -> np.ndarray:
+    """Rows divided by their sums."""
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def combine(*beliefs: np.ndarray) -> np.ndarray:
+    """Product of beliefs, renormalised: what independent witnesses say together."""
+    return rows_to_one(np.exp(sum(np.log(b + TINY) for b in beliefs)))
+
+
+def temper(beliefs: np.ndarray, power: float) -> np.ndarray:
+    """Beliefs raised to a power and renormalised: below one less sure of themselves, with zero silent."""
+    return rows_to_one((beliefs + TINY) ** power)
+
+
+def balance(beliefs: np.ndarray, prior: np.ndarray, n_iter: int = 50) -> np.ndarray:
+    """Beliefs scaled by a factor for each class until the mean belief is `prior` (Sinkhorn's iteration)."""
+    for _ in range(n_iter):
+        beliefs = rows_to_one(beliefs * (prior / np.maximum(beliefs.mean(axis=0), TINY)))
+    return beliefs
+
+
+def class_prior(graph: NeighbourGraph, beliefs: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Class frequencies to balance `beliefs` to: uniform, `shares`, or halfway between.
+
+    Spread beliefs flood the small classes, and the frequencies that they claim cannot be trusted; nor is it known that
+    all classes are equally frequent. Borders between classes run where data are sparse: the frequencies whose labels
+    cut least of the graph are taken, unless the labels' own frequencies are far from them, as where one class takes
+    all.
+    """
+
+    def badness(prior: np.ndarray) -> tuple[bool, float]:
+        labels = balance(beliefs, prior).argmax(axis=1)
+        found = np.bincount(labels, minlength=len(prior)) / len(labels)
+        return np.abs(found - prior).sum() > 1, graph.cut(labels)
+
+    return min((shares**power / np.sum(shares**power) for power in (0.0, 0.5, 1.0)), key=badness)
+
+
+def weigh(witnesses: list[np.ndarray], codes: np.ndarray, expected: ArrayLike, doubt: ArrayLike) -> np.ndarray:
+    """Powers under which the product of the witnesses makes the true classes likeliest.
+
+    Penalised maximum likelihood (stacking): witnesses that mislead, or that add nothing to the others, are silenced.
+
+    Parameters
+    ----------
+    witnesses : list of ndarray of shape (n_samples, n_classes)
+        Beliefs about rows whose class is known, none of them formed from the row's own label.
+    codes : ndarray of shape (n_samples,)
+        The true classes.
+    expected, doubt : array-like of shape (n_witnesses,)
+        Mean and standard deviation of the powers before any row was seen.
+
+    Returns
+    -------
+    ndarray of shape (n_witnesses,)
+        Non-negative powers for :func:`temper`.
+    """
+    logs = np.log(np.stack(witnesses) + TINY)
+    rows, expected, doubt = np.arange(len(codes)), np.asarray(expected, dtype=float), np.asarray(doubt, dtype=float)
+
+    def loss(powers: np.ndarray) -> tuple[float, np.ndarray]:
+        scores = log_softmax(np.einsum("w,wnk->nk", powers, logs), axis=1)
+        slope = (np.exp(scores) * logs).sum(axis=2).sum(axis=1) - logs[:, rows, codes].sum(axis=1)
+        surprise = (powers - expected) / doubt
+        return -scores[rows, codes].sum() + surprise @ surprise / 2, slope + surprise / doubt
+
+    return minimize(loss, expected, jac=True, bounds=[(0, None)] * len(logs), method="L-BFGS-B").x
+
+
+def confidence_of(beliefs: np.ndarray) -> np.ndarray:
+    """How far the first choice is ahead of the second: 0 where they tie, 1 where there is no second."""
+    if beliefs.shape[1] == 1:
+        return np.ones(len(beliefs))
+    second, first = np.partition(beliefs, -2, axis=1)[:, -2:].T
+    return 1 - second / first
+
+
+def is_unlabelled(y: np.ndarray, unlabelled: Any) -> np.ndarray:
+    """Rows of `y` that are marked as unlabelled; none where the marker is None or cannot be among such labels."""
+    if unlabelled is None or (y.dtype.kind != "O" and (y.dtype.kind in "US") != isinstance(unlabelled, str)):
+        return np.zeros(len(y), dtype=bool)
+    return np.asarray(y == unlabelled, dtype=bool)
+
+
+def align(
+    X: np.ndarray, labels: np.ndarray, X_target: np.ndarray, y_target: np.ndarray, label_distance: str = "gaussian"
+) -> dict:
+    """Target class of each cluster, by optimal transport between the classes under the label distances (section 6.4).
+
+    One to one where the target has enough classes; else each cluster goes where most of its mass goes.
+
+    Returns
+    -------
+    dict
+        ``{cluster: target label}``.
+    """
+    if label_distance == "exact":
+        label_distance = "gaussian"  # of whole clusters, which are large
+    distances = label_distances(X, labels, X_target, y_target, label_distance=label_distance)
+    if len(distances) <= distances.shape[1]:
+        goes_to = linear_sum_assignment(distances)[1]
+    else:
+        coupling = class_coupling(X, labels, X_target, y_target, label_distance=label_distance)
+        goes_to = coupling.argmax(axis=1)
+    return dict(zip(np.unique(labels).tolist(), np.unique(y_target)[goes_to].tolist(), strict=True))
+
+
+class SpectralMixture(ClusterMixin, BaseEstimator):
+    """Clusters of the neighbour graph: a Gaussian mixture on its spectral embedding.
+
+    K-means on pixels cuts classes that are long and bent, as those of images are; the embedding straightens them.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters, and of coordinates of the embedding.
+    n_neighbors : int, default=10
+        Neighbours in the graph.
+    n_init : int, default=5
+        Starts of the mixture; the likeliest is kept.
+    random_state : int, RandomState instance or None, default=None
+        Of the embedding and of the mixture.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of each sample.
+    n_features_in_ : int
+        Number of features.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_moons
+    >>> from sklearn.metrics import adjusted_rand_score
+    >>> from skflow.labelling import SpectralMixture
+    >>> X, y = make_moons(200, noise=0.05, random_state=0)
+    >>> labels = SpectralMixture(2, random_state=0).fit_predict(X)
+    >>> round(adjusted_rand_score(y, labels), 1)
+    1.0
+    """
+
+    _parameter_constraints: dict = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        n_neighbors: int = 10,
+        n_init: int = 5,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.n_neighbors = n_neighbors
+        self.n_init = n_init
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: ArrayLike, y: None = None) -> SpectralMixture:
+        """Cluster the samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : SpectralMixture
+
+        Raises
+        ------
+        ValueError
+            For fewer samples than clusters, or parameters out of range.
+        """
+        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+        if len(X) < self.n_clusters:
+            raise ValueError(f"n_clusters={self.n_clusters} is more than n_samples={len(X)}.")
+        rng = check_random_state(self.random_state)
+        self.labels_ = np.zeros(len(X), dtype=int)
+        if self.n_clusters > 1:
+            graph = NeighbourGraph(X.astype(np.float64), self.n_neighbors)
+            n_components = min(self.n_clusters, len(X) - 2) or 1
+            with warnings.catch_warnings():  # parts that do not hang together are clusters, which is what is asked for
+                warnings.filterwarnings("ignore", message="Graph is not fully connected")
+                embedding = spectral_embedding(graph.weights, n_components=n_components, random_state=rng)
+            points = normalize(embedding)
+            mixture = GaussianMixture(
+                self.n_clusters, covariance_type="tied", n_init=self.n_init, random_state=rng, reg_covar=1e-4
+            )
+            self.labels_ = mixture.fit_predict(points / max(points.std(), TINY))
+        return self

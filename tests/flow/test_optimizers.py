@@ -1,0 +1,90 @@
+"""One step-size convention for every optimizer."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skflow.flow import OPTIMIZERS, Adam, Euler, Momentum
+
+every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
+
+
+def velocities(n_steps=6, shape=(5, 3), seed=0, device="cpu"):
+    """Noisy, with a drift that none of them is against: none asks momentum to start anew."""
+    generator = torch.Generator().manual_seed(seed)
+    return [1 + torch.randn(shape, generator=generator, dtype=torch.float64).to(device) for _ in range(n_steps)]
+
+
+def path(optimizer, steps):
+    return torch.stack([optimizer.displacement(v.clone()).clone() for v in steps])
+
+
+@every_optimizer
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_a_constant_velocity_is_followed_at_its_own_speed(name, scale, device):
+    """From the first step on: no warm-up, and no unit of its own."""
+    v = scale * velocities(device=device)[0]
+    steps = path(OPTIMIZERS[name](0.3), [v] * 20)
+    torch.testing.assert_close(steps.flatten(1).norm(dim=1), 0.3 * v.norm().expand(20))
+    assert (steps * v >= 0).all()
+
+
+@every_optimizer
+def test_a_velocity_that_is_alike_in_all_coordinates_is_followed_exactly(name, device):
+    v = torch.tensor([[2.0, -2.0], [-2.0, 2.0]], dtype=torch.float64, device=device)
+    torch.testing.assert_close(path(OPTIMIZERS[name](0.3), [v] * 5), (0.3 * v).expand(5, 2, 2))
+
+
+@every_optimizer
+@settings(deadline=None, max_examples=20)
+@given(scale=st.floats(1e-8, 1e8), step_size=st.floats(1e-4, 10))
+def test_displacements_scale_with_velocities_and_step_size(name, scale, step_size):
+    steps = velocities()
+    expected = scale * step_size * path(OPTIMIZERS[name](1.0), steps)
+    torch.testing.assert_close(path(OPTIMIZERS[name](step_size), [scale * v for v in steps]), expected)
+
+
+@every_optimizer
+def test_no_velocity_is_no_displacement(name, device):
+    zero = torch.zeros(4, 2, device=device)
+    assert (path(OPTIMIZERS[name](0.1), [zero] * 3) == 0).all()
+
+
+def test_euler_forgets(device):
+    steps = velocities(device=device)
+    torch.testing.assert_close(path(Euler(0.1), steps), 0.1 * torch.stack(steps))
+
+
+def test_momentum_is_a_weighted_mean_of_the_velocities_so_far(device):
+    """Weights ``beta^(t - s) (1 - beta)``, and what is left of one for the first."""
+    steps, beta = torch.stack(velocities(device=device)), Momentum.beta
+    actual = path(Momentum(0.1), steps)
+    for t in range(len(steps)):
+        weights = torch.tensor([beta ** (t - s) * (1 - beta) for s in range(t + 1)], dtype=steps.dtype, device=device)
+        weights[0] = beta**t
+        assert weights.sum().item() == pytest.approx(1)
+        torch.testing.assert_close(actual[t], 0.1 * torch.tensordot(weights, steps[: t + 1], dims=1))
+
+
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_what_points_uphill_is_forgotten(name, device):
+    """A velocity against the average so far is followed as if it were the first."""
+    steps = velocities(device=device)
+    turned = [*steps, *(-10 * v for v in steps)]
+    torch.testing.assert_close(path(OPTIMIZERS[name](0.1), turned)[6:], -10 * path(OPTIMIZERS[name](0.1), steps))
+
+
+def test_adam_has_the_direction_of_torchs(device):
+    steps = velocities(device=device)
+    parameter = torch.zeros_like(steps[0], requires_grad=True)
+    reference = torch.optim.Adam([parameter], lr=1.0, betas=(Adam.beta1, Adam.beta2), eps=1e-300)
+    first = torch.zeros_like(steps[0])
+    for t, (v, ours) in enumerate(zip(steps, path(Adam(0.1), steps), strict=True), start=1):
+        before = parameter.detach().clone()
+        parameter.grad = -v.clone()
+        reference.step()
+        theirs = parameter.detach() - before
+        torch.testing.assert_close(ours / ours.norm(), theirs / theirs.norm(), rtol=1e-6, atol=1e-9)
+        first = Adam.beta1 * first + (1 - Adam.beta1) * v
+        torch.testing.assert_close(ours.norm(), 0.1 * (first / (1 - Adam.beta1**t)).norm())

@@ -1,0 +1,142 @@
+"""Label distances of every kind: brute force, staleness, and their gradients."""
+
+import numpy as np
+import ot
+import pytest
+import torch
+from tests._data import array, points, tensor
+from tests._tolerances import GRADIENT, ORACLE
+
+from skflow.transport import LABEL_DISTANCES, LabelledPoints, label_distance_matrix, make_label_cost
+from skflow.transport._label_distances import Features
+
+CLASS_PLANS = ("gaussian", "exact")
+
+
+def brute_force(kind, x, w, z, u):
+    """Squared W2 between two classes, by another library or in words."""
+    mu, nu = w @ x, u @ z
+    means = ((mu - nu) ** 2).sum()
+    if kind == "means":
+        return means
+    if kind == "gaussian-diag":
+        return means + ((np.sqrt(w @ (x - mu) ** 2) - np.sqrt(u @ (z - nu) ** 2)) ** 2).sum()
+    if kind == "exact":
+        return ot.emd2(w, u, ot.dist(x, z))
+    S, T = ((y - m).T @ ((y - m) * v[:, None]) for y, m, v in ((x, mu, w), (z, nu, u)))
+    return ot.gaussian.bures_wasserstein_distance(mu, nu, S, T) ** 2
+
+
+def one_class(side, k):
+    return array(side.x[side.slices[k]]), array(side.within[side.slices[k]])
+
+
+def features(x, z):
+    return Features(x, z, x.square().sum(1), z.square().sum(1), x @ z.T)
+
+
+def sides(device="cpu", **kwargs):
+    return points(40, k=3, device=device, **kwargs), points(35, k=2, seed=1, shift=1.0, device=device, **kwargs)
+
+
+def tiny_classes(device="cpu"):
+    """Six dimensions, classes of three points and fewer; class 0 is a single point on each side."""
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(6, 6)), rng.normal(size=(5, 6))
+    y, u = torch.tensor([0, 1, 1, 2, 2, 2], device=device), torch.tensor([0, 1, 1, 1, 1], device=device)
+    return tuple(
+        LabelledPoints(tensor(p, device), c, tensor(rng.dirichlet(np.full(len(p), 5.0)), device))
+        for p, c in ((x, y), (z, u))
+    )
+
+
+@pytest.mark.parametrize("kind", LABEL_DISTANCES)
+def test_matrix_is_brute_force(kind, device):
+    source, target = sides(device)
+    expected = [[brute_force(kind, *one_class(source, k), *one_class(target, l)) for l in range(2)] for k in range(3)]
+    np.testing.assert_allclose(array(label_distance_matrix(source, target, kind)), expected, rtol=ORACLE)
+
+
+@pytest.mark.parametrize("of", [sides, tiny_classes])
+@pytest.mark.parametrize("kind", LABEL_DISTANCES)
+def test_fresh_cost_is_the_matrix(kind, of, device):
+    source, target = of(device)
+    cost, at = make_label_cost(kind, source, target), features(source.x, target.x)
+    cost.refresh(at)
+    torch.testing.assert_close(cost.distances(at), label_distance_matrix(source, target, kind), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", LABEL_DISTANCES)
+def test_translation_adds_a_known_amount(kind, device):
+    """``D + 2 t.(mu - nu) + ||t||^2``, and plans made before the translation remain right."""
+    source, target = sides(device)
+    t = tensor([1.0, -2.0, 3.0], device)
+    shifts = source.class_means()[:, None] - target.class_means()
+    expected = label_distance_matrix(source, target, kind) + 2 * shifts @ t + t @ t
+    torch.testing.assert_close(label_distance_matrix(source.moved(source.x + t), target, kind), expected)
+    cost = make_label_cost(kind, source, target)
+    cost.refresh(features(source.x, target.x))
+    torch.testing.assert_close(cost.distances(features(source.x + t, target.x)), expected, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", CLASS_PLANS)
+def test_stale_distances_are_too_large_until_refreshed(kind, device):
+    source, target = sides(device)
+    cost, at = make_label_cost(kind, source, target, negligible=0.0), features(source.x, target.x)
+    cost.refresh(at)
+    mass = torch.outer(source.mass, target.mass)
+    cost.pull_back(mass, at, torch.zeros_like(at.inner), torch.zeros_like(source.a))  # keeps the plans
+    moved = source.moved(source.x.square())
+    at, exact = features(moved.x, target.x), label_distance_matrix(moved, target, kind)
+    assert (cost.distances(at) > exact * (1 + 1e-6)).all()
+    cost.refresh(at, every=False)
+    torch.testing.assert_close(cost.distances(at), exact, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", CLASS_PLANS)
+def test_pairs_that_exchange_nothing_wait_for_a_refresh_of_all(kind, device):
+    source, target = sides(device)
+    cost, at = make_label_cost(kind, source, target), features(source.x, target.x)
+    cost.refresh(at)
+    mass = torch.tensor([[0.3, 0.0], [0.0, 0.3], [0.4, 0.0]], dtype=torch.float64, device=device)
+    cost.pull_back(mass, at, torch.zeros_like(at.inner), torch.zeros_like(source.a))
+    moved = source.moved(source.x.square())
+    at, exact = features(moved.x, target.x), label_distance_matrix(moved, target, kind)
+    cost.refresh(at, every=False)
+    fresh = torch.isclose(cost.distances(at), exact, rtol=1e-6)
+    assert torch.equal(fresh, mass > 0)
+    cost.refresh(at)
+    torch.testing.assert_close(cost.distances(at), exact, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("of", [sides, tiny_classes])
+@pytest.mark.parametrize("kind", LABEL_DISTANCES)
+def test_pull_back_is_the_gradient(kind, of, device):
+    """Central differences of ``sum_kl mass_kl D_kl``."""
+    source, target = of(device)
+    mass = torch.rand(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(device)
+    cost, at = make_label_cost(kind, source, target, negligible=0.0), features(source.x, target.x)
+    cost.refresh(at)
+    joint, row = torch.zeros_like(at.inner), torch.zeros_like(source.a)
+    extra = cost.pull_back(mass, at, joint, row)
+    gradient = 2 * (row[:, None] * at.x - joint @ at.x_target) + (0 if extra is None else extra)
+
+    def value(x):
+        return (mass * label_distance_matrix(source.moved(x), target, kind)).sum()
+
+    generator, h = torch.Generator().manual_seed(1), 1e-5
+    for _ in range(5):
+        direction = torch.randn(source.x.shape, generator=generator, dtype=torch.float64).to(device)
+        expected = (value(source.x + h * direction) - value(source.x - h * direction)) / (2 * h)
+        torch.testing.assert_close((gradient * direction).sum(), expected, rtol=GRADIENT, atol=0)
+
+
+@pytest.mark.parametrize("kind", LABEL_DISTANCES)
+def test_origin_does_not_matter_in_float32(kind, device):
+    """Features of mean 1000 and spread 1, as measured in real units: float32 holds them to 3e-5."""
+    source, target = (p.moved((p.x + 1000).float()) for p in sides(device))
+    near = [LabelledPoints((p.x.double() - 1000).float(), p.y, p.a.float()) for p in (source, target)]
+    far = [LabelledPoints(p.x, p.y, p.a.float()) for p in (source, target)]
+    torch.testing.assert_close(
+        label_distance_matrix(*far, kind), label_distance_matrix(*near, kind), rtol=1e-3, atol=1e-3
+    )
