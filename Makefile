@@ -11,7 +11,7 @@ DOCS_READY := $(VENV)/.ready-docs
 export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs bench clean
+.PHONY: help setup demo test lint format docs bench reproduce clean
 
 help:
 	@echo "make demo    the main job on real data: a frozen classifier, before and after the flow"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint    ruff: rules and formatting            make format  let ruff mend what it can"
 	@echo "make docs    the documentation, to docs/_build/html"
 	@echo "make bench   the benchmarks' tables (DATA=folder of the .npz files; ARGS=--quick for a small run)"
+	@echo "make reproduce  the paper's table 1 and transfer experiments; figures into figures/ (DATA, ARGS as for bench)"
 	@echo "make clean   remove everything that make made, .venv too"
 
 setup: $(READY)
@@ -45,9 +46,14 @@ bench: $(READY)
 		echo "== $$script"; $(BIN)/python $$script $(if $(DATA),--data $(DATA)) $(ARGS); \
 	done
 
+reproduce: $(READY)
+	@set -e; for script in pseudo_labels repurposed reproduce; do \
+		echo "== $$script"; $(BIN)/python benchmarks/$$script.py $(if $(DATA),--data $(DATA)) $(ARGS); \
+	done
+
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst \
-		.pytest_cache .ruff_cache .hypothesis frozen_classifier.png
+		.pytest_cache .ruff_cache .hypothesis figures frozen_classifier.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: pip is not called again before pyproject.toml or constraints.txt changes.

@@ -1,4 +1,4 @@
-"""A classifier that can only be asked: one way to ask it, whatever it is, and a count of the rows."""
+"""A classifier that can only be asked: one way to ask it, whatever it is."""
 
 from __future__ import annotations
 
@@ -27,11 +27,6 @@ class BlackBox:
         Labels of its outputs; None: its `classes_`, or else `target_classes`.
     target_classes : ndarray of shape (n_target_classes,)
         Classes of the reference dataset, sorted; the classifier must know them all.
-
-    Attributes
-    ----------
-    n_queries : int
-        Rows asked about.
     """
 
     def __init__(
@@ -48,7 +43,7 @@ class BlackBox:
                     f"classifier={classifier!r} is not fitted. If it was, it has been cloned since, as in a search or "
                     "cross-validation: wrap it, classifier=FrozenEstimator(classifier)."
                 ) from error
-        self.classifier, self.target_classes, self.n_queries = classifier, target_classes, 0
+        self.classifier, self.target_classes = classifier, target_classes
         if model_classes is None:
             model_classes = getattr(classifier, "classes_", target_classes)
         self.model_classes = np.asarray(model_classes)
@@ -63,7 +58,6 @@ class BlackBox:
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (n_samples, n_target_classes) for rows `X`."""
-        self.n_queries += len(X)
         for name in ("predict_proba", "decision_function", "predict"):
             if hasattr(self.classifier, name):
                 answer = np.asarray(getattr(self.classifier, name)(X))

@@ -162,7 +162,7 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
 
     def _describe_target(self, bound: BoundOTDD, particles: Particles) -> None:
         """Set the fitted attributes that tell which class went where."""
-        self.target_classes_ = bound.target.classes
+        self.target_classes_ = bound.target_classes
         self.label_distances_ = bound.label_distances(particles).cpu().numpy().astype(np.float64)
         self.coupling_ = bound.coupling_of(particles).cpu().numpy().astype(np.float64)
         goes_to = self.target_classes_[self.coupling_.argmax(axis=1)]
@@ -217,6 +217,7 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
             n_frames=self.keep_trajectory,
             monitor=reporter(as_if_ended),
         )
+        bound.release()
         self._warn(flow, bound)
         self._describe_flow(flow, bound, start.dtype)
 
@@ -227,13 +228,12 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
             return x.cpu().numpy().astype(dtype, copy=False)
 
         particles = flow.particles
+        self.classes_, self.n_iter_ = particles.classes, flow.n_iter
+        self._describe(bound, particles)
         self.particles_ = to_user(particles.in_data_order(particles.x))
         self.particle_labels_ = particles.classes[particles.in_data_order(particles.y).cpu().numpy()]
         self.trajectory_ = np.array([to_user(x) for x in flow.frames]).reshape(-1, *self.particles_.shape)
         self.objective_ = np.array(flow.objective)
-        self.n_iter_ = flow.n_iter
-        self.classes_ = particles.classes
-        self._describe(bound, particles)
 
     def _fit_pushforward(self, start: np.ndarray, rng: np.random.RandomState) -> Any:
         """The map learnt from where the particles started, (n_particles, n_features), to where they ended."""

@@ -51,9 +51,9 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
     ----------
     particles_, particle_labels_, particle_indices_, trajectory_, n_iter_, classes_, pushforward_
         As in :class:`OTDDFlowTransformer`. Without `y` all particles have the label 0.
-    objective_ : ndarray of shape (n_iter_ + 1,)
+    objective_ : ndarray of shape (n_iter + 1,)
         The sum of all terms at the start and after each step.
-    objective_terms_ : dict of str to ndarray of shape (n_iter_ + 1,)
+    objective_terms_ : dict of str to ndarray of shape (n_iter + 1,)
         Each constraint's share by its name, weight included, and that of the distance as ``"target"``.
     label_distances_, coupling_, label_map_, target_classes_
         As in :class:`OTDDFlowTransformer`, where there is a target.

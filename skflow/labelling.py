@@ -176,10 +176,15 @@ def confidence_of(beliefs: np.ndarray) -> np.ndarray:
 
 
 def is_unlabelled(y: np.ndarray, unlabelled: Any) -> np.ndarray:
-    """Rows of `y` that are marked as unlabelled; none where the marker is None or cannot be among such labels."""
+    """Rows of `y` that are marked as unlabelled; none where the marker is None or cannot be among such labels.
+
+    Labels -1 and 1 alone are signs: with one class there would be nothing to tell apart.
+    """
     if unlabelled is None or (y.dtype.kind != "O" and (y.dtype.kind in "US") != isinstance(unlabelled, str)):
         return np.zeros(len(y), dtype=bool)
-    return np.asarray(y == unlabelled, dtype=bool)
+    marked = np.asarray(y == unlabelled, dtype=bool)
+    signs = marked.any() and not marked.all() and np.asarray(y[~marked] == 1).all() and np.all(unlabelled == -1)
+    return marked & (not signs)
 
 
 def align(

@@ -99,7 +99,7 @@ class OTDDFlowTransformer(BaseFlow):
         The training samples that they are.
     trajectory_ : ndarray of shape (keep_trajectory, n_particles, n_features)
         Frames, evenly spread over the flow.
-    objective_ : ndarray of shape (n_iter_ + 1,)
+    objective_ : ndarray of shape (n_iter + 1,)
         Squared OTDD (regularised) at the start and after each step.
     n_iter_ : int
         Number of steps.
@@ -115,7 +115,7 @@ class OTDDFlowTransformer(BaseFlow):
         The learnt map.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where `X` has them.
 
     See Also

@@ -50,8 +50,8 @@ class PseudoLabelFlow(BaseFlow):
         cluster of their neighbours. None is :class:`~skflow.labelling.SpectralMixture` with as many clusters as the
         target has classes. Not used where some labels are known.
     unlabelled : object, default=-1
-        What marks an unlabelled row in `y`; with None all labels are labels. Text labels have no marker unless it is
-        text, too, or `y` has dtype object.
+        What marks an unlabelled row in `y`; with None all labels are labels, and so is -1 where 1 is the only other.
+        Text labels have no marker unless it is text, too, or `y` has dtype object.
     correspondence : {"auto", "coupling", "assignment", "same"} or mapping, default="auto"
         Which target class each source class goes to, see :class:`OTDDFlowTransformer`. For clusters "auto" is the
         optimal assignment under the label distances, or, where there are more clusters than target classes, the class

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
-from sklearn.model_selection import StratifiedKFold
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ._blackbox import BlackBox
+from ._evidence import TEMPER, weigh_evidence
 from .base import FLOATS
 from .codewords import codewords, n_letters
-from .labelling import (
-    NeighbourGraph,
-    balance,
-    class_prior,
-    combine,
-    confidence_of,
-    is_unlabelled,
-    rows_to_one,
-    temper,
-    weigh,
-)
+from .labelling import NeighbourGraph, combine, confidence_of, is_unlabelled, rows_to_one, temper
 from .metrics import label_distances
 
-TEMPER = 0.25
-"""Power of the model's probabilities: away from home it is surer of itself than it should be."""
-EXPECTED, DOUBT = (TEMPER, 1.0, 0.0), (0.5, 1.0, 3.0)
-"""Powers of the model's answers, of the answers spread, and of the known labels spread; before any evidence."""
-ONE_LABEL = 4.0
-"""Power of the last with a single label in a class, where there is none to leave out for a test."""
 LEAST = 0.01
 """Least power of the model's answers to rows as they are for which predictions ask for them."""
 
@@ -69,7 +53,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         to keep words apart. "auto" is 1 where the target has enough classes, else one more than needed to tell the
         source's classes apart. A `correspondence` of the flow is only heeded with one flow.
     unlabelled : object, default=-1
-        What marks an unlabelled row in `y`; with None all labels are labels.
+        What marks an unlabelled row in `y`; with None all labels are labels, and so is -1 where 1 is the only other.
 
     Attributes
     ----------
@@ -86,15 +70,15 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
     transduction_ : ndarray of shape (n_samples,)
         Their labels: what is known, else believed.
     trust_ : float or None
-        Power that the classifier's answers to rows as they are have earned: 0 where they mislead, 1/4 where no label
-        can tell. None where they were not asked for: with full labels, or with labels that are not the classifier's.
+        Power that the classifier's answers to rows as they are have earned: 0 where they mislead, at most 1/4. None
+        where they were not asked for: with full labels, or with labels that are not the classifier's.
     n_queries_ : int
         Rows that the classifier was asked about in `fit`.
     n_queries_per_row_ : int
         Queries that each row costs in `predict`.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where `X` has them.
 
     See Also
@@ -194,7 +178,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         self.label_distributions_ = beliefs
         self.transduction_ = self.classes_[beliefs.argmax(axis=1)]
         self._fit_flows(X, target, target_classes)
-        self.n_queries_ = self._model.n_queries
+        self.n_queries_ = 0 if self.trust_ is None else len(X)
         self.n_queries_per_row_ = len(self.flows_) + bool(self.trust_)
         return self
 
@@ -210,26 +194,16 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
 
     def _believe(self, X: np.ndarray, known: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Beliefs (n, K) about the training rows from the model's answers and the known labels."""
-        self._graph = graph = NeighbourGraph(X.astype(np.float64))
-        K, rows = len(self.classes_), np.flatnonzero(known)
-        witnesses = []
+        self._graph, answers = NeighbourGraph(X.astype(np.float64)), None
         if self._known_as() is not None:
-            said = self._answers(X)
-            self._warn_if_blind(said, known)
-            spread = graph.spread(temper(said, TEMPER))
-            witnesses = [said, balance(spread, class_prior(graph, spread, said.mean(axis=0)))]
-        n = len(witnesses)
-        powers, on_known = np.array(EXPECTED[:n]), [witness[rows] for witness in witnesses]
-        if known.any():
-            witnesses.append(self._spread_labels(rows, codes))
-            held_out = self._held_out_labels(rows, codes)
-            if held_out is None:
-                powers = np.append(weigh(on_known, codes, EXPECTED[:n], DOUBT[:n]) if n else powers, ONE_LABEL)
-            else:
-                powers = weigh([*on_known, held_out], codes, (*EXPECTED[:n], 0.0), (*DOUBT[:n], DOUBT[2]))
-        if n:
-            self.trust_ = powers[0] if powers[0] > LEAST else 0.0
-        return combine(*(temper(witness, power) for witness, power in zip(witnesses, powers, strict=True)))
+            answers = self._answers(X)
+            self._warn_if_blind(answers, known)
+        rows = np.flatnonzero(known)
+        beliefs, powers = weigh_evidence(self._graph, answers, rows, codes, len(self.classes_))
+        if answers is not None:
+            # No more than a quarter for new rows: the beliefs about their neighbours hold the answers already.
+            self.trust_ = float(min(powers[0], TEMPER)) if powers[0] > LEAST else 0.0
+        return beliefs
 
     def _answers(self, X: np.ndarray) -> np.ndarray:
         """What the model says of rows as they are, in the source's classes."""
@@ -241,26 +215,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             warnings.warn(
                 f"The classifier finds only {found} of its {said.shape[1]} classes in rows of the source; its answers "
                 "say little about them, and there are no labels.",
-                stacklevel=5,
+                stacklevel=4,
             )
-
-    def _spread_labels(self, rows: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """What labels `codes` of the given rows say of all rows; balanced, since nothing tells how many are drawn."""
-        K = len(self.classes_)
-        evidence = np.zeros((self._graph.weights.shape[0], K))
-        evidence[rows, codes] = 1
-        return balance(self._graph.spread(evidence), np.full(K, 1 / K))
-
-    def _held_out_labels(self, rows: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
-        """What the known labels say of one another, left out in turn; None where a class has a single one."""
-        counts = np.bincount(codes, minlength=len(self.classes_))
-        if counts.min() < 2:
-            return None
-        folds = StratifiedKFold(min(counts.min(), 5))
-        held_out = np.empty((len(rows), len(counts)))
-        for kept, left_out in folds.split(rows, codes):
-            held_out[left_out] = self._spread_labels(rows[kept], codes[kept])[rows[left_out]]
-        return held_out
 
     def _known_as(self) -> np.ndarray | None:
         """Target code of each source class where the user says so, by name or mapping; None where it is to be found."""
@@ -316,16 +272,28 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        witnesses = [
-            rows_to_one(self._model(flow.transform(X)) @ decoder)
-            for flow, decoder in zip(self.flows_, self.decoders_, strict=True)
-        ]
-        if hasattr(self, "_graph"):
-            witnesses = [temper(said, TEMPER) for said in witnesses]
-            if self.trust_:
-                witnesses.append(temper(self._answers(X), self.trust_))
-            witnesses.append(self._graph.extend(X, self.label_distributions_))
+        decoded = self.decode([flow.transform(X) for flow in self.flows_])
+        if not hasattr(self, "_graph"):
+            return decoded
+        witnesses = [temper(decoded, TEMPER), self._graph.extend(X, self.label_distributions_)]
+        if self.trust_:
+            witnesses.append(temper(self._answers(X), self.trust_))
         return combine(*witnesses)
+
+    def decode(self, carried: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities of the source's classes for rows that the flows have carried, or for their particles.
+
+        Parameters
+        ----------
+        carried : sequence of n_flows arrays of shape (n_samples, n_features)
+            The same rows, carried by each of `flows_`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Product of the classifier's answers, each decoded by the linear layer of its flow.
+        """
+        return combine(*(rows_to_one(self._model(rows) @ d) for rows, d in zip(carried, self.decoders_, strict=True)))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Classes of the rows.
@@ -340,7 +308,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples,)
             The source's labels.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[chosen]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -8,7 +8,7 @@ from skflow.transport import LabelledPoints
 
 
 def labelled(n=30, d=3, k=3, seed=0, shift=0.0):
-    """Features (n, d) of k classes with covariances of their own, in no order, of unequal sizes; and labels 0 .. k-1."""
+    """Features (n, d) of k classes of unequal sizes and covariances, in no order, and labels 0 .. k-1."""
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.r_[np.arange(k), rng.integers(0, k, n - k)])
     X = np.empty((n, d))

@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from ..functionals import BoundFunctional, Particles
 from ._dynamics import Dynamics
 
 BLOW_UP = 10.0
-"""A flow that climbs to this multiple of its starting objective diverges."""
+"""A flow that climbs by this multiple of its starting objective diverges."""
 
 
 @dataclass
@@ -59,7 +60,7 @@ def integrate(
     functional : BoundFunctional
         What to descend.
     particles : Particles
-        The starting state, as :meth:`Dynamics.start` returns it.
+        The starting state, as :meth:`Dynamics.start` returns it; its features are overwritten.
     dynamics : Dynamics
         What moves, with its optimizer.
     max_iter : int
@@ -78,10 +79,11 @@ def integrate(
     """
     objective, frames = [], _Frames(n_frames)
     best, best_step, status, before = math.inf, 0, "max_iter", particles
+    noise, start = _rounding(particles), particles.x
     for step in range(max_iter + 1):
         derivative = functional.evaluate(particles)
         value = derivative.value.item()
-        if not math.isfinite(value) or (step and value > objective[0] + BLOW_UP * abs(objective[0])):
+        if not math.isfinite(value) or (step and value > objective[0] + BLOW_UP * max(abs(objective[0]), noise)):
             status, particles = "diverged", before
             break
         objective.append(value)
@@ -99,9 +101,17 @@ def integrate(
             if not moved.x.sum().isfinite():
                 status = "diverged"
                 break
+            # The start's storage keeps the state before, so that the flow holds no third copy of the features.
+            particles.x = start.copy_(particles.x)
             before, particles = particles, moved
             del moved, derivative  # large, and not to be kept through the next evaluation
     return Flow(dynamics.finish(particles), objective or [value], status, frames.spread(particles))
+
+
+def _rounding(particles: Particles) -> float:
+    """What rounding may do to an objective in squared units of the features: zero is no more than that."""
+    spread = (particles.x - particles.a @ particles.x).square().sum(1)
+    return torch.finfo(particles.x.dtype).eps * (particles.a @ spread).item()
 
 
 class _Frames:

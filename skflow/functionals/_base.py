@@ -104,6 +104,9 @@ class BoundFunctional(ABC):
     converged: bool = True
     """Whether the last evaluation is as accurate as asked for."""
 
+    def release(self) -> None:  # noqa: B027
+        """Let go of what only evaluations need, when a flow has ended; what has been measured stays."""
+
     @abstractmethod
     def evaluate(self, particles: Particles) -> Derivative:
         """Value and derivatives at the particles' present state, the functional's weight included."""

@@ -47,6 +47,10 @@ class BoundSum(BoundFunctional):
         self.converged = all(term.converged for term in self.terms.values())
         return total(list(derivatives.values()))
 
+    def release(self) -> None:
+        for term in self.terms.values():
+            term.release()
+
 
 def total(derivatives: Sequence[Derivative]) -> Derivative:
     """The sum of derivatives; what a functional leaves out (None) counts for nothing."""

@@ -55,11 +55,12 @@ def within_class_variance(R: np.ndarray, labels: np.ndarray) -> float:
 def base_map(X: np.ndarray, Z: np.ndarray, labels: np.ndarray) -> AffineMap | None:
     """Choose the affine map that the net is a residual on, or None for none.
 
-    The measure is what is left to learn within the classes: the class means are the gated head's start and come for
-    free. A Gaussian transport map that leaves less than no map at all says that the domains differ by little more than
-    their first two moments, and then it generalises better than anything learnt from labels, since it needs none. A
-    regression within the classes follows the pairs, but shrinks towards the mean where they are noisy, and the frozen
-    model does not know attenuated images; so it has to be far better. It is judged on rows that it did not see.
+    The Gaussian transport map, where it brings `X` nearer to `Z` than the mean of `Z` is. The domains then differ by
+    little more than their first two moments, and it generalises better than anything learnt from labels, since it needs
+    none; between domains that are not close it takes classes for one another. A regression within the classes has to
+    leave far less of what is left to learn within them (the class means are the gated head's start and come for free):
+    it follows the pairs, but shrinks towards the mean where they are noisy, and the frozen model does not know
+    attenuated images. It is judged on rows that it did not see.
 
     Parameters
     ----------
@@ -71,10 +72,10 @@ def base_map(X: np.ndarray, Z: np.ndarray, labels: np.ndarray) -> AffineMap | No
     n_samples, n_features = X.shape
     if n_samples < 4 or n_features > MAX_FEATURES:
         return None
-    best, left = None, within_class_variance(Z, labels)
-    gaussian = gaussian_map(X, Z)
-    if (left_by_gaussian := within_class_variance(Z - gaussian(X), labels)) < left:
-        best, left = gaussian, left_by_gaussian
+    best, gaussian = None, gaussian_map(X, Z)
+    if np.square(Z - gaussian(X)).sum() < np.square(Z - Z.mean(axis=0)).sum():
+        best = gaussian
+    left = within_class_variance(Z if best is None else Z - best(X), labels)
     by_class = np.argsort(labels, kind="stable")
     halves = by_class[::2], by_class[1::2]
     unseen = np.empty_like(Z)

@@ -88,7 +88,7 @@ class TabularPushForward(BasePushForward):
 
     Parameters
     ----------
-    max_epochs : int, default=60
+    max_epochs : int, default=100
         Passes over the particles.
     learning_rate : float, default=2e-3
         Peak of the one-cycle schedule.
@@ -148,7 +148,7 @@ class TabularPushForward(BasePushForward):
     def __init__(
         self,
         *,
-        max_epochs=60,
+        max_epochs=100,
         learning_rate=2e-3,
         weight_decay=1e-2,
         width=256,

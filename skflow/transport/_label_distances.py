@@ -81,7 +81,7 @@ class ClassPlanCost(LabelCost):
     """
 
     def __init__(
-        self, source: LabelledPoints, target: LabelledPoints, couple: Callable[..., Tensor], negligible: float = 1e-3
+        self, source: LabelledPoints, target: LabelledPoints, couple: Callable[..., Tensor], negligible: float = 3e-3
     ) -> None:
         super().__init__(source, target)
         self.couple, self.negligible = couple, negligible
@@ -114,11 +114,11 @@ class ClassPlanCost(LabelCost):
 
     def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> None:
         self.follow(mass)
-        for k, l in self._plans:
-            if self._plans[k, l] is None:
-                self._plans[k, l] = self._couple(k, l, features)
+        for (k, l), plan in self._plans.items():
+            if plan is None:
+                plan = self._plans[k, l] = self._couple(k, l, features)
             rows, cols = self.source.slices[k], self.target.slices[l]
-            joint[rows, cols] += mass[k, l] * self._plans[k, l]
+            joint[rows, cols] += mass[k, l] * plan
             row[rows] += mass[k, l] * self.source.within[rows]
 
     def _couple(self, k: int, l: int, features: Features) -> Tensor:
@@ -176,8 +176,11 @@ def exact_class_plan(x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor) -
 
 
 def _gaussian_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
-    moments = [[class_factor(p.x[s], p.within[s]) for s in p.slices] for p in (source, target)]
-    return torch.stack([torch.stack([bures_wasserstein(*m, *n) for n in moments[1]]) for m in moments[0]])
+    def value(k: int, l: int) -> Tensor:
+        moments = [class_factor(p.x[p.slices[c]], p.within[p.slices[c]]) for p, c in ((source, k), (target, l))]
+        return bures_wasserstein(*moments[0], *moments[1])  # made for each pair: all factors are a copy of all points
+
+    return _by_pair(value, source, target)
 
 
 def _exact_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
@@ -185,6 +188,10 @@ def _exact_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
         a, b = source.only(k), target.only(l)
         return ExactSolver(a.a, b.a).solve(lambda: squared_distances(a.x, b.x)).value
 
+    return _by_pair(value, source, target)
+
+
+def _by_pair(value: Callable[[int, int], Tensor], source: LabelledPoints, target: LabelledPoints) -> Tensor:
     return torch.stack([torch.stack([value(k, l) for l in range(target.n_classes)]) for k in range(source.n_classes)])
 
 
@@ -212,9 +219,10 @@ def label_distance_matrix(source: LabelledPoints, target: LabelledPoints, kind: 
 
 
 def make_label_cost(
-    kind: str, source: LabelledPoints, target: LabelledPoints, *, negligible: float = 1e-3
+    kind: str, source: LabelledPoints, target: LabelledPoints, *, negligible: float = 3e-3
 ) -> LabelCost:
-    """The :class:`LabelCost` of that name."""
+    """The :class:`LabelCost` of that name; it keeps none of the features, which come with each call."""
+    source, target = (points.moved(points.x.new_empty(0, points.x.shape[1])) for points in (source, target))
     if kind == "means":
         return MeansCost(source, target)
     if kind == "gaussian-diag":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -89,7 +90,7 @@ class TransportProblem:
         distances, overestimate = self._label_distances(features)
         solved = self.solver.solve(self._ground_cost(features, self.label_weight * distances))
         if overestimate is not None:
-            self.refreshes.adapt(overestimate / abs(solved.value.item()))
+            self.refreshes.adapt(overestimate / max(abs(solved.value.item()), sys.float_info.min))
 
         class_mass = self._class_mass = self.source.class_sums(solved.plan @ self._of_class)
         joint, row, extra = solved.plan, self.source.a.clone(), None
@@ -97,7 +98,8 @@ class TransportProblem:
             extra = self.label_cost.pull_back(self.label_weight * class_mass, features, joint, row)
         elif self.label_weight > 0:
             self.label_cost.follow(class_mass)
-        gradient = (joint @ features.x_target).neg_().addcmul_(row[:, None], features.x).mul_(2)
+        # The features are a copy, centred, that has done its service: the gradient takes its place.
+        gradient = features.x.mul_(2 * row[:, None]).addmm_(joint, features.x_target, alpha=-2)
         if extra is not None:
             gradient += extra
         return Evaluation(solved.value, gradient, class_mass, solved.marginal_error, solved.converged, solved.n_iter)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
 from skflow.functionals import (
     AffinePotential,
@@ -102,28 +103,21 @@ def test_weight_multiplies_value_and_gradient(name):
     torch.testing.assert_close(three.features, 3 * one.features)
 
 
+@pytest.mark.parametrize("name", [name for name in FUNCTIONALS if name != "sum"])
+def test_parameters_are_scikit_learns(name):
+    functional = FUNCTIONALS[name]
+    heavier = clone(functional).set_params(weight=4.5)
+    assert heavier.get_params() == {**functional.get_params(), "weight": 4.5}
+    assert repr(heavier).startswith(f"{type(functional).__name__}(")
+    assert "weight=4.5" in repr(heavier)
+    assert functional.weight == 1.0
+
+
 @pytest.mark.parametrize("name", [name for name in FUNCTIONALS if "internal" not in name])
 def test_coinciding_particles_have_finite_gradients(name):
     start = particles()
     at = start.moved(torch.zeros_like(start.x))
     assert FUNCTIONALS[name].bind(start).evaluate(at).features.isfinite().all()
-
-
-@pytest.mark.parametrize("correspondence", ["coupling", "same"])
-@pytest.mark.parametrize("debias", [False, True])
-@pytest.mark.parametrize("label_distance", ["gaussian", "gaussian-diag", "means", "exact"])
-def test_distance_whose_labels_follow_the_features(label_distance, debias, correspondence):
-    """Feature-driven dynamics, with a singular covariance: the second class is of two samples, in three dimensions."""
-    rng = np.random.default_rng(4)
-    target = (rng.normal(size=(13, D)) @ rng.normal(size=(D, D)) + 1, np.arange(13) % 2)
-    start = Particles.from_arrays(rng.normal(size=(N, D)), np.arange(N) >= N - 2, dtype=torch.float64)
-    distance = OTDDFunctional(
-        target, reg=0.1, label_distance=label_distance, label_weight=1.4, debias=debias, correspondence=correspondence,
-        marginal_tol=1e-12, refresh_tol=0, weight=0.8,
-    )  # fmt: skip
-    gradient = distance.bind(start).evaluate(start).features
-    expected = finite_differences(distance.bind(start), start)
-    assert (gradient - expected).norm() <= 1e-5 * expected.norm()
 
 
 def test_sum_with_a_distance():

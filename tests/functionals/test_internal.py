@@ -22,8 +22,8 @@ def particles(X):
 
 def run(functional, start, *, step_size, n_steps, optimizer=Euler, seed=0):
     dynamics = EulerMaruyama(FeatureDriven(lambda: optimizer(step_size)), step_size, seed)
-    bound = functional.bind(start)
-    return integrate(bound, start, dynamics, max_iter=n_steps, tol=0, n_iter_no_change=n_steps + 1).particles
+    bound, moving = functional.bind(start), start.moved(start.x.clone())
+    return integrate(bound, moving, dynamics, max_iter=n_steps, tol=0, n_iter_no_change=n_steps + 1).particles
 
 
 def test_entropy_and_quadratic_potential_end_in_their_gaussian():

@@ -36,7 +36,8 @@ def particles(X, y=None):
 
 def flow_for(time, n_steps, functional, start):
     dynamics = FeatureDriven(lambda: Euler(time / n_steps))
-    return integrate(functional.bind(start), start, dynamics, max_iter=n_steps, tol=0, n_iter_no_change=n_steps + 1)
+    bound, moving = functional.bind(start), start.moved(start.x.clone())
+    return integrate(bound, moving, dynamics, max_iter=n_steps, tol=0, n_iter_no_change=n_steps + 1)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests._data import array, tensor
-from tests._tolerances import ORACLE, ROUNDING
 
 from skflow.transport import EntropicSolver
+from tests._data import array, tensor
+from tests._tolerances import ORACLE, ROUNDING
 
 SIZES = [(40, 40), (7, 90), (90, 7), (1, 5), (5, 1)]
 
@@ -55,7 +55,7 @@ def test_plan_and_value_are_those_of_pot(n, m, eps, device):
 
 @pytest.mark.parametrize("eps", [1.0, 0.1])
 def test_plan_and_value_are_those_of_geomloss(eps, device):
-    """geomloss anneals over all its iterations and has no tolerance: its plans are off by the inverse of their number."""
+    """geomloss anneals over all its iterations and has no tolerance: its plans are off by their number's inverse."""
     a, b, cost = problem()
     solved = solve(make(a, b, eps, device), cost)
     expected = geomloss.ot.solve(tensor(cost), reg=eps, a=tensor(a), b=tensor(b), max_iter=1000)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests._data import array, tensor
-from tests._tolerances import ORACLE, ROUNDING
 
 from skflow.transport import ExactSolver
+from tests._data import array, tensor
+from tests._tolerances import ORACLE, ROUNDING
 
 
 def problem(n=40, m=30, seed=0):

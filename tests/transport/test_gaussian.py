@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests._data import array, tensor
-from tests._tolerances import ORACLE
 
 from skflow.transport import bures_wasserstein, class_factor, squared_distances
 from skflow.transport._gaussian import gaussian_class_plan, polar_factor
+from tests._data import array, tensor
+from tests._tolerances import ORACLE
 
 SHAPES = {
     "more points than dimensions": (40, 50, 4),
@@ -63,8 +63,8 @@ def brute_force(x, w, z, u):
 
 def test_matches_pot(device):
     x, w, z, u = pair(40, 50, 4, device)
-    expected = ot.gaussian.bures_wasserstein_distance(*np.array(biased_moments(x, w)[:1] + biased_moments(z, u)[:1]),
-                                                      biased_moments(x, w)[1], biased_moments(z, u)[1])  # fmt: skip
+    (mu, S), (nu, T) = biased_moments(x, w), biased_moments(z, u)
+    expected = ot.gaussian.bures_wasserstein_distance(mu, nu, S, T)
     assert distance(x, w, z, u).item() == pytest.approx(expected**2, rel=ORACLE)
 
 
@@ -148,7 +148,7 @@ def test_a_plan_ages_in_second_order(device):
 def test_polar_factor_is_that_of_the_svd(shape, device):
     n, m, d = SHAPES[shape]
     left, right = (tensor(np.random.default_rng(seed).normal(size=(k, d)), device) for seed, k in ((0, n), (1, m)))
-    U, s, V = torch.linalg.svd(left @ right.T, full_matrices=False)
+    U, _, V = torch.linalg.svd(left @ right.T, full_matrices=False)
     rank = min(n, m, d)
     torch.testing.assert_close(polar_factor(left, right), U[:, :rank] @ V[:rank], rtol=0, atol=1e-8)
 

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
-from tests._data import array, points, tensor
-from tests._tolerances import ROUNDING
 
 from skflow.transport import mean_ground_cost, squared_distances
 from skflow.transport._ground_cost import add_label_cost, distances_from_inner
+from tests._data import array, points, tensor
+from tests._tolerances import ROUNDING
 
 
 def dense(source, target, label_cost):

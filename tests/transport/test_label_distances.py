@@ -4,11 +4,11 @@ import numpy as np
 import ot
 import pytest
 import torch
-from tests._data import array, points, tensor
-from tests._tolerances import GRADIENT, ORACLE
 
 from skflow.transport import LABEL_DISTANCES, LabelledPoints, label_distance_matrix, make_label_cost
 from skflow.transport._label_distances import Features
+from tests._data import array, points, tensor
+from tests._tolerances import GRADIENT, ORACLE
 
 CLASS_PLANS = ("gaussian", "exact")
 
