@@ -72,6 +72,15 @@ def codewords(distances: np.ndarray, n_words_letters: int, n_rounds: int = 20) -
     return words
 
 
+def decoder(mass: np.ndarray) -> np.ndarray:
+    """The linear layer (K', K) after a classifier of target classes, from the coupling (K, K') (section 6.4).
+
+    Rows sum to one; of a target class that no source class goes to nothing is known.
+    """
+    taken = mass.sum(axis=0)[:, None]
+    return np.where(taken > 0, mass.T / np.where(taken > 0, taken, 1), 1 / len(mass))
+
+
 def _exchange(letter: np.ndarray, cost: np.ndarray, crowding: np.ndarray, n_target: int, n_rounds: int) -> np.ndarray:
     """Lower the cost by moves of one class and by exchanges between two, until none helps."""
     letter, K = letter.copy(), len(letter)

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validat
 from ._blackbox import BlackBox
 from ._evidence import TEMPER, weigh_evidence
 from .base import FLOATS
-from .codewords import codewords, n_letters
+from .codewords import codewords, decoder, n_letters
 from .labelling import NeighbourGraph, combine, confidence_of, is_unlabelled, rows_to_one, temper
 from .metrics import label_distances
 
@@ -252,10 +252,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             mass = np.zeros((K, len(target_classes)))
             mass[rows] = flow.coupling_
             self.codewords_[:, r] = target_classes[mass.argmax(axis=1)]
-            taken = mass.sum(axis=0)
-            decoder = np.full((len(target_classes), K), 1 / K)  # of a target class that nobody goes to nothing is known
-            decoder[taken > 0] = (mass / np.where(taken > 0, taken, 1)).T[taken > 0]
-            self.decoders_.append(decoder)
+            self.decoders_.append(decoder(mass))
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities of the source's classes.

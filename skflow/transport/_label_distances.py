@@ -47,7 +47,7 @@ class LabelCost(ABC):
     def refresh(self, features: Features, every: bool = True) -> None:  # noqa: B027
         """Bring what ages up to date, for every pair of classes or those that matter; most have nothing to do."""
 
-    def follow(self, mass: Tensor) -> None:  # noqa: B027
+    def follow(self, mass: Tensor, features: Features) -> None:  # noqa: B027
         """Learn what `mass` (K, K') the pairs of classes exchange; :meth:`pull_back` does so by itself."""
 
     @abstractmethod
@@ -69,8 +69,8 @@ class ClassPlanCost(LabelCost):
     ("gaussian"). By the envelope theorem the gradient needs R alone, and it has the shape of the feature part's: it
     joins the matrix product that the flow needs anyway. R is costly and ages well: an R from an earlier step
     overestimates D in second order, and its gradient is the exact one of that overestimate, which touches the true
-    objective where R was made. Plans are kept for the pairs of classes that exchange mass; of the others only the value
-    ``sum_ij (R_ij - w_i w'_j) <x_i, x'_j>`` is.
+    objective where R was made. Plans are kept for the pairs of classes that exchanged mass at the last refresh; of the
+    others only the value ``sum_ij (R_ij - w_i w'_j) <x_i, x'_j>`` is.
 
     Parameters
     ----------
@@ -85,38 +85,40 @@ class ClassPlanCost(LabelCost):
     ) -> None:
         super().__init__(source, target)
         self.couple, self.negligible = couple, negligible
-        self._plans: dict[tuple[int, int], Tensor | None] = {}
+        self._plans: dict[tuple[int, int], Tensor] = {}
+        self._matter: list[tuple[int, int]] = []
         self._cross = torch.zeros(source.n_classes, target.n_classes, dtype=source.x.dtype, device=source.x.device)
 
     def refresh(self, features: Features, every: bool = True) -> None:
         pairs = itertools.product(range(self.source.n_classes), range(self.target.n_classes))
         means, means_target = self._means(features)
-        for k, l in pairs if every else list(self._plans):
+        self._plans = {pair: self._plans[pair] for pair in self._matter if pair in self._plans}
+        for k, l in pairs if every else self._matter:
             plan = self._couple(k, l, features)
             self._cross[k, l] = self._inner(k, l, plan, features) - means[k] @ means_target[l]
-            if (k, l) in self._plans:
+            if (k, l) in self._matter:
                 self._plans[k, l] = plan
 
     def distances(self, features: Features) -> Tensor:
         means, means_target = self._means(features)
         cross = means @ means_target.T + self._cross
         for (k, l), plan in self._plans.items():
-            if plan is None:
-                plan = self._plans[k, l] = self._couple(k, l, features)
             cross[k, l] = self._inner(k, l, plan, features)
         second = self.source.class_means(features.square)
         second_target = self.target.class_means(features.square_target)
         return (second[:, None] + second_target - 2 * cross).clamp_(min=0.0)
 
-    def follow(self, mass: Tensor) -> None:
+    def follow(self, mass: Tensor, features: Features) -> None:
         matter = (mass > self.negligible * mass.sum(1, keepdim=True)).nonzero().tolist()
-        self._plans = {(k, l): self._plans.get((k, l)) for k, l in matter}
+        self._matter = [(k, l) for k, l in matter]
+        if self.negligible == 0 or not self._plans:  # else those that have come to matter wait for the next refresh
+            for k, l in self._matter:
+                if (k, l) not in self._plans:
+                    self._plans[k, l] = self._couple(k, l, features)
 
     def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> None:
-        self.follow(mass)
+        self.follow(mass, features)
         for (k, l), plan in self._plans.items():
-            if plan is None:
-                plan = self._plans[k, l] = self._couple(k, l, features)
             rows, cols = self.source.slices[k], self.target.slices[l]
             joint[rows, cols] += mass[k, l] * plan
             row[rows] += mass[k, l] * self.source.within[rows]

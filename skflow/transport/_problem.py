@@ -97,7 +97,7 @@ class TransportProblem:
         if self.label_weight > 0 and self.label_path:
             extra = self.label_cost.pull_back(self.label_weight * class_mass, features, joint, row)
         elif self.label_weight > 0:
-            self.label_cost.follow(class_mass)
+            self.label_cost.follow(class_mass, features)
         # The features are a copy, centred, that has done its service: the gradient takes its place.
         gradient = features.x.mul_(2 * row[:, None]).addmm_(joint, features.x_target, alpha=-2)
         if extra is not None:
@@ -150,8 +150,8 @@ class RefreshRule:
 
     The interval between refreshes doubles while the overestimate measured at the last one is below an eighth of `tol`,
     relative to the objective, and halves when it is above `tol`: twice the interval is four times the overestimate, of
-    an objective that falls meanwhile. Pairs of classes that exchange no mass bear on nothing
-    but whether they will, and are refreshed every eighth time.
+    an objective that falls meanwhile. Pairs of classes that exchange no mass bear on nothing but whether they will, and
+    are refreshed every eighth time.
 
     Parameters
     ----------
