@@ -71,7 +71,7 @@ def shots(args):
     """Figures 3e and 10: extra data from another domain for a k-shot task."""
     n, steps, epochs, pairs = (200, 20, 1, 1) if args.quick else (args.particles, args.steps, 8, 12)
     scores, names = Scores(), {"initial": "source", "final": "final particles", "mapped": "mapped"}
-    for k in (5,) if args.quick else (5, 10, 100):
+    for k in (5,) if args.quick else args.shots:
         for source, target in list(itertools.permutations(DATASETS, 2))[:pairs]:
             X, y, _, _ = images(source, args.data)
             X_few, y_few, X_test, y_test = few_shots(target, k, args.data)
@@ -250,6 +250,7 @@ def main():
     parser.add_argument("--figures", type=Path, default=Path("figures"), help="where to draw (default: figures)")
     parser.add_argument("--quick", action="store_true", help="few rows, few steps: to see that it runs")
     parser.add_argument("--particles", type=int, default=2000, help="source rows of the k-shot tasks (default: 2000)")
+    parser.add_argument("--shots", type=int, nargs="+", default=[5, 10, 100], help="rows a class (default: 5 10 100)")
     parser.add_argument("--steps", type=int, default=600, help="training steps of each classifier (default: 600)")
     parser.add_argument("--cifar-steps", type=int, default=2000, help="of the CIFAR-10 network (default: 2000)")
     parts = {"shots": shots, "adaptation": adaptation, "oracle": oracle, "histology": histology}

@@ -96,8 +96,8 @@ def pot_partial(frozen, X, known, unseen, X_target, y_target):
     return [frozen.predict(np.nan_to_num(rows).astype(X.dtype)) if len(rows) else np.empty(0) for rows in carried]
 
 
-def usps(quick, data):
-    n, seeds, mapped = (300, 1, 1) if quick else (2000, 5, 2)
+def usps(quick, data, mapped, alone):
+    n, seeds = (300, 1) if quick else (2000, 5)
     X_ref, y_ref, _, _ = load("mnist", data)
     frozen = train_cnn(X_ref, y_ref, epochs=2 if quick else 12)
     pushforward = ImagePushForward(image_shape=(28, 28), max_epochs=2 if quick else 20)
@@ -113,8 +113,9 @@ def usps(quick, data):
                 if seed >= mapped:  # beliefs about the rows of `fit` need no map
                     flow.set_params(pushforward=LinearRegression(), max_iter=1)
                     unseen = None, None
-                compare(scores, f"k={k}", frozen, flow, (X, y, *unseen), target, k, seed, alone=seed < 1)
-        print(f"\n### USPS, {title}; frozen CNN; seeds: {seeds}, on unseen rows {mapped}, for the flow alone 1\n")
+                compare(scores, f"k={k}", frozen, flow, (X, y, *unseen), target, k, seed, alone=seed < alone)
+                print(f"{title}, k={k}, seed {seed}", flush=True)
+        print(f"\n### USPS, {title}; frozen CNN; seeds: {seeds}, on unseen rows {mapped}, for the flow alone {alone}\n")
         print(scores.table(percent), flush=True)
 
 
@@ -200,9 +201,11 @@ def main():
     add_data_argument(parser)
     parser.add_argument("--quick", action="store_true", help="few rows, one seed: to see that it runs")
     parser.add_argument("--only", choices=["usps", "digits", "heart", "letters"], help="one of the tables")
+    parser.add_argument("--mapped", type=int, default=5, help="USPS: draws for which maps are learnt (default: 5)")
+    parser.add_argument("--alone", type=int, default=1, help="USPS: draws for the flow alone (default: 1)")
     args = parser.parse_args()
     for name, run in {
-        "usps": lambda: usps(args.quick, args.data),
+        "usps": lambda: usps(args.quick, args.data, args.mapped, args.alone),
         "digits": lambda: digits(args.quick),
         "heart": lambda: heart(args.quick, args.data),
         "letters": lambda: letters(args.quick, args.data),

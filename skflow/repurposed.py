@@ -195,7 +195,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
     def _believe(self, X: np.ndarray, known: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Beliefs (n, K) about the training rows from the model's answers and the known labels."""
         self._graph, answers = NeighbourGraph(X.astype(np.float64)), None
-        if self._known_as() is not None:
+        self._goes_to = self._known_as() if known.any() else np.arange(len(self.classes_))
+        if self._goes_to is not None:
             answers = self._answers(X)
             self._warn_if_blind(answers, known)
         rows = np.flatnonzero(known)
@@ -207,7 +208,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
 
     def _answers(self, X: np.ndarray) -> np.ndarray:
         """What the model says of rows as they are, in the source's classes."""
-        return rows_to_one(self._model(X)[:, self._known_as()] + 1e-9)
+        return rows_to_one(self._model(X)[:, self._goes_to] + 1e-9)
 
     def _warn_if_blind(self, said: np.ndarray, known: np.ndarray) -> None:
         found = len(np.unique(said.argmax(axis=1)))

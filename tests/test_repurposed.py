@@ -160,6 +160,22 @@ def test_blind_model_without_labels_is_warned_of():
         RepurposedClassifier(lambda X: np.zeros(len(X), int), flow(PseudoLabelFlow, blind)).fit(X)
 
 
+@pytest.mark.parametrize("correspondence", ["auto", "assignment", {0: 1, 1: 2, 2: 0}])
+def test_without_labels_the_classes_are_the_models(correspondence):
+    clf = RepurposedClassifier(MODEL, flow(PseudoLabelFlow, correspondence=correspondence)).fit(X_ref + 0.3)
+    assert clf.classes_.tolist() == [0, 1, 2]
+    assert (clf.transduction_ == y_ref).mean() > 0.95
+
+
+@pytest.mark.parametrize("correspondence", ["auto", {"a": 1, "b": 2, "c": 0}])
+def test_answers_count_only_where_it_is_known_which_class_is_which(correspondence):
+    known = np.where(few(2) < 0, "", NAMES[y])
+    base = flow(PseudoLabelFlow, correspondence=correspondence)
+    clf = RepurposedClassifier(MODEL, base, unlabelled="").fit(X, known)
+    assert clf.score(X, NAMES[y]) == 1
+    assert (clf.trust_ is None) == (correspondence == "auto")
+
+
 def test_use_in_searches_and_calibration():
     clf = RepurposedClassifier(FrozenEstimator(MODEL), flow(max_iter=20))
     assert cross_val_score(clf, X, y, cv=3).min() == 1

@@ -53,7 +53,7 @@ class OTDDFunctional(Functional):
         Sinkhorn divergence: subtracts half the two self-transports, so that the value is zero at the target.
     marginal_tol : float, default=1e-3
         Accepted marginal error (L1, relative to the mass) of an entropic plan.
-    refresh_tol : float, default=2e-3
+    refresh_tol : float, default=1e-2
         Accepted overestimate of the objective by label distances of an earlier step; 0 refreshes them at every step.
     weight : float, default=1.0
         Factor of the functional.
@@ -72,7 +72,7 @@ class OTDDFunctional(Functional):
         class_weight: str | None = "balanced",
         debias: bool = False,
         marginal_tol: float = 1e-3,
-        refresh_tol: float = 2e-3,
+        refresh_tol: float = 1e-2,
         weight: float = 1.0,
     ) -> None:
         self.target = target

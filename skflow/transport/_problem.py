@@ -67,7 +67,7 @@ class TransportProblem:
         label_cost: Callable[[LabelledPoints, LabelledPoints], LabelCost],
         label_weight: float = 1.0,
         label_path: bool = True,
-        refresh_tol: float = 2e-3,
+        refresh_tol: float = 1e-2,
     ) -> None:
         # Distances do not depend on the origin, their rounding errors do.
         self._centre = target.a @ target.x
@@ -160,7 +160,8 @@ class RefreshRule:
         exact.
     """
 
-    longest = 32
+    longest = 4
+    """Steps; a flow that goes on for longer with the same plans settles where other plans would take it further."""
 
     def __init__(self, tol: float) -> None:
         self.tol, self.overestimate = tol, 0.0

@@ -144,9 +144,9 @@ def test_intervals_double_while_distances_age_slowly_and_halve_when_they_do_not(
         return steps_until_refresh()
 
     assert steps_until_refresh() == 1
-    assert [next_interval(0.0) for _ in range(7)] == [2, 4, 8, 16, 32, 32, 32]
-    assert [next_interval(2e-4) for _ in range(2)] == [32, 32]  # between an eighth and all of the tolerance
-    assert [next_interval(2e-3) for _ in range(6)] == [16, 8, 4, 2, 1, 1]
+    assert [next_interval(0.0) for _ in range(4)] == [2, 4, 4, 4]
+    assert [next_interval(2e-4) for _ in range(2)] == [4, 4]  # between an eighth and all of the tolerance
+    assert [next_interval(2e-3) for _ in range(4)] == [2, 1, 1, 1]
 
 
 def test_every_eighth_refresh_is_of_all_pairs():
