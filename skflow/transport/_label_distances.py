@@ -87,11 +87,12 @@ class ClassPlanCost(LabelCost):
         self.couple, self.negligible = couple, negligible
         self._plans: dict[tuple[int, int], Tensor] = {}
         self._matter: list[tuple[int, int]] = []
+        self._target_moments: tuple[Tensor, Tensor, Tensor] | None = None
         self._cross = torch.zeros(source.n_classes, target.n_classes, dtype=source.x.dtype, device=source.x.device)
 
     def refresh(self, features: Features, every: bool = True) -> None:
         pairs = itertools.product(range(self.source.n_classes), range(self.target.n_classes))
-        means, means_target = self._means(features)
+        means, (means_target, _) = self.source.class_means(features.x), self._moments_of_target(features)
         self._plans = {pair: self._plans[pair] for pair in self._matter if pair in self._plans}
         for k, l in pairs if every else self._matter:
             plan = self._couple(k, l, features)
@@ -100,12 +101,11 @@ class ClassPlanCost(LabelCost):
                 self._plans[k, l] = plan
 
     def distances(self, features: Features) -> Tensor:
-        means, means_target = self._means(features)
+        means, (means_target, second_target) = self.source.class_means(features.x), self._moments_of_target(features)
         cross = means @ means_target.T + self._cross
         for (k, l), plan in self._plans.items():
             cross[k, l] = self._inner(k, l, plan, features)
         second = self.source.class_means(features.square)
-        second_target = self.target.class_means(features.square_target)
         return (second[:, None] + second_target - 2 * cross).clamp_(min=0.0)
 
     def follow(self, mass: Tensor, features: Features) -> None:
@@ -132,8 +132,12 @@ class ClassPlanCost(LabelCost):
     def _inner(self, k: int, l: int, plan: Tensor, features: Features) -> Tensor:
         return (plan * features.inner[self.source.slices[k], self.target.slices[l]]).sum()
 
-    def _means(self, features: Features) -> tuple[Tensor, Tensor]:
-        return self.source.class_means(features.x), self.target.class_means(features.x_target)
+    def _moments_of_target(self, features: Features) -> tuple[Tensor, Tensor]:
+        """Means and mean squared norms of the target's classes, computed once as long as it stays where it is."""
+        if self._target_moments is None or self._target_moments[0] is not features.x_target:
+            means = self.target.class_means(features.x_target)
+            self._target_moments = features.x_target, means, self.target.class_means(features.square_target)
+        return self._target_moments[1:]
 
 
 class MeansCost(LabelCost):
