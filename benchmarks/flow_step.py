@@ -92,8 +92,8 @@ def start_flow(n, device, **parameters):
     return particles, OTDDFunctional(target, **parameters).bind(particles)
 
 
-def timed_flow(particles, bound, n_steps, clock):
-    """Times of the steps, the objective and the states at which it was evaluated."""
+def timed_flow(particles, bound, n_steps, clock, keep=False):
+    """Times of the steps, the objective and, where `keep`, the states at which it was evaluated."""
     dynamics = FeatureDriven(partial(OPTIMIZERS["sgd"], STEP_SIZE))
     times, objective, states = [], [], []
     for _ in range(n_steps):
@@ -102,7 +102,8 @@ def timed_flow(particles, bound, n_steps, clock):
             derivative = bound.evaluate(particles)
             return derivative.value, dynamics.step(particles, derivative)
 
-        states.append(particles)
+        if keep:  # else memory is used again and again, as in a flow
+            states.append(particles)
         elapsed, (value, particles) = clock(step)
         times.append(elapsed)
         objective.append(value.item())
@@ -161,7 +162,7 @@ def peers(n, n_steps, device, reg=0.01, tol=1e-3):
 
     particles, bound = start_flow(n, device, reg=reg, correspondence="coupling", marginal_tol=tol)
     clock = Clock(device)
-    ours, _, states = timed_flow(particles, bound, n_steps, clock)
+    ours, _, states = timed_flow(particles, bound, n_steps, clock, keep=True)
     target, warm, times = bound.target, None, {"POT, cold": [], "POT, warm": [], "geomloss, autograd": []}
     chosen = states[:: max(n_steps // 6, 1)]
     for state in chosen:
@@ -230,7 +231,7 @@ def refresh_rule(n, n_steps, device):
         particles, bound = start_flow(n, device, correspondence=name, refresh_tol=0)
         _, exact, _ = timed_flow(particles, bound, n_steps, Clock(device))
         particles, lazy = start_flow(n, device, correspondence=name)
-        _, told, states = timed_flow(particles, lazy, n_steps, Clock(device))
+        _, told, states = timed_flow(particles, lazy, n_steps, Clock(device), keep=True)
         # A functional of its own measures the states, so that the potentials of the flow are not disturbed.
         _, fresh = start_flow(n, device, correspondence=name, refresh_tol=0)
         for step in (n_steps // 3, n_steps):

@@ -155,7 +155,8 @@ class BoundOTDD(BoundFunctional):
 
     def evaluate(self, particles: Particles) -> Derivative:
         """Objective and its gradient; see :meth:`~skflow.transport.TransportProblem.evaluate`."""
-        x, value, gradients, solved = particles.x, 0.0, [], []
+        x, value, solved = particles.x, 0.0, []
+        whole = torch.empty_like(x) if len(self._blocks) > 1 else None
         for k, block in enumerate(self._blocks):
             part = block.problem.evaluate(x[block.rows])
             solved.append(part)
@@ -167,7 +168,8 @@ class BoundOTDD(BoundFunctional):
                 block_value = block_value - own.value / 2 - block.constant
                 gradient -= own.gradient
             value = value + block.mass * block_value
-            gradients.append(gradient.mul_(self.spec.weight * block.mass))
+            share = self.spec.weight * block.mass
+            gradient = torch.mul(gradient, share, out=gradient if whole is None else whole[block.rows])
             if self.mapping is None:
                 self.coupling = part.class_mass
             else:
@@ -175,8 +177,7 @@ class BoundOTDD(BoundFunctional):
         self.marginal_error = max(s.marginal_error for s in solved)
         self.converged = all(s.converged for s in solved)
         self.n_iter = max(s.n_iter for s in solved)
-        gradient = gradients[0] if len(gradients) == 1 else torch.cat(gradients)  # blocks are in the order of the rows
-        return Derivative(self.spec.weight * value, gradient)
+        return Derivative(self.spec.weight * value, gradient if whole is None else whole)
 
     def release(self) -> None:
         self._blocks = []
