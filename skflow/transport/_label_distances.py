@@ -81,7 +81,7 @@ class ClassPlanCost(LabelCost):
     """
 
     def __init__(
-        self, source: LabelledPoints, target: LabelledPoints, couple: Callable[..., Tensor], negligible: float = 3e-3
+        self, source: LabelledPoints, target: LabelledPoints, couple: Callable[..., Tensor], negligible: float = 5e-3
     ) -> None:
         super().__init__(source, target)
         self.couple, self.negligible = couple, negligible
@@ -225,7 +225,7 @@ def label_distance_matrix(source: LabelledPoints, target: LabelledPoints, kind: 
 
 
 def make_label_cost(
-    kind: str, source: LabelledPoints, target: LabelledPoints, *, negligible: float = 3e-3
+    kind: str, source: LabelledPoints, target: LabelledPoints, *, negligible: float = 5e-3
 ) -> LabelCost:
     """The :class:`LabelCost` of that name; it keeps none of the features, which come with each call."""
     source, target = (points.moved(points.x.new_empty(0, points.x.shape[1])) for points in (source, target))
