@@ -20,7 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from _protocol import add_data_argument, digit_shifts, load, load_usps, train_cnn
-from _tables import markdown
+from _scores import Scores, percent
 from skflow import OTDDFlowTransformer, Reference
 from skflow.pushforward import ImagePushForward
 
@@ -39,27 +39,6 @@ POT_TRANSPORTS = {
     ),
     "POT, Sinkhorn-Lpl1, both labels": (ot.da.SinkhornLpl1Transport(**SINKHORN), True),
 }
-
-
-class Scores:
-    """Figures by row and column, averaged over repetitions."""
-
-    def __init__(self):
-        self.values = {}
-
-    def add(self, row, column, value):
-        self.values.setdefault(row, {}).setdefault(column, []).append(value)
-
-    def table(self, form):
-        columns = list(dict.fromkeys(column for row in self.values.values() for column in row))
-        return markdown(
-            ["", *columns],
-            [[row, *(form(np.mean(by[c])) if c in by else "" for c in columns)] for row, by in self.values.items()],
-        )
-
-
-def percent(share):
-    return f"{100 * share:.1f}"
 
 
 def seconds(value):
