@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from ..transport import GaussianLabels, LabelledPoints
+
+__all__ = ["WEIGHT", "BoundFunctional", "Derivative", "Functional", "Interval", "Particles", "StrOptions"]
+
+# Functionals are scikit-learn's parameter objects: this file is their one door to it, and the floors below have none.
+WEIGHT = [Interval(Real, None, None, closed="neither")]
+"""Constraint of a weight, any finite number: a negative one turns a functional round."""
 
 
 @dataclass

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
 from ._arrays import as_tensor, norm_and_direction
-from ._base import Particles
-from ._potential import WEIGHT, Evaluation, Potential
+from ._base import WEIGHT, Interval, Particles
+from ._potential import Evaluation, Potential
 
 
 class AffinePotential(Potential):

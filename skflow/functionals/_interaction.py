@@ -10,11 +10,10 @@ from collections.abc import Callable
 from numbers import Integral, Real
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
-from ._base import BoundFunctional, Derivative, Functional, Particles
-from ._potential import WEIGHT, check_gradient, check_returned
+from ._base import WEIGHT, BoundFunctional, Derivative, Functional, Interval, Particles, StrOptions
+from ._potential import check_gradient, check_returned
 
 BLOCK = 2**22
 """Pairs in a block: 16 MB in float32, of which an evaluation holds a handful."""

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from numbers import Real
 
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from ..transport import squared_distances
-from ._base import BoundFunctional, Derivative, Functional, Particles
+from ._base import BoundFunctional, Derivative, Functional, Interval, Particles, StrOptions
 from ._interaction import BLOCK, blocks
 from ._potential import check_gradient, check_returned
 

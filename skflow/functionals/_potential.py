@@ -7,16 +7,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from numbers import Real
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor
 
-from ._base import BoundFunctional, Derivative, Functional, Particles
-
-WEIGHT = [Interval(Real, None, None, closed="neither")]
-"""A weight is any finite number: a negative one turns a functional round."""
+from ._base import WEIGHT, BoundFunctional, Derivative, Functional, Particles
 
 Evaluation = tuple[Tensor, Tensor]
 """V, shape (n,), and its gradient in x, shape (n, d)."""

@@ -8,11 +8,10 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._arrays import as_tensor, norm_and_direction
-from ._base import Particles
-from ._potential import WEIGHT, Evaluation, Potential
+from ._base import WEIGHT, Interval, Particles, StrOptions
+from ._potential import Evaluation, Potential
 
 
 class NormPotential(Potential):
