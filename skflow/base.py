@@ -148,6 +148,18 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
             raise ValueError(f"target={target!r} is not a pair (X, y).") from None
         return self._validate_target(X_target, y_target)
 
+    def _require_target(
+        self, X: np.ndarray, y: np.ndarray, X_target: ArrayLike | None, y_target: ArrayLike | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The reference dataset of a flow that cannot do without."""
+        target = self._resolve_target(X, y, X_target, y_target)
+        if target is None:
+            raise ValueError(
+                f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
+                "y_target to fit."
+            )
+        return target
+
     def _distance_to(self, target: tuple[np.ndarray, np.ndarray]) -> OTDDFunctional:
         return OTDDFunctional(
             target,

@@ -225,12 +225,7 @@ class OTDDFlowTransformer(BaseFlow):
             that are not classes, or a `correspondence` that does not fit the labels.
         """
         X, y = self._validate_source(X, y)
-        pair = self._resolve_target(X, y, X_target, y_target)
-        if pair is None:
-            raise ValueError(
-                f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
-                "y_target to fit."
-            )
+        pair = self._require_target(X, y, X_target, y_target)
         self._fit_flow(X, y, self._distance_to(pair))
         return self
 

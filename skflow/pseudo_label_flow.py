@@ -206,12 +206,7 @@ class PseudoLabelFlow(BaseFlow):
             missing = is_unlabelled(y, self.unlabelled)
             if not missing.all():
                 check_classification_targets(y[~missing].tolist() if y.dtype.kind == "O" else y[~missing])
-        pair = self._resolve_target(X, y, X_target, y_target)
-        if pair is None:
-            raise ValueError(
-                f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
-                "y_target to fit."
-            )
+        pair = self._require_target(X, y, X_target, y_target)
         distance, self.clusterer_ = self._distance_to(pair), None
         if missing.all():
             self._cluster(X, pair)
