@@ -11,6 +11,7 @@ import torch
 
 from ..functionals import Derivative, Particles
 from ..transport import GaussianLabels
+from ._dynamics import velocity
 from ._joint import JointFixedLabels
 from ._optimizers import Optimizer
 from ._relabelling import absorb_noise, embed, keep_names
@@ -65,8 +66,8 @@ class JointVariableLabels(JointFixedLabels):
     def step(self, particles: Particles, derivative: Derivative) -> Particles:
         labels = self._move_labels(particles, derivative.labels)
         # What an optimizer keeps must stay with its particle, so it works in the order of the data, too.
-        velocity = particles.in_data_order(derivative.features.div_(-particles.a[:, None]))
-        displacement = self._features.displacement(velocity)[particles.order]
+        in_data_order = particles.in_data_order(velocity(particles.a, derivative.features))
+        displacement = self._features.displacement(in_data_order)[particles.order]
         particles = replace(particles, x=particles.x + displacement, labels=labels)
         self._n_steps += 1
         return self._recluster(particles) if self._n_steps % self.recluster_every == 0 else particles
