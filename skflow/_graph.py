@@ -20,7 +20,7 @@ class NeighbourGraph:
     X : ndarray of shape (n_samples, n_features)
         At least two samples.
     n_neighbors : int, default=5
-        Neighbours of each sample; fewer where there are not so many. Chosen on MNIST, as is all else here.
+        Neighbours of each sample; fewer where there are not so many.
     n_components : int, default=50
         Principal components in which neighbours are sought.
 
