@@ -226,5 +226,5 @@ class BoundOTDD(BoundFunctional):
         )
 
     def _make_label_cost(self, source: LabelledPoints, target: LabelledPoints) -> LabelCost:
-        negligible = 5e-3 if self.spec.refresh_tol else 0.0
-        return make_label_cost(self.spec.label_distance, source, target, negligible=negligible)
+        exact = {} if self.spec.refresh_tol else {"negligible": 0.0}
+        return make_label_cost(self.spec.label_distance, source, target, **exact)

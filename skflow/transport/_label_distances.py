@@ -16,6 +16,10 @@ from ._ground_cost import squared_distances
 from ._points import LabelledPoints
 
 
+NEGLIGIBLE = 5e-3
+"""Share of a class's mass below which its exchange with another class has no part in a flow's gradient."""
+
+
 @dataclass
 class Features:
     """Features of both sides of a transport problem, with what is computed once and used by all its parts."""
@@ -81,7 +85,11 @@ class ClassPlanCost(LabelCost):
     """
 
     def __init__(
-        self, source: LabelledPoints, target: LabelledPoints, couple: Callable[..., Tensor], negligible: float = 5e-3
+        self,
+        source: LabelledPoints,
+        target: LabelledPoints,
+        couple: Callable[..., Tensor],
+        negligible: float = NEGLIGIBLE,
     ) -> None:
         super().__init__(source, target)
         self.couple, self.negligible = couple, negligible
@@ -225,7 +233,7 @@ def label_distance_matrix(source: LabelledPoints, target: LabelledPoints, kind: 
 
 
 def make_label_cost(
-    kind: str, source: LabelledPoints, target: LabelledPoints, *, negligible: float = 5e-3
+    kind: str, source: LabelledPoints, target: LabelledPoints, *, negligible: float = NEGLIGIBLE
 ) -> LabelCost:
     """The :class:`LabelCost` of that name; it keeps none of the features, which come with each call."""
     source, target = (points.moved(points.x.new_empty(0, points.x.shape[1])) for points in (source, target))
