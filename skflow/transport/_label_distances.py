@@ -15,7 +15,6 @@ from ._gaussian import bures_wasserstein, class_factor, gaussian_class_plan
 from ._ground_cost import squared_distances
 from ._points import LabelledPoints
 
-
 NEGLIGIBLE = 5e-3
 """Share of a class's mass below which its exchange with another class has no part in a flow's gradient."""
 
