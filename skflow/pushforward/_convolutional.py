@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from ._affine import class_means
-from ._layers import GatedHead
+from ._layers import Dropout, GatedHead
 from ._regressor import BasePushForward
 
 
@@ -20,6 +20,8 @@ class ConvolutionalNet(nn.Module):
 
     In training the images of a batch are shifted together, by up to `max_shift` pixels.
     """
+
+    generator: torch.Generator | None = None
 
     def __init__(
         self,
@@ -48,10 +50,10 @@ class ConvolutionalNet(nn.Module):
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(32 * (height // 4) * (breadth // 4), width),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,7 +65,8 @@ class ConvolutionalNet(nn.Module):
 
     def _shift(self, images: Tensor) -> Tensor:
         height, breadth, _ = self.image_shape
-        top, left = torch.randint(2 * self.max_shift + 1, (2,)).tolist()
+        shifts = torch.randint(2 * self.max_shift + 1, (2,), generator=self.generator, device=images.device)
+        top, left = shifts.tolist()
         padded = F.pad(images, (self.max_shift,) * 4, mode="replicate")
         return padded[:, :, top : top + height, left : left + breadth]
 

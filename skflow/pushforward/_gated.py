@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from ._affine import AffineMap, base_map, class_means
-from ._layers import EnsembleLinear, GatedHead
+from ._layers import Dropout, EnsembleLinear, GatedHead
 from ._regressor import BasePushForward
 
 
@@ -23,6 +23,8 @@ class GatedNet(nn.Module):
     In training each member sees its own noise on the inputs, and, where residuals are given, some of its rows carry
     another row's residual.
     """
+
+    generator: torch.Generator | None = None
 
     def __init__(
         self,
@@ -36,7 +38,8 @@ class GatedNet(nn.Module):
         base: AffineMap | None,
     ):
         super().__init__()
-        self.n_members, self.dropout, self.input_noise = n_members, dropout, input_noise
+        self.n_members, self.input_noise = n_members, input_noise
+        self.drop = Dropout(dropout)
         self.embed = EnsembleLinear(n_members, n_features, width)
         # Random Fourier features of an RBF kernel as wide as the standardised data: on few samples kernel machines are
         # hard to beat, so training starts from one.
@@ -52,23 +55,19 @@ class GatedNet(nn.Module):
         x = x.expand(self.n_members, *x.shape)
         if self.training and residual is not None:
             x = self._exchange(x, residual)
-        noise = self.input_noise * torch.randn_like(x) if self.training else 0
-        codes = self._drop(torch.cos(self.embed(x + noise)))
-        codes = codes + self._drop(F.gelu(self.mix(codes)))
+        noise = self.input_noise * torch.empty_like(x).normal_(generator=self.generator) if self.training else 0
+        codes = self.drop(torch.cos(self.embed(x + noise)))
+        codes = codes + self.drop(F.gelu(self.mix(codes)))
         output, logits = self.head(codes)
         if self.weight is not None:
             # Not of the noisy rows: the net would learn to undo the map's answer to the noise, and attenuate it.
             output = output + (x if self.training else x[0]) @ self.weight + self.bias
         return output, logits
 
-    @staticmethod
-    def _exchange(x: Tensor, residual: Tensor) -> Tensor:
+    def _exchange(self, x: Tensor, residual: Tensor) -> Tensor:
         """Give half of the rows the residual of another row."""
-        others = residual[torch.rand(x.shape[:2], device=x.device).argsort(-1)]
-        return torch.where(torch.rand_like(x[..., :1]) < 0.5, x + others - residual, x)
-
-    def _drop(self, codes: Tensor) -> Tensor:
-        return F.dropout(codes, self.dropout, self.training)
+        order, chosen = (torch.rand(x.shape[:2], generator=self.generator, device=x.device) for _ in range(2))
+        return torch.where(chosen[..., None] < 0.5, x + residual[order.argsort(-1)] - residual, x)
 
 
 class TabularPushForward(BasePushForward):

@@ -1,4 +1,4 @@
-"""Layers shared by the push-forward nets: small ensembles computed as one batched product."""
+"""Layers shared by the push-forward nets: ensembles in one batched product, and noise from a generator of their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,29 @@ import math
 
 import torch
 from torch import Tensor, nn
+
+
+class Dropout(nn.Module):
+    """Dropout that draws from `generator`. PyTorch's own draws from the global one, which is all threads' at once."""
+
+    generator: torch.Generator | None = None
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop elements in training, with what is left scaled up."""
+        if not self.training or self.p == 0:
+            return x
+        return x * torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator).div_(1 - self.p)
+
+
+def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Let all parts of a net that draw random numbers draw them from `generator`."""
+    for part in module.modules():
+        if hasattr(part, "generator"):
+            part.generator = generator
 
 
 class EnsembleLinear(nn.Module):

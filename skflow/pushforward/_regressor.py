@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Iterator
 from numbers import Integral, Real
 
@@ -22,22 +23,35 @@ from skorch.helper import predefined_split
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
+from .._threads import shared_cores
 from ._device import resolve_device
+from ._layers import set_generator
+
+_GLOBAL_GENERATOR = threading.Lock()
 
 
 class _Batches:
     """Shuffled batches taken by index from whole tensors; a DataLoader collates row by row, slower than the net."""
 
-    def __init__(self, dataset: TensorDataset, batch_size: int, shuffle: bool = False):
-        self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
+    def __init__(
+        self,
+        dataset: TensorDataset,
+        batch_size: int,
+        shuffle: bool = False,
+        generator: torch.Generator | None = None,
+    ):
+        self.dataset, self.batch_size, self.shuffle, self.generator = dataset, batch_size, shuffle, generator
 
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor | dict, tuple[Tensor, Tensor]]]:
         x, z, labels, *extra = self.dataset.tensors
-        n = len(x)
-        order = torch.randperm(n).to(x.device) if self.shuffle else torch.arange(n, device=x.device)
+        n, device = len(x), x.device
+        if self.shuffle:
+            order = torch.randperm(n, generator=self.generator, device=device)
+        else:
+            order = torch.arange(n, device=device)
         for i in order.split(self.batch_size):
             yield (x[i], *(e[i] for e in extra)), (z[i], labels[i])
 
@@ -58,6 +72,21 @@ class _TwoHeadedNet(NeuralNet):
         regression = (output - z).square().sum(-1).mean(-1).sum()
         entropy = F.cross_entropy(logits.flatten(0, 1), labels.repeat(n_members)) * n_members
         return regression + entropy
+
+
+def _initialize(net: NeuralNet, generator: torch.Generator, seed: int) -> None:
+    """Initialise the weights; `generator` goes on from there.
+
+    PyTorch's layers initialise themselves from the global generator, so one thread at a time may seed it, and leaves it
+    as it was. Training does not touch it: fits in threads beside one another are the same as fits in a row.
+    """
+    with _GLOBAL_GENERATOR, torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        net.initialize()
+        if generator.device.type == "cpu":
+            generator.set_state(torch.get_rng_state())
+        else:
+            generator.manual_seed(seed)
 
 
 class _Inference:
@@ -147,16 +176,22 @@ class BasePushForward(RegressorMixin, BaseEstimator):
 
         rng = check_random_state(self.random_state)
         device = resolve_device(self.device)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(rng.randint(np.iinfo(np.int32).max))
-            net = self._train(X, Z, labels, device, rng)
+        seed = rng.randint(np.iinfo(np.int32).max)
+        with shared_cores():
+            net = self._train(X, Z, labels, device, rng, seed)
         self.n_iter_ = len(net.history)
         self.loss_curve_ = [float(loss) for loss in net.history[:, "train_loss"]]
         self._inference = _Inference(net.module_, device)
         return self
 
     def _train(
-        self, X: np.ndarray, Z: np.ndarray, labels: np.ndarray, device: torch.device, rng: np.random.RandomState
+        self,
+        X: np.ndarray,
+        Z: np.ndarray,
+        labels: np.ndarray,
+        device: torch.device,
+        rng: np.random.RandomState,
+        seed: int,
     ) -> NeuralNet:
         """Fit the net to standardised particles."""
         module, parameters, extra = self._build(X, Z, labels)
@@ -180,6 +215,7 @@ class BasePushForward(RegressorMixin, BaseEstimator):
         schedule = LRScheduler(
             torch.optim.lr_scheduler.OneCycleLR, max_lr=self.learning_rate, total_steps=n_steps, step_every="batch"
         )
+        generator = torch.Generator(device)
         net = _TwoHeadedNet(
             module,
             criterion=nn.MSELoss,
@@ -191,6 +227,7 @@ class BasePushForward(RegressorMixin, BaseEstimator):
             batch_size=batch_size,
             iterator_train=_Batches,
             iterator_train__shuffle=True,
+            iterator_train__generator=generator,
             iterator_valid=_Batches,
             train_split=split,
             callbacks=[("schedule", schedule), *callbacks],
@@ -198,7 +235,11 @@ class BasePushForward(RegressorMixin, BaseEstimator):
             device=device,
             **{f"module__{name}": value for name, value in parameters.items()},
         )
-        return net.fit(dataset(train), y=None)
+        _initialize(net, generator, seed)
+        set_generator(net.module_, generator)
+        net.partial_fit(dataset(train), y=None)
+        set_generator(net.module_, None)  # generators do not pickle everywhere
+        return net
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Carry samples along.
@@ -214,7 +255,8 @@ class BasePushForward(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        Z = self._inference(self._standardise(X))
+        with shared_cores():
+            Z = self._inference(self._standardise(X))
         Z *= self.target_scale_
         Z += self.target_mean_
         return Z

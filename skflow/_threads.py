@@ -1,0 +1,67 @@
+"""Cores shared by fits that run beside one another in threads, and no threads at all after a fork."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from joblib.parallel import get_active_backend
+from threadpoolctl import threadpool_limits
+
+_forked = False
+
+
+def _note_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+@contextmanager
+def shared_cores() -> Iterator[None]:
+    """Compute with one thread where joblib runs estimators in threads, and with PyTorch's own number elsewhere.
+
+    Each of `n_jobs` threads would start as many threads as there are cores. joblib's `loky` and dask's worker
+    processes see to that themselves. OpenMP, which PyTorch and its BLAS compute with, keeps a number for each thread
+    that calls it, so that a limit is set and lifted with no effect on other threads.
+    """
+    if _forked:
+        _do_without_threads()
+    with one_thread() if _in_joblib_thread() else nullcontext():
+        yield
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread; the caller is one of many that keep the cores busy."""
+    torch.get_num_threads()  # a thread's first call to PyTorch sets its number, and would undo the limit
+    with threadpool_limits(1, user_api="openmp"):
+        yield
+
+
+def _in_joblib_thread() -> bool:
+    if threading.current_thread() is threading.main_thread():
+        return False
+    backend, _ = get_active_backend()
+    return backend.nesting_level > 0 or "dask" in type(backend).__module__
+
+
+def _do_without_threads() -> None:
+    """Warn, once in a process, and set one thread for good: OpenMP's others have not survived the fork."""
+    global _forked
+    _forked = False
+    warnings.warn(
+        "This process was forked after PyTorch had been loaded, as joblib's 'multiprocessing' backend does. OpenMP "
+        "would wait forever for threads that stayed behind, so this process computes with a single one; other "
+        "libraries may still hang here. Use joblib's default backend, 'loky'.",
+        stacklevel=4,
+    )
+    torch.set_num_threads(1)
+    threadpool_limits(1, user_api="openmp")  # scikit-learn has an OpenMP of its own
