@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy, deepcopy
 from functools import partial
 from numbers import Integral, Real
@@ -19,12 +19,15 @@ from sklearn.cluster import DBSCAN, KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, check_X_y, resample
 from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
+from sklearn.utils.validation import _check_n_features, check_is_fitted, has_fit_parameter, validate_data
 from torch import Tensor
 
+from ._blocks import carried, is_dask_array, map_chunks, memory_map, row_blocks, stack
 from ._progress import LazyPushForward, StepReporter
 from ._reference import Reference
+from ._threads import shared_cores
 from .flow import DYNAMICS, OPTIMIZERS, Dynamics, EulerMaruyama, Flow, Particles, integrate
 from .functionals import BoundFunctional, Functional, OTDDFunctional
 from .functionals._distance import BoundOTDD
@@ -74,22 +77,66 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
         "verbose": ["verbose"],
     }
 
-    def transform(self, X: ArrayLike) -> np.ndarray:
+    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
         """Carry samples of the source domain along the learnt movement.
+
+        Rows are carried block by block, with a progress bar where `verbose` is set. What is larger than memory stays
+        out of memory: a memory map, an iterator or a dask array comes back as one, and is read and checked one block
+        at a time.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Samples, seen in `fit` or not; no labels are needed.
+        X : array-like of shape (n_samples, n_features), iterator of such, or dask array
+            Samples, seen in `fit` or not; no labels are needed. An iterator yields blocks of rows, such as the frames
+            of ``pandas.read_csv(..., chunksize=10_000)``.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            The samples where the push-forward takes them, in the dtype of `X` (float32 or float64).
+            The samples where the push-forward takes them, in the dtype of `X` (float32 or float64). A
+            :class:`numpy.memmap` comes back as a map of a temporary file, which is there as long as the array; an
+            iterator as an iterator of ndarrays, a block each; a dask array as a dask array, which computes when asked.
+
+        Examples
+        --------
+        A file of one's own, written block by block::
+
+            X = np.load("X.npy", mmap_mode="r")
+            Z = np.lib.format.open_memmap("Z.npy", mode="w+", dtype=X.dtype, shape=X.shape)
+            blocks = list(gen_batches(len(X), 10_000))  # of sklearn.utils
+            for rows, moved in zip(blocks, flow.transform(X[rows] for rows in blocks)):
+                Z[rows] = moved
         """
         check_is_fitted(self)
+        if is_dask_array(X) or isinstance(X, Iterator):
+            return self._transform_lazily(X)
+        if isinstance(X, np.memmap) and X.ndim == 2:
+            return memory_map(self._by_blocks(X, self._check_and_carry), X.shape)
         X = validate_data(self, X, reset=False, dtype=FLOATS)
-        return self.pushforward_.predict(X).reshape(X.shape).astype(X.dtype, copy=False)
+        return stack(self._by_blocks(X, self._carry), X.shape, X.dtype)
+
+    def _transform_lazily(self, X: Any) -> Any:
+        if (container := _get_output_config("transform", self)["dense"]) != "default":
+            raise ValueError(
+                f"set_output(transform={container!r}) is for data in memory; to transform an iterator or a dask array, "
+                "call set_output(transform='default')."
+            )
+        if isinstance(X, Iterator):
+            return carried(X, self._check_and_carry, bar=type(self).__name__ if self.verbose else None)
+        _check_n_features(self, X, reset=False)
+        return map_chunks(self.pushforward_, X, FLOATS)
+
+    def _by_blocks(self, X: np.ndarray, carry: Callable[[np.ndarray], np.ndarray]) -> Iterator[np.ndarray]:
+        blocks = row_blocks(X)
+        bar = type(self).__name__ if self.verbose and len(blocks) > 1 else None
+        return carried(blocks, carry, bar, len(X))
+
+    def _check_and_carry(self, X: ArrayLike) -> np.ndarray:
+        return self._carry(validate_data(self, X, reset=False, dtype=FLOATS))
+
+    def _carry(self, X: np.ndarray) -> np.ndarray:
+        with shared_cores():
+            return self.pushforward_.predict(X).reshape(X.shape).astype(X.dtype, copy=False)
 
     def _validate_params(self) -> None:
         """Add a guess at what was meant to scikit-learn's own message."""
@@ -190,8 +237,10 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
         rows = self.particle_indices_ = self._choose_particles(y, rng)
         start, labels = (X, y) if len(rows) == len(X) else (X[rows], y[rows])
         weights = None if sample_weight is None else sample_weight[rows]
-        self._flow_particles(start, labels, weights, functional, rng, partial(StepReporter, self, context, X, y))
-        self.pushforward_ = self._fit_pushforward(start, rng)
+        reporter = partial(StepReporter, self, context, X, y)
+        with shared_cores():
+            self._flow_particles(start, labels, weights, functional, rng, reporter)
+            self.pushforward_ = self._fit_pushforward(start, rng)
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
 
     def _flow_particles(
