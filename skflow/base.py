@@ -33,7 +33,7 @@ from .functionals import BoundFunctional, Functional, OTDDFunctional
 from .functionals._distance import BoundOTDD
 from .pushforward import TabularPushForward
 from .pushforward._device import resolve_device
-from .transport import LABEL_DISTANCES
+from .transport import LABEL_DISTANCES, SOLVERS
 
 FLOATS = [np.float64, np.float32]
 
@@ -45,6 +45,8 @@ TARGET_CONSTRAINTS: dict = {
     "label_distance": [StrOptions(set(LABEL_DISTANCES))],
     "correspondence": [StrOptions({"auto", "coupling", "assignment", "same"}), Mapping],
     "debias": ["boolean"],
+    "solver": [StrOptions(set(SOLVERS))],
+    "batch_size": [Interval(Integral, 1, None, closed="left"), None],
 }
 """Constraints of the parameters that say what to flow towards, and by which distance."""
 
@@ -217,6 +219,8 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
             correspondence=self.correspondence,
             class_weight=self.class_weight,
             debias=self.debias,
+            solver=self.solver,
+            batch_size=self.batch_size,
         )
 
     def _describe_target(self, bound: BoundOTDD, particles: Particles) -> None:

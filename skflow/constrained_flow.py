@@ -38,7 +38,7 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
     target : tuple (X, y), Reference, callable or None, default=None
         The reference dataset, see :class:`OTDDFlowTransformer`. With None, here and in `fit`, the constraints alone
         drive the flow.
-    reg, reg_scale, label_weight, label_distance, correspondence, debias
+    reg, reg_scale, label_weight, label_distance, correspondence, debias, solver, batch_size
         Of the OTDD to the target, see :class:`OTDDFlowTransformer`. ``label_weight=0`` with
         ``correspondence="coupling"`` is vanilla, feature-only optimal transport.
     dynamics, covariance, clusterer, recluster_every, class_weight, optimizer, step_size, max_iter, tol
@@ -107,6 +107,8 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
         debias: bool = False,
+        solver: str = "auto",
+        batch_size: int | None = None,
         optimizer: str = "sgd",
         step_size: float = 0.1,
         max_iter: int = 200,
@@ -132,6 +134,8 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
         self.correspondence = correspondence
         self.class_weight = class_weight
         self.debias = debias
+        self.solver = solver
+        self.batch_size = batch_size
         self.optimizer = optimizer
         self.step_size = step_size
         self.max_iter = max_iter

@@ -63,6 +63,14 @@ class OTDDFlowTransformer(BaseFlow):
         "balanced" gives all classes the same mass, None all samples the same weight.
     debias : bool, default=False
         Descend the Sinkhorn divergence instead of the regularised cost.
+    solver : {"auto", "dense", "tiled", "geomloss", "fused", "exact"}, default="auto"
+        Who solves the transport problem. "dense" holds the plan; "tiled" makes it tile by tile, in memory that grows
+        with the number of samples, not its square. "auto" is "dense" where its matrix takes no more than half of the
+        free memory, else "tiled"; without regularisation it is "exact", POT in float64. "geomloss" and "fused" are
+        geomloss on KeOps and flash-sinkhorn on a GPU, where installed.
+    batch_size : int or None, default=None
+        Mini-batches: at every step source and target are split at random into stratified batches of that many samples,
+        and plans go from batch to batch. Faster by as many times as there are batches, for a plan that is blurred.
     optimizer : {"sgd", "momentum", "adam"}, default="sgd"
         "sgd" is explicit Euler (eq. 16).
     step_size : float, default=0.1
@@ -162,6 +170,8 @@ class OTDDFlowTransformer(BaseFlow):
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
         debias: bool = False,
+        solver: str = "auto",
+        batch_size: int | None = None,
         optimizer: str = "sgd",
         step_size: float = 0.1,
         max_iter: int = 200,
@@ -186,6 +196,8 @@ class OTDDFlowTransformer(BaseFlow):
         self.correspondence = correspondence
         self.class_weight = class_weight
         self.debias = debias
+        self.solver = solver
+        self.batch_size = batch_size
         self.optimizer = optimizer
         self.step_size = step_size
         self.max_iter = max_iter

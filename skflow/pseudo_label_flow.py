@@ -56,7 +56,7 @@ class PseudoLabelFlow(BaseFlow):
         Which target class each source class goes to, see :class:`OTDDFlowTransformer`. For clusters "auto" is the
         optimal assignment under the label distances, or, where there are more clusters than target classes, the class
         that most of a cluster's mass goes to; a mapping names the clusters.
-    reg, reg_scale, label_weight, label_distance, debias
+    reg, reg_scale, label_weight, label_distance, debias, solver, batch_size
         Of the OTDD to the target, see :class:`OTDDFlowTransformer`.
     dynamics : {"fd", "jd-fl"}, default="fd"
         What moves, see :class:`OTDDFlowTransformer`.
@@ -129,6 +129,8 @@ class PseudoLabelFlow(BaseFlow):
         covariance: str | int = "auto",
         class_weight: str | None = "balanced",
         debias: bool = False,
+        solver: str = "auto",
+        batch_size: int | None = None,
         optimizer: str = "sgd",
         step_size: float = 0.1,
         max_iter: int = 200,
@@ -153,6 +155,8 @@ class PseudoLabelFlow(BaseFlow):
         self.covariance = covariance
         self.class_weight = class_weight
         self.debias = debias
+        self.solver = solver
+        self.batch_size = batch_size
         self.optimizer = optimizer
         self.step_size = step_size
         self.max_iter = max_iter

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,14 @@ import torch
 from torch import Tensor
 
 from ..transport import (
-    EntropicSolver,
-    ExactSolver,
     LabelCost,
     LabelledPoints,
+    Solver,
     TransportProblem,
+    Workspace,
     label_distance_matrix,
     make_label_cost,
+    make_solver,
     mean_ground_cost,
     resolve_correspondence,
 )
@@ -51,6 +51,10 @@ class OTDDFunctional(Functional):
         Weights of the target's samples.
     debias : bool, default=False
         Sinkhorn divergence: subtracts half the two self-transports, so that the value is zero at the target.
+    solver : {"auto", "dense", "tiled", "geomloss", "fused", "exact"}, default="auto"
+        Solver of the transport problem, see :class:`~skflow.OTDDFlowTransformer`.
+    batch_size : int or None, default=None
+        Samples of a mini-batch; the plan of an evaluation goes from batches to batches, drawn anew for each.
     marginal_tol : float, default=1e-3
         Accepted marginal error (L1, relative to the mass) of an entropic plan.
     refresh_tol : float, default=1e-2
@@ -71,6 +75,8 @@ class OTDDFunctional(Functional):
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
         debias: bool = False,
+        solver: str = "auto",
+        batch_size: int | None = None,
         marginal_tol: float = 1e-3,
         refresh_tol: float = 1e-2,
         weight: float = 1.0,
@@ -84,6 +90,8 @@ class OTDDFunctional(Functional):
         self.correspondence = correspondence
         self.class_weight = class_weight
         self.debias = debias
+        self.solver = solver
+        self.batch_size = batch_size
         self.marginal_tol = marginal_tol
         self.refresh_tol = refresh_tol
         self.weight = weight
@@ -144,6 +152,7 @@ class BoundOTDD(BoundFunctional):
         )
         pairs = self._pairs(particles, target)
         self.reg = spec.reg if spec.reg_scale == "absolute" else spec.reg * self._mean_cost(pairs)
+        self._workspace, self._n_particles = Workspace(), len(particles.a)
         self._blocks = [self._block(*pair) for pair in pairs]
         self.coupling = particles.x.new_zeros(particles.n_classes, target.n_classes)
 
@@ -218,13 +227,23 @@ class BoundOTDD(BoundFunctional):
         return TransportProblem(
             source,
             target,
-            solver=partial(EntropicSolver, eps=self.reg, tol=spec.marginal_tol) if self.reg > 0 else ExactSolver,
+            solver=self._make_solver,
             label_cost=self._make_label_cost,
-            label_weight=spec.label_weight,
+            # A class against itself has no label part.
+            label_weight=0.0 if source is target and source.n_classes == 1 else spec.label_weight,
             label_path=spec.label_path,
             refresh_tol=spec.refresh_tol,
+            workspace=self._workspace,
         )
 
-    def _make_label_cost(self, source: LabelledPoints, target: LabelledPoints) -> LabelCost:
+    def _make_solver(self, source: LabelledPoints, target: LabelledPoints) -> Solver:
+        spec, batch_size = self.spec, self.spec.batch_size
+        if batch_size is not None:  # of all classes together
+            batch_size = max(1, round(batch_size * len(source.a) / self._n_particles))
+        return make_solver(
+            source, target, solver=spec.solver, reg=self.reg, tol=spec.marginal_tol, batch_size=batch_size
+        )
+
+    def _make_label_cost(self, source: LabelledPoints, target: LabelledPoints, by_image: bool) -> LabelCost:
         exact = {} if self.spec.refresh_tol else {"negligible": 0.0}
-        return make_label_cost(self.spec.label_distance, source, target, **exact)
+        return make_label_cost(self.spec.label_distance, source, target, by_image=by_image, **exact)

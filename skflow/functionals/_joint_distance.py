@@ -98,5 +98,5 @@ class BoundJointOTDD(BoundOTDD):
             source = LabelledPoints(source.x[order], source.labels.of[order], source.a[order])
         return super()._block(rows, mass, source, target)
 
-    def _make_label_cost(self, source: LabelledPoints, target: LabelledPoints) -> FreeLabelCost:
+    def _make_label_cost(self, source: LabelledPoints, target: LabelledPoints, by_image: bool) -> FreeLabelCost:
         return FreeLabelCost(source, target, self._covariance)

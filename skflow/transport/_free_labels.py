@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from ._gaussian import newton_schulz
-from ._ground_cost import squared_distances
-from ._label_distances import Features, LabelCost
+from ._ground_cost import Features, squared_distances
+from ._label_distances import LabelCost
 from ._memory import require_memory
+from ._plan import TransportPlan
 from ._points import LabelledPoints
 
 
@@ -135,7 +136,7 @@ class FreeLabelCost(LabelCost):
         total = labels.factor.square().sum((1, 2))[:, None] + target.factor.square().sum((1, 2))
         return squares + (total - 2 * cross).clamp_(min=0.0)
 
-    def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> None:
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
         labels, target, total = self.labels, self.target_labels, mass.sum(1)
         self.gradient = replace(
             labels,

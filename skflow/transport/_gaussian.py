@@ -26,14 +26,19 @@ def class_factor(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
 
 def bures_wasserstein(mu: Tensor, factor: Tensor, nu: Tensor, other: Tensor) -> Tensor:
     """Squared W2 distance between ``N(mu, factor^T factor)`` and ``N(nu, other^T other)``."""
-    nuclear = torch.linalg.svdvals(_core(factor) @ _core(other).T).sum()
+    nuclear = torch.linalg.svdvals(core(factor) @ core(other).T).sum()
     spread = factor.square().sum() + other.square().sum() - 2 * nuclear
     return ((mu - nu).square().sum() + spread).clamp(min=0.0)
 
 
-def _core(factor: Tensor) -> Tensor:
+def core(factor: Tensor) -> Tensor:
     """A factor of the same covariance with no more rows than columns."""
     return factor if len(factor) <= factor.shape[1] else torch.linalg.qr(factor, mode="r").R
+
+
+def orthogonal_core(factor: Tensor) -> tuple[Tensor | None, Tensor]:
+    """:func:`core`, and the orthonormal columns that make it the factor again; None where it is the factor."""
+    return (None, factor) if len(factor) <= factor.shape[1] else tuple(torch.linalg.qr(factor))
 
 
 def polar_factor(factor: Tensor, other: Tensor) -> Tensor:

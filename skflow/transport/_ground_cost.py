@@ -2,9 +2,85 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+import torch
 from torch import Tensor
 
 from ._points import LabelledPoints
+
+
+@dataclass
+class Features:
+    """Features of both sides of a transport problem, with what is computed once and used by all its parts."""
+
+    x: Tensor
+    """(n, d), moving."""
+    x_target: Tensor
+    """(m, d)."""
+    square: Tensor
+    """Squared norms of `x`, (n,)."""
+    square_target: Tensor
+    """Squared norms of `x_target`, (m,)."""
+    inner: Tensor | None = None
+    """``x @ x_target.T``, (n, m), where a solver wants the whole matrix."""
+
+
+@dataclass
+class GroundCost:
+    """The ground cost between the points of one problem: as a matrix, or tile by tile.
+
+    Parameters
+    ----------
+    features : Features
+    labels : Tensor of shape (K, K')
+        The label part, weighted.
+    source, target : LabelledPoints
+        Labels and weights.
+    """
+
+    features: Features
+    labels: Tensor
+    source: LabelledPoints
+    target: LabelledPoints
+    _stale: bool = field(default=False, init=False, repr=False)
+
+    def matrix(self) -> Tensor:
+        """All of it, (n, m), in the place of the inner products; a solver may overwrite it and ask again."""
+        f = self.features
+        if self._stale:
+            torch.mm(f.x, f.x_target.T, out=f.inner)
+        self._stale = True
+        cost = distances_from_inner(f.inner, f.square, f.square_target)
+        return add_label_cost(cost, self.labels, self.source, self.target)
+
+    def scores(self, rows: slice, potential: Tensor, eps: float, out: Tensor) -> Tensor:
+        """``(potential_j - C_ij + ||x_i||^2) / eps`` for some rows, into `out` (n_rows, m).
+
+        The row's own norm shifts all its scores alike, which a softmax does not see.
+        """
+        labels = self.labels[self.source.y[rows]] / -eps
+        column = (potential - self.features.square_target) / eps
+        for l, cols in enumerate(self.target.slices):
+            torch.add(column[cols], labels[:, l, None], out=out[:, cols])
+        return out.addmm_(self.features.x[rows], self.features.x_target.T, alpha=2 / eps)
+
+    def transposed(self) -> GroundCost:
+        """The same with source and target exchanged, for tiles."""
+        f = self.features
+        return GroundCost(Features(f.x_target, f.x, f.square_target, f.square), self.labels.T, self.target, self.source)
+
+    def of_rows(self, rows: Tensor) -> GroundCost:
+        """Of some of the source's points, see :meth:`~skflow.transport.LabelledPoints.part`; for tiles."""
+        f, (source, classes) = self.features, self.source.part(rows)
+        features = Features(f.x[rows], f.x_target, f.square[rows], f.square_target)
+        return GroundCost(features, self.labels[classes], source, self.target)
+
+    def part(self, rows: Tensor, cols: Tensor, room: Tensor | None = None) -> GroundCost:
+        """Of some points of both sides; with the matrix, in `room` if there is any."""
+        part = self.of_rows(rows).transposed().of_rows(cols).transposed()
+        part.features.inner = torch.mm(part.features.x, part.features.x_target.T, out=room)
+        return part
 
 
 def squared_distances(x: Tensor, x_target: Tensor) -> Tensor:

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
 from ._exact import ExactSolver
-from ._gaussian import bures_wasserstein, class_factor, gaussian_class_plan
-from ._ground_cost import squared_distances
+from ._gaussian import bures_wasserstein, class_factor, core, gaussian_class_plan, newton_schulz, orthogonal_core
+from ._ground_cost import Features, squared_distances
+from ._plan import TransportPlan
 from ._points import LabelledPoints
 
 NEGLIGIBLE = 5e-3
 """Share of a class's mass below which its exchange with another class has no part in a flow's gradient."""
-
-
-@dataclass
-class Features:
-    """Features of both sides of a transport problem, with what is computed once and used by all its parts."""
-
-    x: Tensor
-    """(n, d), moving."""
-    x_target: Tensor
-    """(m, d)."""
-    square: Tensor
-    """Squared norms of `x`, (n,)."""
-    square_target: Tensor
-    """Squared norms of `x_target`, (m,)."""
-    inner: Tensor
-    """``x @ x_target.T``, (n, m)."""
 
 
 class LabelCost(ABC):
@@ -58,10 +42,11 @@ class LabelCost(ABC):
         """Label distances ``W2^2`` at the present features, shape (K, K')."""
 
     @abstractmethod
-    def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> Tensor | None:
-        """Add the gradient of ``sum_kl mass_kl D_kl`` in x, in the form ``2 (row_i x_i - sum_j joint_ij x'_j)``.
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> Tensor | None:
+        """Add the gradient of ``sum_kl mass_kl D_kl`` in x, in the form ``2 (row_i x_i - sum_j plan_ij x'_j)``.
 
-        `joint` (n, m) and `row` (n,) are added to in place; what does not have that form is returned, (n, d).
+        The plan, or else its image, and `row` (n,) are added to in place; what does not have that form is returned,
+        (n, d).
         """
 
 
@@ -123,11 +108,11 @@ class ClassPlanCost(LabelCost):
                 if (k, l) not in self._plans:
                     self._plans[k, l] = self._couple(k, l, features)
 
-    def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> None:
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
         self.follow(mass, features)
         for (k, l), plan in self._plans.items():
             rows, cols = self.source.slices[k], self.target.slices[l]
-            joint[rows, cols] += mass[k, l] * plan
+            solved.plan[rows, cols] += mass[k, l] * plan
             row[rows] += mass[k, l] * self.source.within[rows]
 
     def _couple(self, k: int, l: int, features: Features) -> Tensor:
@@ -147,13 +132,105 @@ class ClassPlanCost(LabelCost):
         return self._target_moments[1:]
 
 
+class ClassImageCost(ClassPlanCost):
+    """:class:`ClassPlanCost` that keeps what a plan makes of the target's samples, not the plan: O(n d), not O(n m).
+
+    The image is ``R x' = w nu^T + basis_k M_kl``; M is what is kept for a pair, and the basis for a class.
+    """
+
+    def __init__(self, source: LabelledPoints, target: LabelledPoints, negligible: float = NEGLIGIBLE) -> None:
+        super().__init__(source, target, self._couple, negligible)
+        self._seen: Tensor | None = None
+
+    def distances(self, features: Features) -> Tensor:
+        if self._seen is not features.x_target:  # images age well as the source moves, not as the target does
+            self.refresh(features, every=False)
+        return super().distances(features)
+
+    def refresh(self, features: Features, every: bool = True) -> None:
+        self._seen = features.x_target
+        super().refresh(features, every)
+
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
+        self.follow(mass, features)
+        if solved.image is None:
+            solved.image = torch.zeros_like(features.x)
+        means_target = self._moments_of_target(features)[0]
+        for (k, l), m in self._plans.items():
+            rows = self.source.slices[k]
+            image, within = solved.image[rows], mass[k, l] * self.source.within[rows]
+            image.addr_(within, means_target[l])
+            image += self._on_basis(k, mass[k, l] * m)
+            row[rows] += within
+
+    def _inner(self, k: int, l: int, plan: Tensor, features: Features) -> Tensor:
+        x, within = features.x[self.source.slices[k]], self.source.within[self.source.slices[k]]
+        mean = within @ x
+        return mean @ self._moments_of_target(features)[0][l] + (self._from_basis(k, x - mean) * plan).sum()
+
+    def _on_basis(self, k: int, m: Tensor) -> Tensor:
+        return m
+
+    def _from_basis(self, k: int, x: Tensor) -> Tensor:
+        """The adjoint of :meth:`_on_basis`."""
+        return x
+
+
+class ExactImageCost(ClassImageCost):
+    """Of the samples themselves: M is ``R (x' - nu)``."""
+
+    def _couple(self, k: int, l: int, features: Features) -> Tensor:
+        rows, cols = self.source.slices[k], self.target.slices[l]
+        w, w_target, x_target = self.source.within[rows], self.target.within[cols], features.x_target[cols]
+        return exact_class_plan(features.x[rows], w, x_target, w_target) @ (x_target - w_target @ x_target)
+
+
+class GaussianImageCost(ClassImageCost):
+    """Of Gaussian label distributions, whose plan is never made.
+
+    With the factors ``A = L C`` and ``B = L' C'``, M is ``Q C'`` with Q the polar factor of ``C C'^T``, and the basis
+    ``diag(sqrt(w)) L``. With fewer samples than dimensions C is A, and L the identity.
+    """
+
+    def __init__(self, source: LabelledPoints, target: LabelledPoints, negligible: float = NEGLIGIBLE) -> None:
+        super().__init__(source, target, negligible)
+        self._bases: list[tuple[Tensor, Tensor | None]] = []
+        self._cores: tuple[list[Tensor], list[Tensor]] = [], []
+
+    def refresh(self, features: Features, every: bool = True) -> None:
+        def factors(points: LabelledPoints, x: Tensor) -> Iterator[Tensor]:
+            return (class_factor(x[s], points.within[s])[1] for s in points.slices)
+
+        split = [orthogonal_core(factor) for factor in factors(self.source, features.x)]
+        roots = (self.source.within[s].sqrt()[:, None] for s in self.source.slices)
+        self._bases = [(root, basis) for root, (basis, _) in zip(roots, split, strict=True)]
+        self._cores = [own for _, own in split], [core(f) for f in factors(self.target, features.x_target)]
+        super().refresh(features, every)
+
+    def follow(self, mass: Tensor, features: Features) -> None:
+        super().follow(mass, features)
+        self._cores = [], []  # large, and of use only while plans are made
+
+    def _couple(self, k: int, l: int, features: Features) -> Tensor:
+        own, other = self._cores[0][k], self._cores[1][l]
+        return newton_schulz(own @ other.T) @ other
+
+    def _on_basis(self, k: int, m: Tensor) -> Tensor:
+        root, basis = self._bases[k]
+        return root * (m if basis is None else basis @ m)
+
+    def _from_basis(self, k: int, x: Tensor) -> Tensor:
+        root, basis = self._bases[k]
+        return root * x if basis is None else basis.T @ (root * x)
+
+
 class MeansCost(LabelCost):
     """``||mu_k - nu_l||^2``: label distributions stand for their means."""
 
     def distances(self, features: Features) -> Tensor:
         return squared_distances(self.source.class_means(features.x), self.target.class_means(features.x_target))
 
-    def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> Tensor:
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> Tensor:
         means, means_target = self.source.class_means(features.x), self.target.class_means(features.x_target)
         by_class = 2 * (mass.sum(1)[:, None] * means - mass @ means_target)
         return self.source.within[:, None] * by_class[self.source.y]
@@ -166,7 +243,7 @@ class DiagonalCost(LabelCost):
         (mu, s), (nu, t) = self._moments(features)
         return squared_distances(torch.cat([mu, s], 1), torch.cat([nu, t], 1))
 
-    def pull_back(self, mass: Tensor, features: Features, joint: Tensor, row: Tensor) -> Tensor:
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> Tensor:
         (mu, s), (nu, t) = self._moments(features)
         total, y = mass.sum(1)[:, None], self.source.y
         shift = total * mu - mass @ nu
@@ -232,13 +309,23 @@ def label_distance_matrix(source: LabelledPoints, target: LabelledPoints, kind: 
 
 
 def make_label_cost(
-    kind: str, source: LabelledPoints, target: LabelledPoints, *, negligible: float = NEGLIGIBLE
+    kind: str,
+    source: LabelledPoints,
+    target: LabelledPoints,
+    *,
+    negligible: float = NEGLIGIBLE,
+    by_image: bool = False,
 ) -> LabelCost:
-    """The :class:`LabelCost` of that name; it keeps none of the features, which come with each call."""
+    """The :class:`LabelCost` of that name; it keeps none of the features, which come with each call.
+
+    `by_image` keeps no plan between classes, but its image, see :class:`ClassImageCost`.
+    """
     source, target = (points.moved(points.x.new_empty(0, points.x.shape[1])) for points in (source, target))
     if kind == "means":
         return MeansCost(source, target)
     if kind == "gaussian-diag":
         return DiagonalCost(source, target)
+    if by_image:
+        return {"gaussian": GaussianImageCost, "exact": ExactImageCost}[kind](source, target, negligible)
     couple = {"gaussian": gaussian_class_plan, "exact": exact_class_plan}[kind]
     return ClassPlanCost(source, target, couple, negligible)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import torch
+from torch import Tensor
 
 
 def require_memory(n_bytes: float, device: torch.device, what: str, advice: str) -> None:
@@ -31,3 +32,17 @@ def available_memory(device: torch.device) -> int | None:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, OSError, ValueError):
         return None
+
+
+class Workspace:
+    """Room for one matrix at a time, made once and used again."""
+
+    def __init__(self) -> None:
+        self._room: Tensor | None = None
+
+    def matrix(self, n: int, m: int, like: Tensor) -> Tensor:
+        """A matrix (n, m) of no particular content, in the dtype and on the device of `like`."""
+        if self._room is None or self._room.numel() < n * m:
+            self._room = None  # let go before asking for more
+            self._room = like.new_empty(n * m)
+        return self._room[: n * m].view(n, m)

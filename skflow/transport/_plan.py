@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
+
+from ._ground_cost import GroundCost
 
 
 @dataclass
@@ -13,9 +16,9 @@ class TransportPlan:
 
     Parameters
     ----------
-    plan : Tensor of shape (n, m)
+    plan : Tensor of shape (n, m) or None
         The coupling; its row sums are exactly the source weights (to rounding). It lives in a buffer of the solver
-        and is overwritten by the next solve.
+        and is overwritten by the next solve. None where the solver never holds it whole.
     value : Tensor of shape ()
         The optimal value: ``<plan, C> + eps KL(plan | a x b)`` with entropy, ``<plan, C>`` without.
     marginal_error : float
@@ -24,10 +27,27 @@ class TransportPlan:
         Whether `marginal_error` is within the solver's tolerance.
     n_iter : int
         Iterations that it took.
+    image : Tensor of shape (n, d) or None
+        ``plan @ x_target``, where the plan itself is not held.
+    class_mass : Tensor of shape (K, K') or None
+        Mass that the plan moves between classes; a solver that sees a matrix alone does not know.
     """
 
-    plan: Tensor
+    plan: Tensor | None
     value: Tensor
     marginal_error: float
     converged: bool
     n_iter: int
+    image: Tensor | None = None
+    class_mass: Tensor | None = None
+
+
+class Solver(Protocol):
+    """What a transport problem asks of a solver, warm-started from one solve to the next."""
+
+    needs_matrix: bool
+    """Whether the cost comes with room for a whole matrix."""
+
+    def solve(self, cost: GroundCost) -> TransportPlan:
+        """The plan, or its image, and the class masses."""
+        ...

@@ -56,6 +56,14 @@ class LabelledPoints:
         """The same points with other features."""
         return replace(self, x=x)
 
+    def part(self, rows: Tensor) -> tuple[LabelledPoints, Tensor]:
+        """Some of the points, and the codes of the classes that are left; each keeps its share of the mass."""
+        classes, y = self.y[rows].unique(return_inverse=True)
+        mass = self.mass[classes]
+        within = self.within[rows]
+        within = within / torch.zeros_like(mass).index_add_(0, y, within)[y]
+        return LabelledPoints(self.x[rows], y, within * (mass / mass.sum())[y]), classes
+
     def only(self, k: int) -> LabelledPoints:
         """Class `k` alone, as a probability measure with a single class."""
         s = self.slices[k]

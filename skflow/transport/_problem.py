@@ -5,21 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from ._ground_cost import add_label_cost, distances_from_inner
-from ._label_distances import Features, LabelCost
-from ._plan import TransportPlan
+from ._ground_cost import Features, GroundCost
+from ._label_distances import LabelCost
+from ._memory import Workspace
+from ._plan import Solver
 from ._points import LabelledPoints
-
-
-class Solver(Protocol):
-    """What :class:`TransportProblem` asks of a solver."""
-
-    def solve(self, cost: Callable[[], Tensor]) -> TransportPlan: ...
 
 
 @dataclass
@@ -39,23 +33,26 @@ class Evaluation:
 class TransportProblem:
     """Optimal transport between labelled points under ``||x - x'||^2 + label_weight W2^2(y, y')``.
 
-    Everything that depends on the target alone is computed once; plan, cost and label plan live in buffers that are
-    reused from step to step.
+    Everything that depends on the target alone is computed once; cost and plan live in a workspace that is used again
+    from step to step, and by problems that take turns.
 
     Parameters
     ----------
     source, target : LabelledPoints
         The two sides; `source` gives weights and labels, its features are passed to :meth:`evaluate`.
-    solver : callable (a, b) -> Solver
-        Makes the solver from the two weight vectors.
-    label_cost : callable (source, target) -> LabelCost
-        Makes the label part.
+    solver : callable (source, target) -> Solver
+        Makes the solver.
+    label_cost : callable (source, target, by_image) -> LabelCost
+        Makes the label part; `by_image` where images of plans between classes are to be kept instead of plans, which
+        is less where the solver holds no plan or features are few.
     label_weight : float
         Weight of the label distance in the ground cost.
     label_path : bool
         Whether the gradient follows the dependence of the label distributions on the features.
     refresh_tol : float
         See :class:`RefreshRule`.
+    workspace : Workspace or None
+        Room for matrices; None: its own.
     """
 
     def __init__(
@@ -63,22 +60,24 @@ class TransportProblem:
         source: LabelledPoints,
         target: LabelledPoints,
         *,
-        solver: Callable[[Tensor, Tensor], Solver],
-        label_cost: Callable[[LabelledPoints, LabelledPoints], LabelCost],
+        solver: Callable[[LabelledPoints, LabelledPoints], Solver],
+        label_cost: Callable[..., LabelCost],
         label_weight: float = 1.0,
         label_path: bool = True,
         refresh_tol: float = 1e-2,
+        workspace: Workspace | None = None,
     ) -> None:
         # Distances do not depend on the origin, their rounding errors do.
         self._centre = target.a @ target.x
         self.source, self.target = source, target.moved(target.x - self._centre)
-        self.solver, self.label_cost = solver(source.a, target.a), label_cost(source, target)
+        self.solver = solver(self.source, self.target)
+        few_features = target.x.shape[1] * target.n_classes < len(target.a) and source is not target
+        self.label_cost = label_cost(source, target, by_image=few_features or not self.solver.needs_matrix)
         self.label_weight, self.label_path = label_weight, label_path
         self.refreshes = RefreshRule(refresh_tol)
         self._class_mass = torch.outer(source.mass, target.mass)
         self._square_target = _squares(self.target.x)
-        self._inner = target.x.new_empty(len(source.a), len(target.a))
-        self._of_class = torch.nn.functional.one_hot(target.y, target.n_classes).to(target.x.dtype)
+        self._workspace = workspace or Workspace()
 
     def evaluate(self, x: Tensor, x_target: Tensor | None = None) -> Evaluation:
         """Solve at source features `x` (n, d); `x_target` (m, d) replaces the target's own features if given.
@@ -88,18 +87,22 @@ class TransportProblem:
         """
         features = self._features(x, x_target)
         distances, overestimate = self._label_distances(features)
-        solved = self.solver.solve(self._ground_cost(features, self.label_weight * distances))
+        solved = self.solver.solve(GroundCost(features, self.label_weight * distances, self.source, self.target))
         if overestimate is not None:
             self.refreshes.adapt(overestimate / max(abs(solved.value.item()), sys.float_info.min))
 
-        class_mass = self._class_mass = self.source.class_sums(solved.plan @ self._of_class)
-        joint, row, extra = solved.plan, self.source.a.clone(), None
+        class_mass = self._class_mass = solved.class_mass
+        row, extra = self.source.a.clone(), None
         if self.label_weight > 0 and self.label_path:
-            extra = self.label_cost.pull_back(self.label_weight * class_mass, features, joint, row)
+            extra = self.label_cost.pull_back(self.label_weight * class_mass, features, solved, row)
         elif self.label_weight > 0:
             self.label_cost.follow(class_mass, features)
         # The features are a copy, centred, that has done its service: the gradient takes its place.
-        gradient = features.x.mul_(2 * row[:, None]).addmm_(joint, features.x_target, alpha=-2)
+        gradient = features.x.mul_(2 * row[:, None])
+        if solved.plan is not None:
+            gradient.addmm_(solved.plan, features.x_target, alpha=-2)
+        if solved.image is not None:
+            gradient.sub_(solved.image, alpha=2)
         if extra is not None:
             gradient += extra
         return Evaluation(solved.value, gradient, class_mass, solved.marginal_error, solved.converged, solved.n_iter)
@@ -111,21 +114,10 @@ class TransportProblem:
         else:
             x_target = x_target - self._centre
             square_target = _squares(x_target)
-        return Features(x, x_target, _squares(x), square_target, torch.mm(x, x_target.T, out=self._inner))
-
-    def _ground_cost(self, features: Features, label_cost: Tensor) -> Callable[[], Tensor]:
-        """The ground cost for a solver that may overwrite it and ask again; it takes the place of the products."""
-        stale = False
-
-        def cost() -> Tensor:
-            nonlocal stale
-            if stale:
-                torch.mm(features.x, features.x_target.T, out=features.inner)
-            stale = True
-            matrix = distances_from_inner(features.inner, features.square, features.square_target)
-            return add_label_cost(matrix, label_cost, self.source, self.target)
-
-        return cost
+        features = Features(x, x_target, _squares(x), square_target)
+        if self.solver.needs_matrix:
+            features.inner = torch.mm(x, x_target.T, out=self._workspace.matrix(len(x), len(x_target), x))
+        return features
 
     def _label_distances(self, features: Features) -> tuple[Tensor, float | None]:
         """Label distances, and by how much they overestimated the objective if that was measured just now."""

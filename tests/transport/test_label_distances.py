@@ -5,12 +5,21 @@ import ot
 import pytest
 import torch
 
-from skflow.transport import LABEL_DISTANCES, LabelledPoints, label_distance_matrix, make_label_cost
-from skflow.transport._label_distances import Features
+from skflow.transport import (
+    LABEL_DISTANCES,
+    Features,
+    LabelledPoints,
+    TransportPlan,
+    label_distance_matrix,
+    make_label_cost,
+)
 from tests._data import array, points, tensor
 from tests._tolerances import GRADIENT, ORACLE
 
 CLASS_PLANS = ("gaussian", "exact")
+FORMS = [(kind, False) for kind in LABEL_DISTANCES] + [(kind, True) for kind in CLASS_PLANS]
+"""Label distances and whether the images of their plans are kept, rather than the plans."""
+STALE = [(kind, by_image) for kind, by_image in FORMS if kind in CLASS_PLANS]
 
 
 def brute_force(kind, x, w, z, u):
@@ -33,6 +42,12 @@ def one_class(side, k):
 
 def features(x, z):
     return Features(x, z, x.square().sum(1), z.square().sum(1), x @ z.T)
+
+
+def no_plan(at, by_image):
+    """A plan, or an image, to which nothing has been added yet."""
+    zero = torch.zeros((), dtype=at.x.dtype)
+    return TransportPlan(None if by_image else torch.zeros_like(at.inner), zero, 0.0, True, 0)
 
 
 def sides(device="cpu", **kwargs):
@@ -58,50 +73,50 @@ def test_matrix_is_brute_force(kind, device):
 
 
 @pytest.mark.parametrize("of", [sides, tiny_classes])
-@pytest.mark.parametrize("kind", LABEL_DISTANCES)
-def test_fresh_cost_is_the_matrix(kind, of, device):
+@pytest.mark.parametrize(("kind", "by_image"), FORMS)
+def test_fresh_cost_is_the_matrix(kind, by_image, of, device):
     source, target = of(device)
-    cost, at = make_label_cost(kind, source, target), features(source.x, target.x)
+    cost, at = make_label_cost(kind, source, target, by_image=by_image), features(source.x, target.x)
     cost.refresh(at)
     torch.testing.assert_close(cost.distances(at), label_distance_matrix(source, target, kind), rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", LABEL_DISTANCES)
-def test_translation_adds_a_known_amount(kind, device):
+@pytest.mark.parametrize(("kind", "by_image"), FORMS)
+def test_translation_adds_a_known_amount(kind, by_image, device):
     """``D + 2 t.(mu - nu) + ||t||^2``, and plans made before the translation remain right."""
     source, target = sides(device)
     t = tensor([1.0, -2.0, 3.0], device)
     shifts = source.class_means()[:, None] - target.class_means()
     expected = label_distance_matrix(source, target, kind) + 2 * shifts @ t + t @ t
     torch.testing.assert_close(label_distance_matrix(source.moved(source.x + t), target, kind), expected)
-    cost = make_label_cost(kind, source, target)
+    cost = make_label_cost(kind, source, target, by_image=by_image)
     cost.refresh(features(source.x, target.x))
     torch.testing.assert_close(cost.distances(features(source.x + t, target.x)), expected, rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", CLASS_PLANS)
-def test_stale_distances_are_too_large_until_refreshed(kind, device):
+@pytest.mark.parametrize(("kind", "by_image"), STALE)
+def test_stale_distances_are_too_large_until_refreshed(kind, by_image, device):
     source, target = sides(device)
-    cost, at = make_label_cost(kind, source, target, negligible=0.0), features(source.x, target.x)
+    cost, at = make_label_cost(kind, source, target, negligible=0.0, by_image=by_image), features(source.x, target.x)
     cost.refresh(at)
     mass = torch.outer(source.mass, target.mass)
-    cost.pull_back(mass, at, torch.zeros_like(at.inner), torch.zeros_like(source.a))  # keeps the plans
-    moved = source.moved(source.x.square())
-    at, exact = features(moved.x, target.x), label_distance_matrix(moved, target, kind)
+    cost.pull_back(mass, at, no_plan(at, by_image), torch.zeros_like(source.a))  # keeps the plans
+    moved, z = source.moved(source.x.square()), at.x_target
+    at, exact = features(moved.x, z), label_distance_matrix(moved, target, kind)
     assert (cost.distances(at) > exact * (1 + 1e-6)).all()
     cost.refresh(at, every=False)
     torch.testing.assert_close(cost.distances(at), exact, rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", CLASS_PLANS)
-def test_pairs_that_exchange_nothing_wait_for_a_refresh_of_all(kind, device):
+@pytest.mark.parametrize(("kind", "by_image"), STALE)
+def test_pairs_that_exchange_nothing_wait_for_a_refresh_of_all(kind, by_image, device):
     source, target = sides(device)
-    cost, at = make_label_cost(kind, source, target), features(source.x, target.x)
+    cost, at = make_label_cost(kind, source, target, by_image=by_image), features(source.x, target.x)
     cost.refresh(at)
     mass = torch.tensor([[0.3, 0.0], [0.0, 0.3], [0.4, 0.0]], dtype=torch.float64, device=device)
-    cost.pull_back(mass, at, torch.zeros_like(at.inner), torch.zeros_like(source.a))
-    moved = source.moved(source.x.square())
-    at, exact = features(moved.x, target.x), label_distance_matrix(moved, target, kind)
+    cost.pull_back(mass, at, no_plan(at, by_image), torch.zeros_like(source.a))
+    moved, z = source.moved(source.x.square()), at.x_target
+    at, exact = features(moved.x, z), label_distance_matrix(moved, target, kind)
     cost.refresh(at, every=False)
     fresh = torch.isclose(cost.distances(at), exact, rtol=1e-6)
     assert torch.equal(fresh, mass > 0)
@@ -110,16 +125,17 @@ def test_pairs_that_exchange_nothing_wait_for_a_refresh_of_all(kind, device):
 
 
 @pytest.mark.parametrize("of", [sides, tiny_classes])
-@pytest.mark.parametrize("kind", LABEL_DISTANCES)
-def test_pull_back_is_the_gradient(kind, of, device):
+@pytest.mark.parametrize(("kind", "by_image"), FORMS)
+def test_pull_back_is_the_gradient(kind, by_image, of, device):
     """Central differences of ``sum_kl mass_kl D_kl``."""
     source, target = of(device)
     mass = torch.rand(3, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(device)
-    cost, at = make_label_cost(kind, source, target, negligible=0.0), features(source.x, target.x)
+    cost, at = make_label_cost(kind, source, target, negligible=0.0, by_image=by_image), features(source.x, target.x)
     cost.refresh(at)
-    joint, row = torch.zeros_like(at.inner), torch.zeros_like(source.a)
-    extra = cost.pull_back(mass, at, joint, row)
-    gradient = 2 * (row[:, None] * at.x - joint @ at.x_target) + (0 if extra is None else extra)
+    solved, row = no_plan(at, by_image), torch.zeros_like(source.a)
+    extra = cost.pull_back(mass, at, solved, row)
+    image = solved.image if by_image else solved.plan @ at.x_target
+    gradient = 2 * (row[:, None] * at.x - image) + (0 if extra is None else extra)
 
     def value(x):
         return (mass * label_distance_matrix(source.moved(x), target, kind)).sum()
@@ -129,6 +145,17 @@ def test_pull_back_is_the_gradient(kind, of, device):
         direction = torch.randn(source.x.shape, generator=generator, dtype=torch.float64).to(device)
         expected = (value(source.x + h * direction) - value(source.x - h * direction)) / (2 * h)
         torch.testing.assert_close((gradient * direction).sum(), expected, rtol=GRADIENT, atol=0)
+
+
+def test_images_follow_a_target_that_moves(device):
+    """As that of a debiased distance, which is the source itself."""
+    source, target = sides(device)
+    cost, at = make_label_cost("gaussian", source, target, negligible=0.0, by_image=True), features(source.x, target.x)
+    cost.refresh(at)
+    cost.follow(torch.outer(source.mass, target.mass), at)
+    moved = target.moved(target.x.square())
+    expected = label_distance_matrix(source, moved, "gaussian")
+    torch.testing.assert_close(cost.distances(features(source.x, moved.x)), expected, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", LABEL_DISTANCES)

@@ -9,12 +9,11 @@ import torch
 from scipy.spatial.distance import cdist
 
 from skflow.transport import (
-    EntropicSolver,
-    ExactSolver,
     LabelledPoints,
     TransportProblem,
     label_distance_matrix,
     make_label_cost,
+    make_solver,
 )
 from skflow.transport._problem import RefreshRule
 from tests._data import array, points, tensor
@@ -22,11 +21,12 @@ from tests._tolerances import GRADIENT, ORACLE
 
 EPS = 1.5
 SOLVERS = {
-    "exact": ExactSolver,
-    "entropic": partial(EntropicSolver, eps=EPS, tol=1e-12, max_iter=100_000),
-    "loose": partial(EntropicSolver, eps=10.0, tol=1e-6),
+    "exact": partial(make_solver, reg=0),
+    "dense": partial(make_solver, solver="dense", reg=EPS, tol=1e-12),
+    "tiled": partial(make_solver, solver="tiled", reg=EPS, tol=1e-12),
+    "loose": partial(make_solver, solver="dense", reg=10.0, tol=1e-6),
 }
-TIGHT = ("exact", "entropic")
+TIGHT = ("exact", "dense", "tiled")
 
 
 def sides(device="cpu", **kwargs):

@@ -1,0 +1,95 @@
+"""The solvers by name, and which to take."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ._dense import DenseSolver
+from ._engines import FusedSolver, GeomlossSolver
+from ._entropic import EntropicSolver
+from ._exact import ExactSolver, LogDomainSolver
+from ._memory import available_memory, require_memory
+from ._minibatch import MiniBatchSolver
+from ._plan import Solver
+from ._points import LabelledPoints
+from ._tiled import TiledSolver
+
+SOLVERS = ("auto", "dense", "tiled", "geomloss", "fused", "exact")
+"""Names of the transport solvers."""
+
+MATRICES = {"dense": 1.3, "exact": 6.0}
+"""Memory that a solver takes at its peak, in cost matrices of the features' precision."""
+SHARE = 0.5
+"""Of the free memory, what "auto" gives to a dense solver."""
+
+
+def make_solver(
+    source: LabelledPoints,
+    target: LabelledPoints,
+    *,
+    solver: str = "auto",
+    reg: float,
+    tol: float = 1e-3,
+    batch_size: int | None = None,
+) -> Solver:
+    """The solver of that name for a problem.
+
+    Parameters
+    ----------
+    source, target : LabelledPoints
+        The two sides.
+    solver : {"auto", "dense", "tiled", "geomloss", "fused", "exact"}
+        "dense" holds the plan, "tiled" makes it tile by tile, "geomloss" and "fused" find the potentials by the
+        packages' kernels. "exact" is POT in float64: the network simplex without regularisation, Sinkhorn in the log
+        domain with it. "auto" is "exact" without regularisation, "dense" where the matrices take no more than half of
+        the free memory, else "tiled".
+    reg : float
+        Regularisation, in units of the cost.
+    tol : float
+        Accepted marginal error.
+    batch_size : int or None
+        Points of each side in a batch; None: all at once.
+
+    Raises
+    ------
+    ValueError
+        For a solver that needs regularisation without any, or in batches.
+    MemoryError
+        Where a solver is asked for by name that takes more memory than is free.
+    ImportError
+        Without the package of the solver.
+    """
+    if reg == 0 and solver not in ("auto", "exact"):
+        raise ValueError(f"solver={solver!r} needs entropic regularisation, got reg=0; choose 'exact' or 'auto'.")
+    if batch_size is not None and batch_size < max(len(source.a), len(target.a)):
+        if solver not in ("auto", "dense") or reg == 0:
+            raise ValueError(
+                f"batch_size={batch_size} is for the solvers 'auto' and 'dense' and a reg above 0; got "
+                f"solver={solver!r}, reg={reg}."
+            )
+        return MiniBatchSolver(source, target, partial(EntropicSolver, eps=reg, tol=tol), batch_size)
+    if solver == "auto":
+        solver = "exact" if reg == 0 else "dense" if _fits(source, target) else "tiled"
+    elif solver in MATRICES:
+        require_memory(
+            MATRICES[solver] * _matrix_bytes(source, target),
+            source.a.device,
+            f"solver={solver!r} for {len(source.a)} x {len(target.a)} points",
+            "Choose solver='tiled', or lower max_particles.",
+        )
+    if solver == "exact":
+        exact = partial(LogDomainSolver, eps=reg) if reg else ExactSolver
+        return DenseSolver(source, target, exact)
+    if solver == "dense":
+        return DenseSolver(source, target, partial(EntropicSolver, eps=reg, tol=tol))
+    streamed = {"tiled": TiledSolver, "geomloss": GeomlossSolver, "fused": FusedSolver}[solver]
+    return streamed(source, target, reg, tol=tol)
+
+
+def _matrix_bytes(source: LabelledPoints, target: LabelledPoints) -> int:
+    return len(source.a) * len(target.a) * source.a.element_size()
+
+
+def _fits(source: LabelledPoints, target: LabelledPoints) -> bool:
+    free = available_memory(source.a.device)
+    return free is None or MATRICES["dense"] * _matrix_bytes(source, target) <= SHARE * free

@@ -1,0 +1,121 @@
+"""Entropic optimal transport without a matrix: the cost is made tile by tile, and let go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from ._dense import one_hot
+from ._entropic import EntropicSolver
+from ._ground_cost import GroundCost
+from ._plan import TransportPlan
+from ._points import LabelledPoints
+
+TILE_BYTES = {"cpu": 2**24, "cuda": 2**29}
+"""Size of a tile: within a processor's caches, or enough to keep a GPU busy."""
+FEWEST_ROWS = 64
+"""Of a tile, however many columns it has: matrix products with fewer are slow."""
+COARSE = 2048
+"""Points of each side from which the first potentials come."""
+
+
+class TiledSolver:
+    """Sinkhorn's algorithm on tiles of the cost, for a sequence of similar costs.
+
+    One sweep over the tiles is one iteration: a tile of whole rows gives the potential f of its rows, which makes it a
+    tile of the plan, which adds to the column sums and, in the last sweep, to ``plan @ x_target`` and the class masses.
+    Whether a sweep will be the last is guessed from the solve before. Memory is O((n + m) d) and a tile.
+
+    The potential g survives from solve to solve. The first one comes from a random part of the points, solved densely,
+    and the softmin that extends it to all.
+
+    Parameters
+    ----------
+    source, target : LabelledPoints
+        The two sides.
+    eps : float
+        Regularisation, in units of the cost.
+    tol : float
+        Largest accepted marginal error (L1, the mass is one).
+    max_iter : int
+        Sweeps of one solve.
+    """
+
+    needs_matrix = False
+
+    def __init__(
+        self, source: LabelledPoints, target: LabelledPoints, eps: float, *, tol: float = 1e-3, max_iter: int = 2000
+    ) -> None:
+        self.a, self.b, self.eps, self.tol, self.max_iter = source.a, target.a, eps, tol, max_iter
+        self.f, self.g = torch.zeros_like(self.a), None
+        self._log_b, self._of_class = self.b.log(), one_hot(target)
+        self._last_guess = 1
+
+    def solve(self, cost: GroundCost) -> TransportPlan:
+        """Solve for the ground cost, by sweeps over its tiles."""
+        if self.g is None or not self.g.isfinite().all():
+            self.g = self._first_potential(cost)
+        image, n_iter, last = torch.empty_like(cost.features.x), 0, False
+        while True:
+            n_iter += 1
+            last = last or n_iter >= min(self._last_guess, self.max_iter)
+            column, mass = self._sweep(cost, image if last else None)
+            error = (column - self.b).abs().sum().item()
+            if last and (error <= self.tol or n_iter >= self.max_iter or not math.isfinite(error)):
+                break
+            last = error <= self.tol
+            self._improve(cost, column)
+        self._last_guess = n_iter
+        value = self.a @ self.f + self.b @ self.g
+        return TransportPlan(None, value, error, error <= self.tol, n_iter, image, mass)
+
+    def _improve(self, cost: GroundCost, column: Tensor) -> None:
+        """A better potential g, given the column sums of the plan that the present one makes."""
+        self.g = self.g + self.eps * (self.b / column.clamp(min=torch.finfo(column.dtype).tiny)).log()
+
+    def _first_potential(self, cost: GroundCost) -> Tensor:
+        generator = torch.Generator().manual_seed(0)
+        rows, cols = (_some(len(w), COARSE, generator).to(w.device) for w in (self.a, self.b))
+        part = cost.part(rows, cols)
+        coarse = EntropicSolver(part.source.a, part.target.a, self.eps, tol=max(self.tol, 1e-3))
+        coarse.solve(part.matrix)
+        back = TiledSolver(cost.target, part.source, self.eps)
+        back.g = coarse.f
+        back._sweep(cost.of_rows(rows).transposed())
+        return back.f
+
+    def _sweep(self, cost: GroundCost, image: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Set f by g; the column sums of the plan that they make, and its image and class masses if asked for."""
+        potential, column = self.g + self.eps * self._log_b, torch.zeros_like(self.b)
+        by_class = None if image is None else self._of_class.new_zeros(cost.source.n_classes, self._of_class.shape[1])
+        for rows, tile in self._tiles():
+            cost.scores(rows, potential, self.eps, tile)
+            top = tile.amax(1)
+            total = tile.sub_(top[:, None]).exp_().sum(1)
+            self.f[rows] = -self.eps * (total.log() + top)
+            scale = self.a[rows] / total
+            column.addmv_(tile.T, scale)
+            if image is not None:
+                torch.mm(tile, cost.features.x_target, out=image[rows])
+                image[rows] *= scale[:, None]
+                by_class.index_add_(0, cost.source.y[rows], scale[:, None] * (tile @ self._of_class))
+        self.f += cost.features.square
+        return column, by_class
+
+    def _tiles(self) -> Iterator[tuple[slice, Tensor]]:
+        """Rows, and room for their scores, which is used again."""
+        n, m = len(self.a), len(self.b)
+        height = TILE_BYTES.get(self.a.device.type, 2**24) // (m * self.a.element_size())
+        height = min(n, max(height, FEWEST_ROWS))
+        room = self.a.new_empty(height, m)
+        for start in range(0, n, height):
+            rows = slice(start, min(start + height, n))
+            yield rows, room[: rows.stop - start]
+
+
+def _some(n: int, size: int, generator: torch.Generator) -> Tensor:
+    """At most `size` of n indices, in ascending order."""
+    return torch.randperm(n, generator=generator)[:size].sort().values
