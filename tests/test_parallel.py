@@ -1,0 +1,215 @@
+"""Grids under joblib's backends: the same results, no more threads than cores, one target for all, no hang."""
+
+import subprocess
+import sys
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
+
+from skflow import OTDDFlowTransformer, Reference
+from skflow.pushforward import ImagePushForward, TabularPushForward
+
+X, y = make_blobs(120, n_features=16, centers=3, random_state=0)
+TARGET = Reference(2 * X + 1, y)
+FEW_STEPS = {"tol": 0.2, "n_iter_no_change": 1, "random_state": 0}
+
+
+@contextmanager
+def backend(name):
+    """Two workers, of the kind that `name` says."""
+    if not name.startswith("dask"):
+        with joblib.parallel_config(name, n_jobs=1 if name == "sequential" else 2):
+            yield
+        return
+    distributed = pytest.importorskip("distributed")
+    cluster = {
+        "dask, processes": {"n_workers": 2, "threads_per_worker": 1},
+        "dask, threads": {"n_workers": 1, "threads_per_worker": 2, "processes": False},
+    }[name]
+    with (
+        distributed.LocalCluster(**cluster, dashboard_address=None) as local,
+        distributed.Client(local),
+        joblib.parallel_config("dask"),
+    ):
+        yield
+
+
+WORKERS = [
+    "loky",
+    "threading",
+    pytest.param("dask, processes", marks=pytest.mark.slow),
+    pytest.param("dask, threads", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture
+def two_threads():
+    """However few the machine has."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def search(flow, scoring, name, grid=None, refit=True):
+    grid = grid or {"reg": [0.01, 0.1, 1.0]}
+    with backend(name):
+        return GridSearchCV(flow, grid, cv=2, scoring=scoring, refit=refit, error_score="raise").fit(X, y)
+
+
+def minus_error(flow, X, y):
+    """How near to where they belong: it tells every bit of the push-forward."""
+    return -np.square(flow.transform(X) - (2 * X + 1)).mean()
+
+
+@pytest.mark.usefixtures("one_thread")
+@pytest.mark.parametrize("name", WORKERS)
+def test_same_results(name):
+    flow = OTDDFlowTransformer(TARGET, pushforward=TabularPushForward(max_epochs=3, random_state=0), **FEW_STEPS)
+    grid = {"reg": [0.01, 0.1, 1.0], "pushforward__rank": [1, 2]}
+    alone, beside = (search(flow, minus_error, kind, grid) for kind in ("sequential", name))
+    assert beside.best_params_ == alone.best_params_
+    for key in ("split0_test_score", "split1_test_score"):
+        assert len(set(alone.cv_results_[key])) == 6
+        assert_allclose(beside.cv_results_[key], alone.cv_results_[key], rtol=1e-6)
+    assert_allclose(beside.best_estimator_.transform(X), alone.best_estimator_.transform(X), rtol=1e-6)
+
+
+class CountThreads(LinearRegression):
+    """Notes how many threads PyTorch computes with."""
+
+    def fit(self, X, y):
+        self.n_threads_ = {"fit": torch.get_num_threads()}
+        return super().fit(X, y)
+
+    def predict(self, X):
+        self.n_threads_["predict"] = torch.get_num_threads()
+        return super().predict(X)
+
+
+def n_threads(flow, X, y):
+    flow.transform(X)
+    return {name: float(n) for name, n in flow.pushforward_.n_threads_.items()}
+
+
+def search_threads(name):
+    flow = OTDDFlowTransformer(TARGET, pushforward=CountThreads(), **FEW_STEPS)
+    results = search(flow, n_threads, name, refit=False).cv_results_
+    return np.array([results[f"split{i}_test_{what}"] for i in range(2) for what in ("fit", "predict")])
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("name", WORKERS)
+def test_one_thread_in_each_worker(name):
+    assert_array_equal(search_threads(name), 1)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_all_threads_where_nothing_runs_beside():
+    assert_array_equal(search_threads("sequential"), 2)
+    with ThreadPoolExecutor(1) as pool:  # whoever starts threads without joblib may have one fit in them
+        assert_array_equal(pool.submit(search_threads, "sequential").result(), 2)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_limits_are_lifted():
+    search_threads("threading")
+    assert torch.get_num_threads() == 2
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == 2
+
+
+@pytest.mark.parametrize("pushforward", [TabularPushForward(max_epochs=3), ImagePushForward((4, 4), max_epochs=3)])
+@pytest.mark.usefixtures("one_thread")
+def test_pushforwards_fitted_in_threads_do_not_share_random_numbers(pushforward):
+    def fit(seed):
+        return clone(pushforward).set_params(random_state=seed).fit(X, 2 * X, y).predict(X)
+
+    state = torch.get_rng_state()
+    with ThreadPoolExecutor(4) as pool:
+        beside = list(pool.map(fit, range(8)))
+    assert torch.equal(torch.get_rng_state(), state)
+    for seed in range(8):
+        assert_allclose(beside[seed], fit(seed), rtol=1e-6)
+
+
+BIG = Reference(*make_blobs(10_000, n_features=16, centers=3, random_state=0))
+
+
+def which_target(flow, X, y):
+    """A number that tells the array, in this process or, where it is mapped, the file."""
+    reference = flow.target.X
+    if isinstance(reference, np.memmap):
+        return {"mapped": 1.0, "array": float(zlib.crc32(reference.filename.encode()))}
+    return {"mapped": 0.0, "array": float(id(reference))}
+
+
+@pytest.mark.parametrize(("name", "mapped"), [("sequential", 0), ("threading", 0), ("loky", 1)])
+def test_all_candidates_have_one_target(name, mapped):
+    flow = OTDDFlowTransformer(BIG, pushforward=LinearRegression(), **FEW_STEPS)
+    results = search(flow, which_target, name, refit=False).cv_results_
+    assert_array_equal([results[f"split{i}_test_mapped"] for i in range(2)], mapped)
+    arrays = {*results["split0_test_array"], *results["split1_test_array"]}
+    assert len(arrays) == 1
+    assert mapped or arrays == {id(BIG.X)}
+
+
+FORKED = """
+import multiprocessing, sys, joblib, torch
+from sklearn.datasets import make_blobs
+from sklearn.model_selection import GridSearchCV
+from skflow import OTDDFlowTransformer
+from skflow.pushforward import TabularPushForward
+
+def score(flow, X, y):
+    return -flow.objective_[-1] - abs(flow.transform(X)).sum()
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("fork")
+    torch.set_num_threads(2)
+    X, y = make_blobs(200, n_features=64, centers=3, random_state=0)
+    net = TabularPushForward(max_epochs=1)
+    flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=net, tol=0.2, n_iter_no_change=1, random_state=0)
+    flow.fit(X, y).transform(X)  # in threads: a forked process cannot use them
+    (torch.rand(500, 500) @ torch.rand(500, 500)).exp().sum()
+    scores = []
+    for backend, n_jobs in (("sequential", 1), ("multiprocessing", 2)):
+        with joblib.parallel_config(backend, n_jobs=n_jobs):
+            search = GridSearchCV(flow, {"reg": [0.01, 1.0]}, cv=2, scoring=score, refit=False).fit(X, y)
+        scores.append(search.cv_results_["mean_test_score"])
+    assert abs(scores[0] / scores[1] - 1).max() < 1e-2, scores
+    print("done")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="there is no fork, or it is not to be used")
+def test_forked_processes_warn_and_do_not_hang(tmp_path):
+    script = tmp_path / "forked.py"
+    script.write_text(FORKED)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "done\n", done.stderr
+    assert "Use joblib's default backend, 'loky'" in done.stderr
+
+
+def test_no_warning_where_nothing_was_forked(recwarn):
+    search(OTDDFlowTransformer(TARGET, pushforward=LinearRegression()), minus_error, "threading")
+    assert not [warning for warning in recwarn if "fork" in str(warning.message)]
