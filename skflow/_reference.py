@@ -16,8 +16,8 @@ class Reference:
     passed on as it is. It unpacks like the tuple ``(X, y)`` that it stands for.
 
     Under joblib's threads all candidates have the same arrays, under its processes (`loky`) they have arrays from one
-    megabyte up as maps of one file. A dask cluster is sent the reference with every fit: if it is large, give the flow a
-    callable that loads it there.
+    megabyte up as maps of one file. A dask cluster is sent the reference with every fit: if it is large, give the flow
+    a callable that loads it there.
 
     Parameters
     ----------
