@@ -42,7 +42,9 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
         Of the OTDD to the target, see :class:`OTDDFlowTransformer`. ``label_weight=0`` with
         ``correspondence="coupling"`` is vanilla, feature-only optimal transport.
     dynamics, covariance, clusterer, recluster_every, class_weight, optimizer, step_size, max_iter, tol
-        Of the flow, see :class:`OTDDFlowTransformer`.
+        Of the flow, see :class:`OTDDFlowTransformer`. With constraints ``optimizer="auto"`` knows no bound: it starts
+        with `step_size`, goes on with Barzilai-Borwein steps, and takes back those that climb. The noise of an
+        :class:`~skflow.functionals.Entropy` needs steps of a known length, so there it raises.
     n_iter_no_change, max_particles, pushforward, keep_trajectory, device, random_state, verbose
         As in :class:`OTDDFlowTransformer`; `random_state` also determines the noise of an
         :class:`~skflow.functionals.Entropy`.

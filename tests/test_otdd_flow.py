@@ -56,7 +56,7 @@ class TestFlow:
         assert np.all(np.diff(flow.objective_) < 1e-3 * flow.objective_[:-1])
 
     @pytest.mark.parametrize("dynamics", ["fd", "jd-fl", "jd-vl"])
-    @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+    @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "auto"])
     def test_every_dynamics_with_every_optimizer(self, source, target, dynamics, optimizer):
         flow = OTDDFlowTransformer(target, dynamics=dynamics, optimizer=optimizer, **QUICK).fit(*source)
         assert flow.objective_[-1] < 0.1 * flow.objective_[0]

@@ -5,7 +5,7 @@ from ._dynamics import Dynamics, FeatureDriven
 from ._integrate import Flow, integrate
 from ._joint import JointFixedLabels
 from ._noise import EulerMaruyama
-from ._optimizers import OPTIMIZERS, Adam, Euler, Momentum, Optimizer
+from ._optimizers import OPTIMIZERS, Adam, Auto, Euler, Momentum, Optimizer
 from ._variable_labels import JointVariableLabels
 
 DYNAMICS: dict[str, type[Dynamics]] = {"fd": FeatureDriven, "jd-fl": JointFixedLabels, "jd-vl": JointVariableLabels}
@@ -15,6 +15,7 @@ __all__ = [
     "DYNAMICS",
     "OPTIMIZERS",
     "Adam",
+    "Auto",
     "Dynamics",
     "Euler",
     "EulerMaruyama",

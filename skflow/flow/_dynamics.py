@@ -23,6 +23,11 @@ class Dynamics(ABC):
     def __init__(self, optimizer: Callable[[], Optimizer]) -> None:
         self.optimizer = optimizer
 
+    @property
+    def adaptive(self) -> bool:
+        """Whether the steps' lengths are the optimizer's own choice, see :class:`Optimizer`."""
+        return self.optimizer().adaptive
+
     def start(self, particles: Particles) -> Particles:
         """The particles with the state that these dynamics move; functionals are bound to these."""
         return particles
@@ -44,7 +49,9 @@ class FeatureDriven(Dynamics):
         self._features = optimizer()
 
     def step(self, particles: Particles, derivative: Derivative) -> Particles:
-        displacement = self._features.displacement(velocity(particles.a, derivative.features))
+        displacement = self._features.displacement(
+            velocity(particles.a, derivative.features), derivative.value, derivative.curvature
+        )
         return particles.moved(displacement.add_(particles.x))
 
 

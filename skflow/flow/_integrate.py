@@ -14,6 +14,8 @@ from ._dynamics import Dynamics
 
 BLOW_UP = 10.0
 """A flow that climbs by this multiple of its starting objective diverges."""
+PATIENCE = 10
+"""Steps in a row by which dynamics that take back what climbs must have come down again."""
 
 
 @dataclass
@@ -80,10 +82,13 @@ def integrate(
     objective, frames = [], _Frames(n_frames)
     best, best_step, status, before = math.inf, 0, "max_iter", particles
     noise, start = _rounding(particles), particles.x
+    blown_up, patience = 0, PATIENCE if dynamics.adaptive else 0
     for step in range(max_iter + 1):
         derivative = functional.evaluate(particles)
         value = derivative.value.item()
-        if not math.isfinite(value) or (step and value > objective[0] + BLOW_UP * max(abs(objective[0]), noise)):
+        climbs = step and value > objective[0] + BLOW_UP * max(abs(objective[0]), noise)
+        blown_up = blown_up + 1 if climbs else 0
+        if not math.isfinite(value) or blown_up > (patience if step < max_iter else 0):
             status, particles = "diverged", before
             break
         objective.append(value)
@@ -93,7 +98,7 @@ def integrate(
         if monitor is not None and monitor(step, value, particles):
             status = "stopped"
             break
-        if step - best_step >= n_iter_no_change:
+        if step - best_step >= n_iter_no_change and not blown_up:
             status = "converged"
             break
         if step < max_iter:

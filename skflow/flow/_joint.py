@@ -43,19 +43,22 @@ class JointFixedLabels(Dynamics):
         return replace(particles, labels=GaussianLabels.from_classes(particles, covariance))
 
     def step(self, particles: Particles, derivative: Derivative) -> Particles:
-        labels = self._move_labels(particles, derivative.labels)
-        displacement = self._features.displacement(velocity(particles.a, derivative.features))
+        labels = self._move_labels(particles, derivative)
+        displacement = self._features.displacement(
+            velocity(particles.a, derivative.features), derivative.value, derivative.curvature
+        )
         return replace(particles, x=particles.x + displacement, labels=labels)
 
-    def _move_labels(self, particles: Particles, gradient: GaussianLabels | None) -> GaussianLabels:
+    def _move_labels(self, particles: Particles, derivative: Derivative) -> GaussianLabels:
         """The label distributions after one step; a functional that does not depend on them leaves them alone."""
-        labels = particles.labels
+        labels, gradient = particles.labels, derivative.labels
         if gradient is None:
             return labels
         mass = torch.zeros_like(labels.mean[:, 0]).index_add_(0, labels.of, particles.a)
 
         def moved(state: Tensor, optimizer: Optimizer, gradient: Tensor) -> Tensor:
-            return state + optimizer.displacement(velocity(mass, gradient.flatten(1))).view_as(state)
+            move = optimizer.displacement(velocity(mass, gradient.flatten(1)), derivative.value, derivative.curvature)
+            return state + move.view_as(state)
 
         mean = moved(labels.mean, self._means, gradient.mean)
         factor = None if labels.factor is None else moved(labels.factor, self._factors, gradient.factor)

@@ -24,9 +24,15 @@ class EulerMaruyama(Dynamics):
         Time that a step takes.
     seed : int
         Of the noise.
+
+    Raises
+    ------
+    ValueError
+        From :meth:`step`, where there is noise and the optimizer chooses its own step sizes.
     """
 
     def __init__(self, dynamics: Dynamics, step_size: float, seed: int) -> None:
+        super().__init__(dynamics.optimizer)
         self.dynamics, self.step_size, self.seed = dynamics, step_size, seed
         self._generator: torch.Generator | None = None
 
@@ -40,6 +46,11 @@ class EulerMaruyama(Dynamics):
         moved = self.dynamics.step(particles, derivative)
         if not derivative.diffusion:
             return moved
+        if self.adaptive:
+            raise ValueError(
+                "optimizer='auto' chooses the length of its steps itself, but the noise of a functional with diffusion "
+                "(an Entropy) is that of steps of a known length: choose 'sgd', 'momentum' or 'adam'."
+            )
         x = moved.x
         if self._generator is None:
             self._generator = torch.Generator(x.device).manual_seed(self.seed)

@@ -6,7 +6,9 @@ of them: a constant velocity moves a particle by ``step_size`` times its length 
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections import deque
 
 import torch
 from torch import Tensor
@@ -15,18 +17,26 @@ from torch import Tensor
 class Optimizer(ABC):
     """One optimizer for one moving quantity; keeps its own state from step to step."""
 
+    adaptive = False
+    """Whether it chooses the lengths of its steps itself, and makes up for those that climb."""
+
     def __init__(self, step_size: float) -> None:
         self.step_size = step_size
 
     @abstractmethod
-    def displacement(self, velocity: Tensor) -> Tensor:
-        """The displacement of this step, of the velocity's shape; may take the velocity's place."""
+    def displacement(
+        self, velocity: Tensor, value: Tensor | float | None = None, curvature: float | None = None
+    ) -> Tensor:
+        """The displacement of this step, of the velocity's shape; may take the velocity's place.
+
+        `value` and `curvature` are the objective's, see :class:`~skflow.functionals.Derivative`; only "auto" asks.
+        """
 
 
 class Euler(Optimizer):
     """Explicit Euler, gradient descent (eq. 16): ``step_size * v``."""
 
-    def displacement(self, velocity: Tensor) -> Tensor:
+    def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
         return velocity.mul_(self.step_size)
 
 
@@ -43,7 +53,7 @@ class Momentum(Optimizer):
         super().__init__(step_size)
         self._average: Tensor | None = None
 
-    def displacement(self, velocity: Tensor) -> Tensor:
+    def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
         # Starting from v itself keeps the average unbiased: no slow first steps.
         if self._average is None or torch.sum(self._average * velocity) < 0:
             self._average = velocity.clone()
@@ -67,7 +77,7 @@ class Adam(Optimizer):
         self._second: Tensor | None = None
         self._n_steps = 0
 
-    def displacement(self, velocity: Tensor) -> Tensor:
+    def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
         if self._first is None or torch.sum(self._first * velocity) < 0:
             self._first, self._second, self._n_steps = torch.zeros_like(velocity), torch.zeros_like(velocity), 0
         self._n_steps += 1
@@ -82,5 +92,93 @@ class Adam(Optimizer):
         return direction * (self.step_size * mean.norm() / direction.norm().clamp(min=torch.finfo(mean.dtype).tiny))
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": Euler, "momentum": Momentum, "adam": Adam}
+class Auto(Optimizer):
+    """Step sizes from the objective's curvature: fewer steps to the same end.
+
+    Where the functional bounds its curvature by L, as the OTDD does, a step goes to the minimum of the quadratic that
+    lies above the objective and touches it at the present state: ``v / L``. Such steps never raise the objective
+    (majorisation-minimisation; for fixed plans this is the fixed-point iteration of free-support barycentres). They
+    are accelerated by Nesterov's momentum [1]_, which starts anew where it has come to point uphill [2]_. `step_size`
+    has no part in it.
+
+    Elsewhere `step_size` is the first step, and the others follow Barzilai and Borwein [3]_: the inverse curvature
+    along the last displacement. A step that raises the objective above its latest values [4]_ is taken back, and a
+    shorter one made in its place.
+
+    References
+    ----------
+    .. [1] Y. Nesterov, "A method for solving the convex programming problem with convergence rate O(1/k^2)", 1983.
+    .. [2] B. O'Donoghue, E. Candes, "Adaptive restart for accelerated gradient schemes", 2015.
+    .. [3] J. Barzilai, J. Borwein, "Two-point step size gradient methods", 1988.
+    .. [4] M. Raydan, "The Barzilai and Borwein gradient method for the large scale unconstrained minimization
+       problem", 1997.
+    """
+
+    adaptive = True
+
+    def __init__(self, step_size: float) -> None:
+        super().__init__(step_size)
+        self._majorised, self._estimated = _Nesterov(), _BarzilaiBorwein(step_size)
+
+    def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
+        if curvature:
+            return self._majorised.displacement(velocity, 1 / curvature)
+        return self._estimated.displacement(velocity, math.nan if value is None else float(value))
+
+
+class _Nesterov:
+    """Accelerated descent; all that is kept is the part of the last displacement that went beyond the velocity's."""
+
+    def __init__(self) -> None:
+        self._momentum: Tensor | None = None
+        self._age = 0
+
+    def displacement(self, velocity: Tensor, step: float) -> Tensor:
+        descent = velocity.mul_(step)
+        # From the last minimum of a majorant to this one.
+        progress = descent.clone() if self._momentum is None else self._momentum.add_(descent)
+        if torch.sum(progress * descent) < 0:
+            progress.copy_(descent)
+            self._age = 0
+        self._momentum = progress.mul_(self._age / (self._age + 1))
+        self._age += 1
+        return descent.add_(self._momentum)
+
+
+class _BarzilaiBorwein:
+    """Steps of the inverse curvature along the last displacement, none of which may climb for long."""
+
+    memory = 10
+    """Values whose greatest a step may not exceed: with one the steps would lose what makes them fast."""
+    growth, shrinkage = 10.0, 0.25
+
+    def __init__(self, step_size: float) -> None:
+        self.step_size = step_size
+        self._velocity: Tensor | None = None
+        self._values: deque[float] = deque(maxlen=self.memory)
+
+    def displacement(self, velocity: Tensor, value: float) -> Tensor:
+        if self._values and value > max(self._values):
+            # Back to where the velocity was the one kept, and from there less far.
+            too_far = self.step_size
+            self.step_size *= min(self._ratio(velocity), self.shrinkage)
+            return (self.step_size - too_far) * self._velocity
+        if self._velocity is not None and (ratio := self._ratio(velocity)) < math.inf:
+            self.step_size *= min(ratio, self.growth)
+        self._values.append(value)
+        self._velocity = velocity
+        return self.step_size * velocity
+
+    def _ratio(self, velocity: Tensor) -> float:
+        """What the last step would have had to be, as a multiple, to end where the velocity along it vanishes.
+
+        The step is then ``<s, s> / <s, y>`` of the displacement s and the velocity's fall y. Infinite where the
+        objective is not convex along the way: there is no such step, and no reason for a longer one.
+        """
+        last = self._velocity
+        square, fall = torch.sum(last * last).item(), torch.sum(last * (last - velocity)).item()
+        return square / fall if fall > 0 else math.inf
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": Euler, "momentum": Momentum, "adam": Adam, "auto": Auto}
 """The optimizers by name."""

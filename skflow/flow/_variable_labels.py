@@ -64,10 +64,11 @@ class JointVariableLabels(JointFixedLabels):
         return replace(particles, labels=replace(own, of=particles.order, per_particle=True))
 
     def step(self, particles: Particles, derivative: Derivative) -> Particles:
-        labels = self._move_labels(particles, derivative.labels)
+        labels = self._move_labels(particles, derivative)
         # What an optimizer keeps must stay with its particle, so it works in the order of the data, too.
         in_data_order = particles.in_data_order(velocity(particles.a, derivative.features))
-        displacement = self._features.displacement(in_data_order)[particles.order]
+        displacement = self._features.displacement(in_data_order, derivative.value, derivative.curvature)
+        displacement = displacement[particles.order]
         particles = replace(particles, x=particles.x + displacement, labels=labels)
         self._n_steps += 1
         return self._recluster(particles) if self._n_steps % self.recluster_every == 0 else particles

@@ -89,6 +89,9 @@ class Derivative:
     """Gradients in the means and factors of free label distributions; None where F does not depend on them."""
     diffusion: float | None = None
     """Coefficient D of a Brownian motion of variance ``2 D t`` per coordinate, on top of the gradient."""
+    curvature: float | None = None
+    """A bound: F lies nowhere above the quadratic of this second derivative that touches it at the present state, in
+    the metric of the masses (``sum_i a_i ||dx_i||^2``); None where none is known."""
 
 
 class Functional(BaseEstimator, ABC):

@@ -186,7 +186,13 @@ class BoundOTDD(BoundFunctional):
         self.marginal_error = max(s.marginal_error for s in solved)
         self.converged = all(s.converged for s in solved)
         self.n_iter = max(s.n_iter for s in solved)
-        return Derivative(self.spec.weight * value, gradient if whole is None else whole)
+        features = gradient if whole is None else whole
+        return Derivative(self.spec.weight * value, features, curvature=self._curvature())
+
+    def _curvature(self) -> float | None:
+        """That of fixed plans, which cost no less than the optimal ones: twice the sum of the weights of both parts."""
+        label_weight = self.spec.label_weight if self.spec.label_path else 0.0
+        return 2 * self.spec.weight * (1 + label_weight) if self.spec.weight > 0 else None
 
     def release(self) -> None:
         self._blocks = []

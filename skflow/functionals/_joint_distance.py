@@ -58,6 +58,10 @@ class BoundJointOTDD(BoundOTDD):
         derivative.labels = self._label_gradient()
         return derivative
 
+    def _curvature(self) -> float | None:
+        """Features and label distributions move apart from each other: that of the part with the larger weight."""
+        return 2 * self.spec.weight * max(1.0, self.spec.label_weight) if self.spec.weight > 0 else None
+
     def coupling_of(self, particles: Particles) -> Tensor:
         """Mass (K, K') that the last plan moves between the present classes of `particles` and the target's."""
         return particles.class_sums(self._label_mass[particles.labels.of]) if self._per_particle else self._label_mass

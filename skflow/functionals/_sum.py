@@ -59,4 +59,7 @@ def total(derivatives: Sequence[Derivative]) -> Derivative:
         parts = [part for derivative in derivatives if (part := getattr(derivative, name)) is not None]
         return sum(parts[1:], parts[0]) if parts else None
 
-    return Derivative(**{field.name: add(field.name) for field in fields(Derivative)})
+    whole = Derivative(**{field.name: add(field.name) for field in fields(Derivative)})
+    if any(derivative.curvature is None for derivative in derivatives):
+        whole.curvature = None  # a bound on some of the terms is none on their sum
+    return whole

@@ -8,8 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skflow.flow import OPTIMIZERS, Euler, FeatureDriven, Momentum, integrate
-from skflow.functionals import BoundFunctional, Derivative, OTDDFunctional, Particles
+from skflow.flow import OPTIMIZERS, Auto, Euler, EulerMaruyama, FeatureDriven, JointFixedLabels, Momentum, integrate
+from skflow.functionals import (
+    BoundFunctional,
+    Derivative,
+    Entropy,
+    FunctionalSum,
+    NormPotential,
+    OTDDFunctional,
+    Particles,
+)
 from tests._data import labelled, tensor
 
 CENTRE = 2.0
@@ -216,3 +224,94 @@ def test_a_flow_that_starts_at_its_target_has_arrived(dtype, correspondence, deb
         flow = run(functional.bind(particles), particles)
         assert flow.status == "converged"
         torch.testing.assert_close(flow.particles.x, particles.x, rtol=0, atol=1e-3 * scale)
+
+
+@pytest.mark.parametrize("step_size", [1e-3, 0.1, 2.5, 1e3])
+def test_auto_is_at_the_centre_in_few_steps_whatever_the_first(step_size, device):
+    """Of 2.5 and 1000 plain descent diverges."""
+    flow = run(Quadratic(), start(device=device), step_size, Auto, max_iter=25)
+    assert flow.status == "converged"
+    torch.testing.assert_close(flow.particles.x, torch.full_like(flow.particles.x, CENTRE))
+
+
+def test_a_blow_up_that_is_not_taken_back_is_divergence():
+    """Only a flow that may still come down is waited for."""
+    flow = run(Scripted([1.0, *[50.0] * 30]), start(), optimizer=Auto)
+    assert (flow.status, flow.n_iter) == ("diverged", 10)
+    flow = run(Scripted([1.0, 50.0, 0.5]), start(), optimizer=Auto, max_iter=1)
+    assert (flow.status, flow.objective) == ("diverged", [1.0])
+    assert run(Scripted([1.0, 50.0, 0.5]), start(), optimizer=Auto, max_iter=2).objective == [1.0, 50.0, 0.5]
+
+
+DISTANCES = {
+    "hard": {},
+    "diagonal": {"label_distance": "gaussian-diag"},
+    "means": {"label_distance": "means"},
+    "no labels": {"label_weight": 0.0},
+    "coupling": {"correspondence": "coupling"},
+    "debiased": {"debias": True},
+    "weighted": {"weight": 7.0},
+}
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+@pytest.mark.parametrize("dynamics", [FeatureDriven, JointFixedLabels])
+def test_auto_ends_where_plain_descent_does_in_fewer_steps(name, dynamics, device):
+    if name == "no labels" and dynamics is JointFixedLabels:
+        pytest.skip("nothing moves but the features")
+    target = labelled(60, 2, k=3, seed=1, shift=6.0)
+    spec = OTDDFunctional(target, reg=0.1, **DISTANCES[name])
+
+    def end(optimizer, max_iter):
+        moves = dynamics(lambda: optimizer(0.1 / spec.weight))
+        particles = Particles.from_arrays(*labelled(60, 2, k=3), device=device, dtype=torch.float64)
+        particles = moves.start(particles)
+        return integrate(spec.bind(particles), particles, moves, max_iter=max_iter, tol=0, n_iter_no_change=10**6)
+
+    plain, auto = end(Euler, 150), end(Auto, 50)
+    assert auto.status == "max_iter"
+    fall = plain.objective[0] - plain.objective[-1]
+    assert auto.objective[-1] <= plain.objective[-1] + 1e-2 * abs(plain.objective[-1]) + 1e-4 * fall
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10**6), label_weight=st.floats(0, 5), soft=st.booleans())
+def test_the_curvature_is_a_bound(seed, label_weight, soft):
+    """The objective lies below ``F + <dF, dx> + L/2 sum_i a_i |dx_i|^2``, far away too."""
+    particles = Particles.from_arrays(*labelled(15, 2, k=2, seed=seed), dtype=torch.float64)
+    spec = OTDDFunctional(
+        labelled(12, 2, k=2, seed=seed + 1), label_weight=label_weight, refresh_tol=0, marginal_tol=1e-9,
+        correspondence="coupling" if soft else "same", weight=1.7,
+    )  # fmt: skip
+    bound = spec.bind(particles)
+    here = bound.evaluate(particles)
+    dx = torch.randn(particles.x.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    there = bound.evaluate(particles.moved(particles.x + dx))
+    above = here.value + (here.features * dx).sum() + here.curvature / 2 * particles.a @ dx.square().sum(1)
+    assert there.value <= above + 1e-4 * here.value.abs()
+
+
+def test_a_bound_on_some_terms_is_none_on_their_sum():
+    particles = start(20)
+    distance = OTDDFunctional(labelled(15, 2, k=2, seed=1))
+    alone = FunctionalSum([("a", distance), ("b", distance)]).bind(particles).evaluate(particles)
+    assert alone.curvature == pytest.approx(2 * distance.bind(particles).evaluate(particles).curvature)
+    assert (
+        FunctionalSum([("a", distance), ("b", NormPotential())]).bind(particles).evaluate(particles).curvature is None
+    )
+    turned = OTDDFunctional(labelled(15, 2, k=2, seed=1), weight=-1.0)
+    assert turned.bind(particles).evaluate(particles).curvature is None
+
+
+def test_noise_needs_steps_of_a_known_length():
+    particles = start()
+    for optimizer in (Euler, Auto):
+        moves = EulerMaruyama(FeatureDriven(lambda: optimizer(0.1)), 0.1, seed=0)  # noqa: B023
+        bound = Entropy().bind(particles)
+        if optimizer is Auto:
+            with pytest.raises(ValueError, match="optimizer='auto'"):
+                integrate(bound, particles, moves, max_iter=2)
+        else:
+            integrate(bound, particles, moves, max_iter=2)
+    moves = EulerMaruyama(FeatureDriven(lambda: Auto(0.1)), 0.1, seed=0)
+    assert integrate(Quadratic(), start(), moves, max_iter=2).n_iter == 2
