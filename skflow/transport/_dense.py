@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
+from . import _tiled
+from ._entropic import EntropicSolver
 from ._ground_cost import GroundCost
 from ._plan import TransportPlan
 from ._points import LabelledPoints
@@ -36,15 +37,18 @@ class DenseSolver:
         self, source: LabelledPoints, target: LabelledPoints, solver: Callable[[Tensor, Tensor], MatrixSolver]
     ) -> None:
         self.solver = solver(source.a, target.a)
-        self._of_class = one_hot(target)
+        self._of_class = target.one_hot()
 
     def solve(self, cost: GroundCost) -> TransportPlan:
         """Solve on the whole matrix of the cost."""
+        self._start(cost)
         solved = self.solver.solve(cost.matrix)
         solved.class_mass = cost.source.class_sums(solved.plan @ self._of_class)
         return solved
 
-
-def one_hot(points: LabelledPoints) -> Tensor:
-    """Indicators of the classes, (n, n_classes)."""
-    return torch.nn.functional.one_hot(points.y, points.n_classes).to(points.a.dtype)
+    def _start(self, cost: GroundCost) -> None:
+        """Give an entropic solver first potentials: eps-scaling on all points of a large problem takes its time."""
+        cold = isinstance(self.solver, EntropicSolver) and self.solver.f is None
+        if cold and min(len(cost.source.a), len(cost.target.a)) > _tiled.COARSE:
+            tiles = _tiled.TiledSolver(cost.source, cost.target, self.solver.eps)
+            self.solver.f, self.solver.g = tiles.potentials(cost)

@@ -42,11 +42,10 @@ class LabelCost(ABC):
         """Label distances ``W2^2`` at the present features, shape (K, K')."""
 
     @abstractmethod
-    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> Tensor | None:
-        """Add the gradient of ``sum_kl mass_kl D_kl`` in x, in the form ``2 (row_i x_i - sum_j plan_ij x'_j)``.
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
+        """Add the gradient of ``sum_kl mass_kl D_kl`` in x, in the form ``2 (row_i x_i - (plan x')_i - image_i)``.
 
-        The plan, or else its image, and `row` (n,) are added to in place; what does not have that form is returned,
-        (n, d).
+        The plan or the image, and `row` (n,), are added to in place.
         """
 
 
@@ -153,12 +152,10 @@ class ClassImageCost(ClassPlanCost):
 
     def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
         self.follow(mass, features)
-        if solved.image is None:
-            solved.image = torch.zeros_like(features.x)
-        means_target = self._moments_of_target(features)[0]
+        images, means_target = solved.image_like(features.x), self._moments_of_target(features)[0]
         for (k, l), m in self._plans.items():
             rows = self.source.slices[k]
-            image, within = solved.image[rows], mass[k, l] * self.source.within[rows]
+            image, within = images[rows], mass[k, l] * self.source.within[rows]
             image.addr_(within, means_target[l])
             image += self._on_basis(k, mass[k, l] * m)
             row[rows] += within
@@ -230,10 +227,11 @@ class MeansCost(LabelCost):
     def distances(self, features: Features) -> Tensor:
         return squared_distances(self.source.class_means(features.x), self.target.class_means(features.x_target))
 
-    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> Tensor:
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
         means, means_target = self.source.class_means(features.x), self.target.class_means(features.x_target)
-        by_class = 2 * (mass.sum(1)[:, None] * means - mass @ means_target)
-        return self.source.within[:, None] * by_class[self.source.y]
+        by_class, image = mass.sum(1)[:, None] * means - mass @ means_target, solved.image_like(features.x)
+        for k, rows in enumerate(self.source.slices):
+            image[rows].addr_(self.source.within[rows], by_class[k], alpha=-1)
 
 
 class DiagonalCost(LabelCost):
@@ -243,12 +241,13 @@ class DiagonalCost(LabelCost):
         (mu, s), (nu, t) = self._moments(features)
         return squared_distances(torch.cat([mu, s], 1), torch.cat([nu, t], 1))
 
-    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> Tensor:
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
         (mu, s), (nu, t) = self._moments(features)
-        total, y = mass.sum(1)[:, None], self.source.y
+        total, image = mass.sum(1)[:, None], solved.image_like(features.x)
         shift = total * mu - mass @ nu
         stretch = torch.where(s > 0, total - (mass @ t) / s, total)
-        return 2 * self.source.within[:, None] * (shift[y] + stretch[y] * (features.x - mu[y]))
+        for k, rows in enumerate(self.source.slices):
+            image[rows] -= self.source.within[rows, None] * (shift[k] + stretch[k] * (features.x[rows] - mu[k]))
 
     def _moments(self, features: Features) -> list[tuple[Tensor, Tensor]]:
         return [diagonal_moments(self.source, features.x), diagonal_moments(self.target, features.x_target)]
@@ -257,7 +256,7 @@ class DiagonalCost(LabelCost):
 def diagonal_moments(points: LabelledPoints, x: Tensor) -> tuple[Tensor, Tensor]:
     """Means and standard deviations of every class at features `x`, (K, d) each."""
     mu = points.class_means(x)
-    return mu, points.class_means((x - mu[points.y]).square()).sqrt()
+    return mu, torch.stack([points.within[s] @ (x[s] - mu[k]).square() for k, s in enumerate(points.slices)]).sqrt()
 
 
 def exact_class_plan(x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ._entropic import EntropicSolver
 from ._ground_cost import GroundCost
 from ._memory import Workspace
 from ._plan import TransportPlan
@@ -24,7 +25,7 @@ class MiniBatchSolver:
     ----------
     source, target : LabelledPoints
         The two sides.
-    solver : callable (a, b) -> solver of matrices with potentials f, g
+    solver : callable (a, b) -> EntropicSolver
         Makes the solver of a batch, which starts from the potentials that its points had last.
     batch_size : int
         Points of each side in a batch.
@@ -36,7 +37,7 @@ class MiniBatchSolver:
         self,
         source: LabelledPoints,
         target: LabelledPoints,
-        solver: Callable[[Tensor, Tensor], object],
+        solver: Callable[[Tensor, Tensor], EntropicSolver],
         batch_size: int,
     ) -> None:
         self.solver, self.batch_size = solver, batch_size

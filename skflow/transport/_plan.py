@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from ._ground_cost import GroundCost
@@ -28,7 +29,7 @@ class TransportPlan:
     n_iter : int
         Iterations that it took.
     image : Tensor of shape (n, d) or None
-        ``plan @ x_target``, where the plan itself is not held.
+        ``plan @ x_target``, where the plan itself is not held; what has been added to it, where it is.
     class_mass : Tensor of shape (K, K') or None
         Mass that the plan moves between classes; a solver that sees a matrix alone does not know.
     """
@@ -40,6 +41,12 @@ class TransportPlan:
     n_iter: int
     image: Tensor | None = None
     class_mass: Tensor | None = None
+
+    def image_like(self, x: Tensor) -> Tensor:
+        """The image, to be added to; of zeros where there is none yet."""
+        if self.image is None:
+            self.image = torch.zeros_like(x)
+        return self.image
 
 
 class Solver(Protocol):

@@ -42,6 +42,10 @@ class LabelledPoints:
     def n_classes(self) -> int:
         return len(self.slices)
 
+    def one_hot(self) -> Tensor:
+        """Indicators of the classes, (n, n_classes)."""
+        return torch.nn.functional.one_hot(self.y, self.n_classes).to(self.a.dtype)
+
     def class_sums(self, values: Tensor) -> Tensor:
         """Sums over each class of `values` (n,) or (n, q): a tensor of (n_classes,) or (n_classes, q)."""
         out = values.new_zeros(self.n_classes, *values.shape[1:])

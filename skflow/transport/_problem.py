@@ -92,9 +92,9 @@ class TransportProblem:
             self.refreshes.adapt(overestimate / max(abs(solved.value.item()), sys.float_info.min))
 
         class_mass = self._class_mass = solved.class_mass
-        row, extra = self.source.a.clone(), None
+        row = self.source.a.clone()
         if self.label_weight > 0 and self.label_path:
-            extra = self.label_cost.pull_back(self.label_weight * class_mass, features, solved, row)
+            self.label_cost.pull_back(self.label_weight * class_mass, features, solved, row)
         elif self.label_weight > 0:
             self.label_cost.follow(class_mass, features)
         # The features are a copy, centred, that has done its service: the gradient takes its place.
@@ -103,8 +103,6 @@ class TransportProblem:
             gradient.addmm_(solved.plan, features.x_target, alpha=-2)
         if solved.image is not None:
             gradient.sub_(solved.image, alpha=2)
-        if extra is not None:
-            gradient += extra
         return Evaluation(solved.value, gradient, class_mass, solved.marginal_error, solved.converged, solved.n_iter)
 
     def _features(self, x: Tensor, x_target: Tensor | None) -> Features:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ._dense import one_hot
 from ._entropic import EntropicSolver
 from ._ground_cost import GroundCost
 from ._plan import TransportPlan
@@ -51,7 +50,7 @@ class TiledSolver:
     ) -> None:
         self.a, self.b, self.eps, self.tol, self.max_iter = source.a, target.a, eps, tol, max_iter
         self.f, self.g = torch.zeros_like(self.a), None
-        self._log_b, self._of_class = self.b.log(), one_hot(target)
+        self._log_b, self._of_class = self.b.log(), target.one_hot()
         self._last_guess = 1
 
     def solve(self, cost: GroundCost) -> TransportPlan:
@@ -71,6 +70,12 @@ class TiledSolver:
         self._last_guess = n_iter
         value = self.a @ self.f + self.b @ self.g
         return TransportPlan(None, value, error, error <= self.tol, n_iter, image, mass)
+
+    def potentials(self, cost: GroundCost) -> tuple[Tensor, Tensor]:
+        """The first potentials f and g, for another solver to start from."""
+        self.g = self._first_potential(cost)
+        self._sweep(cost)
+        return self.f, self.g
 
     def _improve(self, cost: GroundCost, column: Tensor) -> None:
         """A better potential g, given the column sums of the plan that the present one makes."""

@@ -64,12 +64,13 @@ def test_tiles_of_any_size_give_the_same(tile_rows, monkeypatch, device):
     torch.testing.assert_close(got.gradient, expected.gradient, rtol=0, atol=1e-9)
 
 
-def test_first_potentials_from_a_part_of_the_points(monkeypatch, device):
-    """They come close, and the sweeps do the rest."""
+@pytest.mark.parametrize("name", ["dense", "tiled"])
+def test_first_potentials_from_a_part_of_the_points(name, monkeypatch, device):
+    """They come close, and iterations do the rest."""
     source, target = points(400, k=3, device=device), points(300, k=3, seed=1, device=device)
     expected = evaluate("dense", source, target)
     monkeypatch.setattr(tiled, "COARSE", 100)
-    got = evaluate("tiled", source, target)
+    got = evaluate(name, source, target)
     torch.testing.assert_close(got.value, expected.value, rtol=1e-8, atol=0)
     torch.testing.assert_close(got.gradient, expected.gradient, rtol=0, atol=1e-8)
 
