@@ -51,7 +51,7 @@ class OTDDFunctional(Functional):
         Weights of the target's samples.
     debias : bool, default=False
         Sinkhorn divergence: subtracts half the two self-transports, so that the value is zero at the target.
-    solver : {"auto", "dense", "tiled", "geomloss", "fused", "exact"}, default="auto"
+    solver : {"auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact"}, default="auto"
         Solver of the transport problem, see :class:`~skflow.OTDDFlowTransformer`.
     batch_size : int or None, default=None
         Samples of a mini-batch; the plan of an evaluation goes from batches to batches, drawn anew for each.

@@ -12,9 +12,10 @@ from ._memory import available_memory, require_memory
 from ._minibatch import MiniBatchSolver
 from ._plan import Solver
 from ._points import LabelledPoints
+from ._sharded import ShardedSolver
 from ._tiled import TiledSolver
 
-SOLVERS = ("auto", "dense", "tiled", "geomloss", "fused", "exact")
+SOLVERS = ("auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact")
 """Names of the transport solvers."""
 
 MATRICES = {"dense": 1.3, "exact": 6.0}
@@ -38,11 +39,11 @@ def make_solver(
     ----------
     source, target : LabelledPoints
         The two sides.
-    solver : {"auto", "dense", "tiled", "geomloss", "fused", "exact"}
-        "dense" holds the plan, "tiled" makes it tile by tile, "geomloss" and "fused" find the potentials by the
-        packages' kernels. "exact" is POT in float64: the network simplex without regularisation, Sinkhorn in the log
-        domain with it. "auto" is "exact" without regularisation, "dense" where the matrices take no more than half of
-        the free memory, else "tiled".
+    solver : {"auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact"}
+        "dense" holds the plan, "tiled" makes it tile by tile, "sharded" does so in several processes, "geomloss" and
+        "fused" find the potentials by the packages' kernels. "exact" is POT in float64: the network simplex without
+        regularisation, Sinkhorn in the log domain with it. "auto" is "exact" without regularisation, "dense" where the
+        matrices take no more than half of the free memory, else "tiled".
     reg : float
         Regularisation, in units of the cost.
     tol : float
@@ -53,7 +54,7 @@ def make_solver(
     Raises
     ------
     ValueError
-        For a solver that needs regularisation without any, or in batches.
+        For a solver that needs regularisation without any, or in batches, or processes where there is one.
     MemoryError
         Where a solver is asked for by name that takes more memory than is free.
     ImportError
@@ -82,8 +83,8 @@ def make_solver(
         return DenseSolver(source, target, exact)
     if solver == "dense":
         return DenseSolver(source, target, partial(EntropicSolver, eps=reg, tol=tol))
-    streamed = {"tiled": TiledSolver, "geomloss": GeomlossSolver, "fused": FusedSolver}[solver]
-    return streamed(source, target, reg, tol=tol)
+    streamed = {"tiled": TiledSolver, "sharded": ShardedSolver, "geomloss": GeomlossSolver, "fused": FusedSolver}
+    return streamed[solver](source, target, reg, tol=tol)
 
 
 def _matrix_bytes(source: LabelledPoints, target: LabelledPoints) -> int:

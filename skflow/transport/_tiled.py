@@ -51,7 +51,7 @@ class TiledSolver:
         self.a, self.b, self.eps, self.tol, self.max_iter = source.a, target.a, eps, tol, max_iter
         self.f, self.g = torch.zeros_like(self.a), None
         self._log_b, self._of_class = self.b.log(), target.one_hot()
-        self._last_guess = 1
+        self._rows, self._last_guess = range(len(self.a)), 1
 
     def solve(self, cost: GroundCost) -> TransportPlan:
         """Solve for the ground cost, by sweeps over its tiles."""
@@ -96,7 +96,7 @@ class TiledSolver:
         """Set f by g; the column sums of the plan that they make, and its image and class masses if asked for."""
         potential, column = self.g + self.eps * self._log_b, torch.zeros_like(self.b)
         by_class = None if image is None else self._of_class.new_zeros(cost.source.n_classes, self._of_class.shape[1])
-        for rows, tile in self._tiles():
+        for rows, tile in self._tiles(self._rows):
             cost.scores(rows, potential, self.eps, tile)
             top = tile.amax(1)
             total = tile.sub_(top[:, None]).exp_().sum(1)
@@ -110,15 +110,15 @@ class TiledSolver:
         self.f += cost.features.square
         return column, by_class
 
-    def _tiles(self) -> Iterator[tuple[slice, Tensor]]:
-        """Rows, and room for their scores, which is used again."""
-        n, m = len(self.a), len(self.b)
+    def _tiles(self, rows: range) -> Iterator[tuple[slice, Tensor]]:
+        """Of those rows, and room for their scores, which is used again."""
+        m = len(self.b)
         height = TILE_BYTES.get(self.a.device.type, 2**24) // (m * self.a.element_size())
-        height = min(n, max(height, FEWEST_ROWS))
+        height = min(len(rows), max(height, FEWEST_ROWS))
         room = self.a.new_empty(height, m)
-        for start in range(0, n, height):
-            rows = slice(start, min(start + height, n))
-            yield rows, room[: rows.stop - start]
+        for start in rows[::height] if height else ():
+            tile = slice(start, min(start + height, rows.stop))
+            yield tile, room[: tile.stop - tile.start]
 
 
 def _some(n: int, size: int, generator: torch.Generator) -> Tensor:
