@@ -21,6 +21,9 @@ from sklearn.utils.validation import validate_data
 from ._graph import TINY, NeighbourGraph, rows_to_one
 from .metrics import class_coupling, label_distances
 
+CLEARLY_LESS = 0.7
+"""A cut of the graph that is smaller by this factor is no accident."""
+
 
 def combine(*beliefs: np.ndarray) -> np.ndarray:
     """Product of beliefs, renormalised: what independent witnesses say together."""
@@ -43,20 +46,24 @@ def class_prior(graph: NeighbourGraph, beliefs: np.ndarray, shares: np.ndarray) 
     """Class frequencies to balance `beliefs` to: uniform, `shares`, or halfway between.
 
     Spread beliefs flood the small classes, and the frequencies that they claim cannot be trusted; nor is it known that
-    all classes are equally frequent. Borders between classes run where data are sparse: the frequencies whose labels
-    cut least of the graph are taken, unless the labels' own frequencies are far from them, as where one class takes
-    all.
+    all classes are equally frequent. Borders between classes run where data are sparse: uniform frequencies are
+    replaced where others cut clearly less of the graph, unless the labels' own frequencies are far from these, as where
+    one class takes all.
     """
 
-    def badness(prior: np.ndarray) -> tuple[bool, float]:
+    def badness(power: float) -> tuple[bool, float]:
+        prior = priors[power]
         labels = balance(beliefs, prior).argmax(axis=1)
         found = np.bincount(labels, minlength=len(prior)) / len(labels)
-        return np.abs(found - prior).sum() > 1, graph.cut(labels)
+        return np.abs(found - prior).sum() > 1, graph.cut(labels) * (CLEARLY_LESS if power == 0 else 1)
 
-    return min((shares**power / np.sum(shares**power) for power in (0.0, 0.5, 1.0)), key=badness)
+    priors = {power: shares**power / np.sum(shares**power) for power in (0.0, 0.5, 1.0)}
+    return priors[min(priors, key=badness)]
 
 
-def weigh(witnesses: list[np.ndarray], codes: np.ndarray, expected: ArrayLike, doubt: ArrayLike) -> np.ndarray:
+def weigh(
+    witnesses: list[np.ndarray], codes: np.ndarray, expected: ArrayLike, doubt: ArrayLike
+) -> tuple[np.ndarray, float]:
     """Powers under which the product of the witnesses makes the true classes likeliest.
 
     Penalised maximum likelihood (stacking): witnesses that mislead, or that add nothing to the others, are silenced.
@@ -72,8 +79,10 @@ def weigh(witnesses: list[np.ndarray], codes: np.ndarray, expected: ArrayLike, d
 
     Returns
     -------
-    ndarray of shape (n_witnesses,)
-        Non-negative powers for :func:`temper`.
+    powers : ndarray of shape (n_witnesses,)
+        Non-negative, for :func:`temper`.
+    surprise : float
+        Minus the penalised logarithm of the likelihood of the true classes.
     """
     logs = np.log(np.stack(witnesses) + TINY)
     rows, expected, doubt = np.arange(len(codes)), np.asarray(expected, dtype=float), np.asarray(doubt, dtype=float)
@@ -84,7 +93,8 @@ def weigh(witnesses: list[np.ndarray], codes: np.ndarray, expected: ArrayLike, d
         surprise = (powers - expected) / doubt
         return -scores[rows, codes].sum() + surprise @ surprise / 2, slope + surprise / doubt
 
-    return minimize(loss, expected, jac=True, bounds=[(0, None)] * len(logs), method="L-BFGS-B").x
+    found = minimize(loss, expected, jac=True, bounds=[(0, None)] * len(logs), method="L-BFGS-B")
+    return found.x, float(found.fun)
 
 
 def confidence_of(beliefs: np.ndarray) -> np.ndarray:

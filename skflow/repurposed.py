@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ._blackbox import BlackBox
-from ._evidence import TEMPER, weigh_evidence
+from ._evidence import TEMPER, can_be_hidden, halves, weigh_evidence, weigh_second
 from .base import FLOATS
 from .codewords import codewords, decoder, n_letters
 from .labelling import NeighbourGraph, combine, confidence_of, is_unlabelled, rows_to_one, temper
@@ -24,6 +25,12 @@ from .metrics import label_distances
 LEAST = 0.01
 """Least power of the model's answers to rows as they are for which predictions ask for them."""
 
+MANY = 4
+"""Rows for each class from which on half of them will do for a flow."""
+
+BLUNDERS = 0.05
+"""Share of the answers to carried rows that may be wrong whatever their probabilities."""
+
 
 class RepurposedClassifier(ClassifierMixin, BaseEstimator):
     """Classifies the source's rows, in the source's labels, by a classifier that was trained on other data.
@@ -31,11 +38,18 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
     `fit` fits the flow, and never the classifier: rows are carried to the classifier's own domain, and its answers
     decoded through the class coupling (section 6.4). It may have other classes than the source, and fewer.
 
-    Where labels are few or missing, the classifier's answers to the rows as they are count as evidence: they are
-    spread over the rows' neighbour graph and balanced, given as much trust as the known labels bear out, and
-    multiplied with what the known labels themselves say when spread. The flow starts from the labels that come out of
-    it. New rows are classified by the classifier's answers to the carried rows, to the rows as they are, as far as
-    they are trusted, and by the beliefs about their neighbours.
+    Where labels are few or missing, the classifier's answers are evidence, and a loop closes:
+
+    1. It is asked about the rows as they are. Its answers are spread over the rows' neighbour graph and balanced, and
+       multiplied with what the known labels say when spread.
+    2. Flows start from the labels that come out of it, one from each half of the rows, and their maps carry the other
+       half. The classifier is asked again, about the carried rows.
+    3. Each witness is given the power under which the witnesses foretell the known labels best, none having been told
+       the label in question: those that mislead fall silent.
+    4. The flow starts from what is believed then.
+
+    New rows are classified by the classifier's answers to the carried rows, to the rows as they are, as far as they
+    are trusted, and by the beliefs about their neighbours.
 
     Parameters
     ----------
@@ -52,6 +66,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         each flow (compare :class:`sklearn.multiclass.OutputCodeClassifier`), chosen to lower the label distances and
         to keep words apart. "auto" is 1 where the target has enough classes, else one more than needed to tell the
         source's classes apart. A `correspondence` of the flow is only heeded with one flow.
+    second_query : bool, default=True
+        Whether to ask about carried training rows, too, where labels are missing. It takes twice the time to fit.
     unlabelled : object, default=-1
         What marks an unlabelled row in `y`; with None all labels are labels, and so is -1 where 1 is the only other.
 
@@ -69,11 +85,16 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         Beliefs about the training rows; known labels are certain.
     transduction_ : ndarray of shape (n_samples,)
         Their labels: what is known, else believed.
+    powers_ : dict
+        Power that each witness has earned, 0 where it misleads: the classifier's answers to the rows as they are,
+        "answers", and what they say when spread, "spread"; its answers to carried rows, "carried"; the known labels,
+        "labels". Empty with full labels; with labels that are not the classifier's there are no answers to rows as
+        they are.
     trust_ : float or None
-        Power that the classifier's answers to rows as they are have earned: 0 where they mislead, at most 1/4. None
-        where they were not asked for: with full labels, or with labels that are not the classifier's.
+        Power of the answers to new rows as they are: that of "answers", at most 1/4. None where there are none.
     n_queries_ : int
-        Rows that the classifier was asked about in `fit`.
+        Rows that the classifier was asked about in `fit`: none with full labels, else each once as it is, if the labels
+        are the classifier's, and once carried by each flow.
     n_queries_per_row_ : int
         Queries that each row costs in `predict`.
     n_features_in_ : int
@@ -116,6 +137,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         "flow": [HasMethods(["fit", "transform"])],
         "model_classes": ["array-like", None],
         "n_flows": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "second_query": ["boolean"],
         "unlabelled": "no_validation",
     }
 
@@ -126,12 +148,14 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         *,
         model_classes: ArrayLike | None = None,
         n_flows: int | str = "auto",
+        second_query: bool = True,
         unlabelled: Any = -1,
     ) -> None:
         self.classifier = classifier
         self.flow = flow
         self.model_classes = model_classes
         self.n_flows = n_flows
+        self.second_query = second_query
         self.unlabelled = unlabelled
 
     @_fit_context(prefer_skip_nested_validation=False)
@@ -171,14 +195,16 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         self._model = BlackBox(self.classifier, self.model_classes, target_classes)
         self.classes_ = np.unique(y[known]) if known.any() else target_classes
         codes = np.searchsorted(self.classes_, y[known]) if known.any() else np.empty(0, dtype=int)
-        self.trust_, beliefs = None, np.zeros((len(X), len(self.classes_)))
+        self.powers_, self.trust_, self.n_queries_ = {}, None, 0
+        beliefs = np.zeros((len(X), len(self.classes_)))
         if not known.all():
-            beliefs = self._believe(X, known, codes)
+            beliefs = self._believe(X, known, codes, target)
         beliefs[known] = np.eye(len(self.classes_))[codes]
         self.label_distributions_ = beliefs
         self.transduction_ = self.classes_[beliefs.argmax(axis=1)]
-        self._fit_flows(X, target, target_classes)
-        self.n_queries_ = 0 if self.trust_ is None else len(X)
+        self.flows_, masses = self._fit_flows(X, beliefs, target)
+        self.codewords_ = target_classes[np.stack([mass.argmax(axis=1) for mass in masses], axis=1)]
+        self.decoders_ = [decoder(mass) for mass in masses]
         self.n_queries_per_row_ = len(self.flows_) + bool(self.trust_)
         return self
 
@@ -192,19 +218,61 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         X_target, y_target = target
         return np.asarray(X_target), np.asarray(y_target)
 
-    def _believe(self, X: np.ndarray, known: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    def _believe(self, X: np.ndarray, known: np.ndarray, codes: np.ndarray, target: tuple) -> np.ndarray:
         """Beliefs (n, K) about the training rows from the model's answers and the known labels."""
         self._graph, answers = NeighbourGraph(X.astype(np.float64)), None
         self._goes_to = self._known_as() if known.any() else np.arange(len(self.classes_))
         if self._goes_to is not None:
             answers = self._answers(X)
+            self.n_queries_ += len(X)
             self._warn_if_blind(answers, known)
-        rows = np.flatnonzero(known)
-        beliefs, powers = weigh_evidence(self._graph, answers, rows, codes, len(self.classes_))
+        beliefs, self.powers_ = weigh_evidence(self._graph, answers, np.flatnonzero(known), codes, len(self.classes_))
         if answers is not None:
             # No more than a quarter for new rows: the beliefs about their neighbours hold the answers already.
-            self.trust_ = float(min(powers[0], TEMPER)) if powers[0] > LEAST else 0.0
+            earned = self.powers_["answers"] + self.powers_["spread"]
+            self.trust_ = min(earned, TEMPER) if earned > LEAST else 0.0
+        if self.second_query and len(X) >= MANY * len(self.classes_):
+            carried, powers = self._ask_again(X, known, codes, target, answers, beliefs)
+            beliefs = combine(*(temper(of, power) for of, power in zip((beliefs, carried), powers, strict=True)))
+            before, second = powers.tolist()
+            self.powers_ = {name: power * before for name, power in self.powers_.items()} | {"carried": second}
         return beliefs
+
+    def _ask_again(
+        self,
+        X: np.ndarray,
+        known: np.ndarray,
+        codes: np.ndarray,
+        target: tuple,
+        answers: np.ndarray | None,
+        beliefs: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The model's answers to carried rows (n, K), and the powers that beliefs and these answers have earned.
+
+        Each half of the rows is carried by flows that were fitted to the other: a map that was fitted to a row says of
+        it what it was told. Where each class has two labels or more, one of those in the half that is carried is hidden
+        for a test, from the beliefs, too, that the flows start from.
+        """
+        K, said, tested, before = len(self.classes_), np.empty_like(beliefs), np.zeros(len(X), bool), beliefs.copy()
+        truth = np.full(len(X), -1)
+        truth[known] = codes
+        for half in halves(np.where(known, truth, beliefs.argmax(axis=1)), known):
+            hidden = np.zeros(len(X), bool)
+            if can_be_hidden(codes, K):
+                rows = np.flatnonzero(known & ~half)
+                hidden[rows[np.unique(truth[rows], return_index=True)[1]]] = True
+            told = known & ~hidden
+            start, _ = weigh_evidence(self._graph, answers, np.flatnonzero(told), truth[told], K)
+            before[hidden], tested = start[hidden], tested | hidden
+            start[told] = np.eye(K)[truth[told]]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # the flow of all rows will tell
+                flows, masses = self._fit_flows(X[half], start[half], target)
+            carried = [flow.transform(X[~half]) for flow in flows]
+            said[~half] = self._decode(carried, [decoder(mass) for mass in masses])
+            self.n_queries_ += len(flows) * len(X[~half])
+        said = (1 - BLUNDERS) * said + BLUNDERS / K
+        return said, weigh_second(before[tested], said[tested], truth[tested])
 
     def _answers(self, X: np.ndarray) -> np.ndarray:
         """What the model says of rows as they are, in the source's classes."""
@@ -230,8 +298,11 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         codes = {name: code for code, name in enumerate(self._model.target_classes.tolist())}
         return np.array([codes[name] for name in names]) if all(name in codes for name in names) else None
 
-    def _fit_flows(self, X: np.ndarray, target: tuple[np.ndarray, np.ndarray], target_classes: np.ndarray) -> None:
-        y, K = self.transduction_, len(self.classes_)
+    def _fit_flows(
+        self, X: np.ndarray, beliefs: np.ndarray, target: tuple[np.ndarray, np.ndarray]
+    ) -> tuple[list, list[np.ndarray]]:
+        """Flows from the labels believed in, and the coupling (K, K') of each."""
+        y, K, target_classes = self.classes_[beliefs.argmax(axis=1)], len(self.classes_), self._model.target_classes
         n_flows = n_letters(K, len(target_classes)) if self.n_flows == "auto" else self.n_flows
         flows = [clone(self.flow) for _ in range(n_flows)]
         if n_flows > 1:
@@ -239,21 +310,16 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             for flow, letter in zip(flows, codewords(distances, n_flows).T, strict=True):
                 names = target_classes[letter].tolist()
                 flow.set_params(correspondence=dict(zip(np.unique(y).tolist(), names, strict=True)))
-        extra = {}
-        if has_fit_parameter(self.flow, "confidence"):
-            extra["confidence"] = confidence_of(self.label_distributions_)
+        extra = {"confidence": confidence_of(beliefs)} if has_fit_parameter(self.flow, "confidence") else {}
         if "unlabelled" in self.flow.get_params():
             for flow in flows:
                 flow.set_params(unlabelled=None)
-        self.flows_ = [flow.fit(X, y, **extra) for flow in flows]
-        self.codewords_ = np.empty((K, n_flows), dtype=target_classes.dtype)
-        self.decoders_ = []
-        for r, flow in enumerate(self.flows_):
-            rows = np.searchsorted(self.classes_, flow.classes_)
-            mass = np.zeros((K, len(target_classes)))
-            mass[rows] = flow.coupling_
-            self.codewords_[:, r] = target_classes[mass.argmax(axis=1)]
-            self.decoders_.append(decoder(mass))
+        masses = []
+        for flow in flows:
+            flow.fit(X, y, **extra)
+            masses.append(np.zeros((K, len(target_classes))))
+            masses[-1][np.searchsorted(self.classes_, flow.classes_)] = flow.coupling_
+        return flows, masses
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities of the source's classes.
@@ -291,7 +357,10 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             Product of the classifier's answers, each decoded by the linear layer of its flow.
         """
-        return combine(*(rows_to_one(self._model(rows) @ d) for rows, d in zip(carried, self.decoders_, strict=True)))
+        return self._decode(carried, self.decoders_)
+
+    def _decode(self, carried: Sequence[np.ndarray], decoders: Sequence[np.ndarray]) -> np.ndarray:
+        return combine(*(rows_to_one(self._model(rows) @ d) for rows, d in zip(carried, decoders, strict=True)))
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Classes of the rows.

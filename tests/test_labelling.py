@@ -90,14 +90,14 @@ def test_weighing_of_witnesses():
     good[np.arange(40), codes] = 0.55
     wrong = np.roll(good, 1, axis=1)
     blind = np.full((40, 4), 0.25)
-    trusted, misleading, silent = weigh([good, wrong, blind], codes, [1, 1, 1], [1, 1, 1])
+    (trusted, misleading, silent), _ = weigh([good, wrong, blind], codes, [1, 1, 1], [1, 1, 1])
     assert trusted > 1  # right more often than it claims
     assert misleading < 0.2
     assert silent == pytest.approx(1, abs=1e-3)  # nothing speaks for or against it
     cocky = temper(good, 20)
     cocky[:10] = np.roll(cocky[:10], 1, axis=1)
-    assert weigh([cocky], codes, [1], [1]) < 0.3
-    assert weigh([good[:1]], codes[:1], [1], [1]) < weigh([good], codes, [1], [1])
+    assert weigh([cocky], codes, [1], [1])[0] < 0.3
+    assert weigh([good[:1]], codes[:1], [1], [1])[0] < weigh([good], codes, [1], [1])[0]
 
 
 def test_weighing_follows_its_gradient():
@@ -108,7 +108,8 @@ def test_weighing_follows_its_gradient():
         product = combine(*(temper(w, p) for w, p in zip(witnesses, powers, strict=True)))
         return -np.log(product[np.arange(30), codes]).sum() + ((powers - [2, 1]) ** 2).sum() / 2
 
-    best = weigh(witnesses, codes, [2, 1], [1, 1])
+    best, surprise = weigh(witnesses, codes, [2, 1], [1, 1])
+    assert surprise == pytest.approx(loss(best))
     for step in np.eye(2) * 1e-2:
         assert loss(best) <= min(loss(best + step), loss(np.maximum(best - step, 0))) + 1e-6
 

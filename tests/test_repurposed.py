@@ -7,6 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, make_blobs
+from sklearn.dummy import DummyRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -16,6 +17,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
+from skflow._evidence import halves
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -140,8 +142,55 @@ def test_few_labels_help_a_model_that_is_nearly_right(digits, k):
     assert (clf.transduction_ == y)[open_].mean() > (model.predict(near) == y)[open_].mean() + 0.02
     assert (clf.transduction_ == y)[~open_].all()
     assert 0 < clf.trust_ <= 0.25
-    assert clf.n_queries_ == len(near)
+    assert clf.n_queries_ == 2 * len(near)
     assert clf.n_queries_per_row_ == 2
+
+
+def test_halves_share_classes_and_known_labels():
+    rng = np.random.RandomState(0)
+    labels, known = rng.randint(4, size=101), np.zeros(101, dtype=bool)
+    for label in range(4):
+        known[np.flatnonzero(labels == label)[:5]] = True
+    first, second = halves(labels, known)
+    assert (first ^ second).all()
+    for label in range(4):
+        rows = labels == label
+        assert abs(rows[first].sum() - rows[second].sum()) <= 1
+        assert min(known[first & rows].sum(), known[second & rows].sum()) == 2
+
+
+def test_second_query_is_out_of_sample(digits, monkeypatch):
+    """The flows that carry a row have been told neither of it nor of its label."""
+    model, reference, _, inverted, y = digits
+    known, fitted, carried = few(4, y), [], []
+
+    class Spy(PseudoLabelFlow):
+        def fit(self, X, y, **kwargs):
+            fitted.append(X)
+            return super().fit(X, y, **kwargs)
+
+        def transform(self, X):
+            carried.append(X)
+            return super().transform(X)
+
+    clf = RepurposedClassifier(model, flow(Spy, reference)).fit(inverted, known)
+    assert [len(rows) for rows in fitted] == [250, 250, 500]
+    assert len(carried) == 2
+    for told, asked in zip(fitted, carried, strict=False):
+        assert not {row.tobytes() for row in told} & {row.tobytes() for row in asked}
+    assert clf.n_queries_ == 1000
+    assert clf.powers_["carried"] > 0.1 > clf.powers_["answers"]
+
+
+def test_second_query_is_silenced_where_it_misleads(digits):
+    model, reference, near, _, y = digits
+    misled = flow(PseudoLabelFlow, reference, max_iter=1)
+    misled.set_params(pushforward=DummyRegressor())  # carries every row to one place
+    clf = RepurposedClassifier(model, misled).fit(near, few(5, y))
+    once = RepurposedClassifier(model, misled, second_query=False).fit(near, few(5, y))
+    assert "carried" not in once.powers_
+    assert once.n_queries_ == len(near)
+    assert (clf.transduction_ == y).mean() > (once.transduction_ == y).mean() - 0.01
 
 
 @pytest.mark.parametrize("k", [1, 5])
