@@ -78,7 +78,9 @@ class BoundJointOTDD(BoundOTDD):
     def _labels_of(self, k: int, labels: GaussianLabels) -> GaussianLabels:
         return labels if self.mapping is None else labels.take(slice(k, k + 1))
 
-    def _label_gradient(self) -> GaussianLabels:
+    def _label_gradient(self) -> GaussianLabels | None:
+        if self.spec.label_weight == 0:
+            return None
         parts = []
         for block in self._blocks:
             part, scale = block.problem.label_cost.gradient, self.spec.weight * block.mass

@@ -1,0 +1,247 @@
+"""How time and memory of a flow's step grow, and what mini-batches do.
+
+Gaussian mixtures in two domains. Each figure is measured in a process of its own, by steps of a flow: the median time
+of a step after the first, and the peak of the process's resident memory above the two data sets and the particles, in
+the first steps (which find the first potentials and label distances) and later.
+
+1. Time and memory by the number of samples on either side, by dimension and by number of classes, for each solver, with
+   the slope of log time, and of log memory, over the log of what grows. Drawn into ``--figures DIR``.
+2. A large problem on tiles, beside the dense solver: the label distances between class means, which cost nothing, and
+   between Gaussians.
+3. A flow of many samples whose classes match: 20 steps.
+4. Mini-batches: the objective on all samples, against a flow on all samples that has had as much time; and what is left
+   of the difference when both have run their course (the bias).
+
+    python benchmarks/scaling.py [--quick] [--figures DIR] [--threads N] [--only growth|large|many|batches]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from _tables import markdown
+from skflow.flow import Euler, FeatureDriven, Particles
+from skflow.functionals import OTDDFunctional
+
+STEP_SIZE = 0.1
+BASE = {"n": 4000, "d": 64, "K": 10}
+GROWTH = {"n": [1000, 2000, 4000, 8000, 16000], "d": [16, 64, 256, 784], "K": [2, 10, 50]}
+QUICK = {"n": [500, 1000, 2000], "d": [16, 64], "K": [2, 10]}
+WAYS = {
+    "dense": {"solver": "dense", "correspondence": "coupling"},
+    "tiled": {"solver": "tiled", "correspondence": "coupling"},
+    "dense, classes matched": {"solver": "dense", "correspondence": "same"},
+    "tiled, classes matched": {"solver": "tiled", "correspondence": "same"},
+    "batches of 500": {"batch_size": 500, "correspondence": "coupling"},
+}
+
+
+def mixture(n, d, n_classes, domain):
+    """`n` points of Gaussian classes whose means and covariances, of falling spectrum, are the domain's own."""
+    means = np.random.default_rng(0).normal(size=(n_classes, d))
+    rng = np.random.default_rng(1 + domain)
+    means += 0.5 * domain * rng.normal(size=means.shape)
+    scales = np.linspace(1, 0.1, d, dtype="float32") * rng.uniform(0.5, 1.5, size=(n_classes, d)).astype("float32")
+    y = np.arange(n) % n_classes
+    X = rng.standard_normal((n, d), dtype="float32")
+    X *= scales[y]
+    X += means[y].astype("float32")
+    return X, y
+
+
+def start(n, d, n_classes, **parameters):
+    """Particles and the functional bound to them, when both data sets are there."""
+    source, target = mixture(n, d, n_classes, 1), mixture(n, d, n_classes, 0)
+    particles = Particles.from_arrays(*source)
+    return particles, OTDDFunctional(target, **parameters)
+
+
+def flow(particles, bound, n_steps=None, seconds=np.inf):
+    """Steps until there were enough, or time is over; yields the seconds of each. The particles move in place."""
+    dynamics, begin = FeatureDriven(lambda: Euler(STEP_SIZE)), time.perf_counter()
+    step = 0
+    while (n_steps is None or step < n_steps) and time.perf_counter() - begin < seconds:
+        before = time.perf_counter()
+        derivative = bound.evaluate(particles)
+        particles.x.copy_(dynamics.step(particles, derivative).x)
+        del derivative
+        step += 1
+        yield time.perf_counter() - before
+
+
+class Memory:
+    """Watches the resident memory of this process, in MiB above what it was."""
+
+    def __enter__(self):
+        self.before, self.peak, self._done = resident(), 0.0, threading.Event()
+        self._watcher = threading.Thread(target=self._watch)
+        self._watcher.start()
+        return self
+
+    def _watch(self):
+        while not self._done.wait(0.002):
+            self.peak = max(self.peak, resident() - self.before)
+
+    def __exit__(self, *_):
+        self._done.set()
+        self._watcher.join()
+
+
+def resident():
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * 4096 / 2**20
+
+
+def measure(n, d, n_classes, n_steps, **parameters):
+    """Seconds of a warm step, of the first with all that comes before it, MiB at first and later, in a new process."""
+    command = [sys.executable, __file__, "--threads", str(torch.get_num_threads()), "--child"]
+    done = subprocess.run(
+        [*command, json.dumps([n, d, n_classes, n_steps, parameters])], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return [float(number) for number in done.stdout.split()[-4:]]
+
+
+def child(n, d, n_classes, n_steps, parameters):
+    small, functional = start(200, d, n_classes, **parameters)
+    list(flow(small, functional.bind(small), 2))  # libraries are loaded, threads are started
+    particles, functional = start(n, d, n_classes, **parameters)
+    with Memory() as first:
+        begin = time.perf_counter()
+        bound = functional.bind(particles)
+        list(flow(particles, bound, 1))
+        cold = time.perf_counter() - begin
+    grown = resident() - first.before
+    with Memory() as later:
+        warm = list(flow(particles, bound, n_steps))
+    print(np.median(warm), cold, first.peak, later.peak + grown)
+
+
+def slope(sizes, values):
+    """Of log value over log size, in the upper half of the sizes."""
+    upper = slice(min(len(sizes) // 2, len(sizes) - 2), None)
+    return np.polyfit(np.log(sizes[upper]), np.log(np.maximum(values[upper], 1e-9)), 1)[0]
+
+
+def growth(quick, figures):
+    figure, axes = plt.subplots(2, len(GROWTH), figsize=(13, 7), layout="constrained")
+    n_steps, base = (2, BASE | {"n": 1000}) if quick else (5, BASE)
+    for column, (name, sizes) in enumerate((QUICK if quick else GROWTH).items()):
+        rows = []
+        for way, parameters in list(WAYS.items())[: 2 if quick else None]:
+            measured = []
+            for size in sizes:
+                n, d, n_classes = (base | {name: size}).values()
+                measured.append(measure(n, d, n_classes, n_steps, **parameters))
+            seconds, _, _, peak = np.transpose(measured)
+            rows.append([way, *(f"{1000 * s:.0f} / {p:.0f}" for s, p in zip(seconds, peak, strict=True))])
+            rows[-1] += [f"{slope(sizes, seconds):.1f}", f"{slope(sizes, peak):.1f}"]
+            axes[0, column].loglog(sizes, seconds, marker="o", label=way)
+            axes[1, column].loglog(sizes, peak, marker="o", label=way)
+        others = ", ".join(f"{key} = {value}" for key, value in base.items() if key != name)
+        print(f"\n### A warm step by {name}: milliseconds / peak MiB above the data ({others}; n on either side)\n")
+        print(markdown(["", *(f"{name} = {size}" for size in sizes), "slope of time", "of memory"], rows), flush=True)
+        axes[0, column].set_ylabel("seconds a step")
+        axes[1, column].set(xlabel=f"{name}  ({others})", ylabel="peak MiB above the data")
+    axes[0, 0].legend(fontsize="small")
+    figure.savefig(figures / "scaling.png", dpi=120)
+
+
+def large(quick, figures):
+    n, n_steps, rows = 1500 if quick else 20_000, 2 if quick else 3, []
+    for kind in ("means", "gaussian"):
+        for correspondence in ("coupling", "same")[: 1 if quick else None]:
+            settings = {"label_distance": kind, "correspondence": correspondence}
+            dense, tiled = (measure(n, 784, 10, n_steps, solver=name, **settings) for name in ("dense", "tiled"))
+            times = (
+                f"{dense[0]:.1f}",
+                f"{tiled[0]:.1f}",
+                f"{tiled[0] / dense[0]:.2f}",
+                f"{dense[1]:.0f} / {tiled[1]:.0f}",
+            )
+            rows.append([f"{kind}, {correspondence}", *times, f"{max(dense[2:]):.0f}", f"{max(tiled[2:]):.0f}"])
+            print(*rows[-1], sep=" | ", flush=True)
+    print(f"\n### n = m = {n:,}, 784-d, 10 classes: a warm step, the first one, and peak memory above the data\n")
+    header = ["label distances", "dense, s", "tiled, s", "ratio", "first, s", "dense, MiB", "tiled, MiB"]
+    print(markdown(header, rows), flush=True)
+
+
+def many(quick, figures):
+    n, n_steps = (4000, 4) if quick else (50_000, 20)
+    warm, cold, first, later = measure(n, 64, 10, n_steps - 1, correspondence="same")
+    print(f"\n### n = m = {n:,}, 64-d, 10 classes that match, {n_steps} steps\n")
+    row = [f"{cold + warm * (n_steps - 1):.0f}", f"{cold:.1f}", f"{warm:.2f}", f"{first:.0f}", f"{later:.0f}"]
+    header = ["all, s", "first step, s", "median step, s", "peak at first, MiB", "peak later, MiB"]
+    print(markdown(["solver='auto'", *header], [["", *row]]), flush=True)
+
+
+def batches(quick, figures):
+    """Every flow is looked at with the objective on all samples, by a functional that no flow has used."""
+    n, d, n_classes = (2000, 64, 10) if quick else (20_000, 64, 10)
+    n_full, sizes, small = (2, [200], 1000) if quick else (5, [200, 1000, 5000], 2000)
+    for correspondence in ("same", "coupling"):
+        judge = {"correspondence": correspondence, "refresh_tol": 0}
+        rows, budget = [], None
+        for size in (None, *sizes):
+            particles, functional = start(n, d, n_classes, correspondence=correspondence, batch_size=size)
+            bound = functional.bind(particles)
+            seconds = list(flow(particles, bound, n_full if budget is None else None, budget or np.inf))
+            if budget is None:
+                budget = sum(seconds)
+            del bound
+            reached = value(n, d, n_classes, particles, **judge)
+            rows.append([str(size or "all"), len(seconds), f"{sum(seconds):.1f}", f"{reached:.3f}"])
+        begun = value(n, d, n_classes, start(n, d, n_classes)[0], **judge)
+        print(f"\n### Mini-batches, {correspondence}, n = m = {n:,}, {d}-d: equal time (at the start {begun:.3f})\n")
+        print(markdown(["batch", "steps", "seconds", "objective on all"], rows), flush=True)
+        rows, n_steps = [], 5 if quick else 60
+        for size in (None, *(size for size in sizes if size < small)):
+            particles, functional = start(small, d, n_classes, correspondence=correspondence, batch_size=size)
+            bound = functional.bind(particles)
+            list(flow(particles, bound, n_steps))
+            told = bound.evaluate(particles).value.item()
+            reached = value(small, d, n_classes, particles, **judge)
+            rows.append([str(size or "all"), f"{reached:.3f}", f"{told:.3f}"])
+        best = float(rows[0][1])
+        rows = [[*row[:2], f"{float(row[1]) / best - 1:+.1%}", row[2]] for row in rows]
+        print(f"\n### Their bias, {correspondence}, n = m = {small:,}, {d}-d: after {n_steps} steps\n")
+        print(markdown(["batch", "objective on all", "relative", "objective on batches"], rows), flush=True)
+
+
+def value(n, d, n_classes, particles, **parameters):
+    functional = OTDDFunctional(mixture(n, d, n_classes, 0), reg_scale="absolute", reg=1.0, **parameters)
+    return functional.bind(particles).evaluate(particles).value.item()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs")
+    parser.add_argument("--figures", type=Path, default=Path("figures"), help="where to draw (default: figures)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parts = {"growth": growth, "large": large, "many": many, "batches": batches}
+    parser.add_argument("--only", nargs="+", choices=list(parts), default=list(parts))
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if args.child:
+        child(*json.loads(args.child))
+        return
+    args.figures.mkdir(parents=True, exist_ok=True)
+    for name in args.only:
+        parts[name](args.quick, args.figures)
+
+
+if __name__ == "__main__":
+    main()
