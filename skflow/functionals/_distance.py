@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,14 @@ import torch
 from torch import Tensor
 
 from ..transport import (
+    BlockSolver,
+    EntropicSolver,
     LabelCost,
     LabelledPoints,
     Solver,
     TransportProblem,
     Workspace,
+    batches,
     label_distance_matrix,
     make_label_cost,
     make_solver,
@@ -107,7 +111,7 @@ class OTDDFunctional(Functional):
 
 @dataclass
 class _Block:
-    """A transport problem of its own: all classes against all, or one class against the one it goes to."""
+    """A transport problem of its own: all classes against all, or some, each against the one that it goes to."""
 
     rows: slice
     mass: float
@@ -150,11 +154,14 @@ class BoundOTDD(BoundFunctional):
             target.classes,
             lambda: self.label_distances(particles).cpu().numpy(),
         )
-        pairs = self._pairs(particles, target)
-        self.reg = spec.reg if spec.reg_scale == "absolute" else spec.reg * self._mean_cost(pairs)
+        self.reg = spec.reg if spec.reg_scale == "absolute" else spec.reg * self._mean_cost(particles, target)
         self._workspace, self._n_particles = Workspace(), len(particles.a)
-        self._blocks = [self._block(*pair) for pair in pairs]
         self.coupling = particles.x.new_zeros(particles.n_classes, target.n_classes)
+        if self.mapping is None:
+            self._blocks = [self._block(slice(None), 1.0, particles, target)]
+        else:
+            self.coupling[range(particles.n_classes), self.mapping] = particles.mass
+            self._blocks = [self._matched(run, particles, target) for run in self._runs(particles, target)]
 
     @property
     def target(self) -> Particles:
@@ -166,7 +173,7 @@ class BoundOTDD(BoundFunctional):
         """Objective and its gradient; see :meth:`~skflow.transport.TransportProblem.evaluate`."""
         x, value, solved = particles.x, 0.0, []
         whole = torch.empty_like(x) if len(self._blocks) > 1 else None
-        for k, block in enumerate(self._blocks):
+        for block in self._blocks:
             part = block.problem.evaluate(x[block.rows])
             solved.append(part)
             block_value, gradient = part.value, part.gradient
@@ -181,8 +188,6 @@ class BoundOTDD(BoundFunctional):
             gradient = torch.mul(gradient, share, out=gradient if whole is None else whole[block.rows])
             if self.mapping is None:
                 self.coupling = part.class_mass
-            else:
-                self.coupling[k, self.mapping[k]] = block.mass
         self.marginal_error = max(s.marginal_error for s in solved)
         self.converged = all(s.converged for s in solved)
         self.n_iter = max(s.n_iter for s in solved)
@@ -205,21 +210,30 @@ class BoundOTDD(BoundFunctional):
         """Squared label distances (K, K') at the particles' present state."""
         return label_distance_matrix(particles, self.target, self.spec.label_distance)
 
-    def _pairs(self, particles: Particles, target: Particles) -> list[tuple]:
-        """(rows, mass, source points, target points) of every block."""
-        if self.mapping is None:
-            return [(slice(None), 1.0, particles, target)]
-        return [
-            (rows, particles.mass[k].item(), particles.only(k), target.only(self.mapping[k]))
-            for k, rows in enumerate(particles.slices)
-        ]
+    def _runs(self, particles: Particles, target: Particles) -> list[range]:
+        """Source classes whose blocks are solved together."""
+        spec, classes = self.spec, range(particles.n_classes)
+        if self.reg == 0 or spec.solver not in ("auto", "dense") or spec.batch_size is not None:
+            return [range(k, k + 1) for k in classes]
+        sizes = [(len(particles.only(k).a), len(target.only(self.mapping[k]).a)) for k in classes]
+        return batches(sizes, self._device)
 
-    def _mean_cost(self, pairs: list[tuple]) -> float:
+    def _matched(self, run: range, particles: Particles, target: Particles) -> _Block:
+        """The block of some source classes, each with the target class that it goes to."""
+        source = particles.only(*run)
+        rows = slice(particles.slices[run.start].start, particles.slices[run.stop - 1].stop)
+        goes_to = target.only(*self.mapping[run].tolist(), mass=source.mass)
+        return self._block(rows, particles.mass[run].sum().item(), source, goes_to)
+
+    def _mean_cost(self, particles: Particles, target: Particles) -> float:
         def cost(source: LabelledPoints, target: LabelledPoints) -> float:
             label = self.spec.label_weight * label_distance_matrix(source, target, self.spec.label_distance)
             return mean_ground_cost(source, target, label).item()
 
-        return sum(mass * cost(source, target) for _, mass, source, target in pairs)
+        if self.mapping is None:
+            return cost(particles, target)
+        matched = enumerate(self.mapping.tolist())
+        return sum(particles.mass[k].item() * cost(particles.only(k), target.only(l)) for k, l in matched)
 
     def _block(self, rows: slice, mass: float, source: LabelledPoints, target: LabelledPoints) -> _Block:
         block = _Block(rows, mass, self._problem(source, target))
@@ -235,8 +249,8 @@ class BoundOTDD(BoundFunctional):
             target,
             solver=self._make_solver,
             label_cost=self._make_label_cost,
-            # A class against itself has no label part.
-            label_weight=0.0 if source is target and source.n_classes == 1 else spec.label_weight,
+            # Classes against themselves have no label part.
+            label_weight=0.0 if source is target and self.mapping is not None else spec.label_weight,
             label_path=spec.label_path,
             refresh_tol=spec.refresh_tol,
             workspace=self._workspace,
@@ -244,6 +258,8 @@ class BoundOTDD(BoundFunctional):
 
     def _make_solver(self, source: LabelledPoints, target: LabelledPoints) -> Solver:
         spec, batch_size = self.spec, self.spec.batch_size
+        if self.mapping is not None and source.n_classes > 1:
+            return BlockSolver(source, target, partial(EntropicSolver, eps=self.reg, tol=spec.marginal_tol))
         if batch_size is not None:  # of all classes together
             batch_size = max(1, round(batch_size * len(source.a) / self._n_particles))
         return make_solver(
@@ -252,4 +268,5 @@ class BoundOTDD(BoundFunctional):
 
     def _make_label_cost(self, source: LabelledPoints, target: LabelledPoints, by_image: bool) -> LabelCost:
         exact = {} if self.spec.refresh_tol else {"negligible": 0.0}
-        return make_label_cost(self.spec.label_distance, source, target, by_image=by_image, **exact)
+        matched = self.mapping is not None
+        return make_label_cost(self.spec.label_distance, source, target, by_image=by_image, matched=matched, **exact)

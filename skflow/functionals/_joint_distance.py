@@ -75,6 +75,9 @@ class BoundJointOTDD(BoundOTDD):
     def _target_labels(self) -> GaussianLabels:
         return GaussianLabels.from_classes(self.target, self._covariance)
 
+    def _runs(self, particles: Particles, target: Particles) -> list[range]:
+        return [range(k, k + 1) for k in range(particles.n_classes)]
+
     def _labels_of(self, k: int, labels: GaussianLabels) -> GaussianLabels:
         return labels if self.mapping is None else labels.take(slice(k, k + 1))
 

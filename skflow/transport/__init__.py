@@ -1,5 +1,6 @@
 """Optimal transport between labelled point clouds: torch tensors in, torch tensors out."""
 
+from ._blocks import BlockSolver, batches
 from ._correspondence import CORRESPONDENCES, class_coupling, resolve_correspondence
 from ._dense import DenseSolver
 from ._entropic import EntropicSolver
@@ -20,6 +21,7 @@ __all__ = [
     "CORRESPONDENCES",
     "LABEL_DISTANCES",
     "SOLVERS",
+    "BlockSolver",
     "DenseSolver",
     "EntropicSolver",
     "ExactSolver",
@@ -36,6 +38,7 @@ __all__ = [
     "TransportPlan",
     "TransportProblem",
     "Workspace",
+    "batches",
     "bures_wasserstein",
     "class_coupling",
     "class_factor",

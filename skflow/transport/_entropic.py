@@ -27,12 +27,12 @@ class EntropicSolver:
 
     Parameters
     ----------
-    a, b : Tensor of shape (n,), (m,)
-        Positive weights, each summing to one.
+    a, b : Tensor of shape (..., n), (..., m)
+        Weights, each summing to one. A batch of problems has leading dimensions, in which a weight of zero is padding.
     eps : float
         Regularisation, in units of the cost.
     tol : float
-        Largest accepted marginal error (L1, the mass is one).
+        Largest accepted marginal error (L1, the mass is one), of any problem.
     max_iter : int
         Iterations of one solve.
     """
@@ -44,18 +44,20 @@ class EntropicSolver:
         # A scaling beyond this moves entries of the kernel towards the ends of the floating-point range.
         self._safe = math.sqrt(math.sqrt(torch.finfo(a.dtype).max)) if a.dtype == torch.float32 else 1e30
         self._tiny = torch.finfo(a.dtype).tiny
+        self._no_row, self._no_column = (None if w.dim() == 1 else w == 0 for w in (a, b))
 
     def solve(self, cost: Callable[[], Tensor]) -> TransportPlan:
-        """Solve for the cost matrix (n, m) that `cost` returns; it is overwritten and `cost` may be called again."""
+        """Solve for the cost (..., n, m) that `cost` returns; it is overwritten and `cost` may be called again."""
         if self.f is None:
             self._cold_start(cost)
         plan, n_iter, error = self._iterate(cost, self.eps, self.tol, self.max_iter)
         if not math.isfinite(error):
             self._cold_start(cost)
             plan, n_iter, error = self._iterate(cost, self.eps, self.tol, self.max_iter)
-        plan.mul_(self._u[:, None]).mul_(self._v)
+        plan.mul_(self._u[..., None]).mul_(self._v[..., None, :])
         self._absorb(self.eps)
-        return TransportPlan(plan, self.a @ self.f + self.b @ self.g, error, error <= self.tol, n_iter)
+        value = torch.linalg.vecdot(self.a, self.f) + torch.linalg.vecdot(self.b, self.g)
+        return TransportPlan(plan, value, error, error <= self.tol, n_iter)
 
     def _cold_start(self, cost: Callable[[], Tensor]) -> None:
         """Potentials by eps-scaling: rough solves at halved regularisations."""
@@ -75,14 +77,14 @@ class EntropicSolver:
         if self._out_of_range():
             return kernel, n_iter, math.nan
         while True:
-            column = (kernel.T @ self._u).mul_(self._v)
+            column = _apply(kernel.mT, self._u).mul_(self._v)
             n_iter += 1
             look = n_iter <= 3 or n_iter % CHECK_EVERY == 0 or n_iter >= max_iter
-            error = (column - self.b).abs().sum().item() if look else math.inf
+            error = (column - self.b).abs().sum(-1).max().item() if look else math.inf
             if error <= tol or n_iter >= max_iter or (look and not math.isfinite(error)):
                 return kernel, n_iter, error
-            self._v = self._v * (self.b / column.clamp_(min=self._tiny))
-            self._u = self.a / (kernel @ self._v).clamp_(min=self._tiny)
+            self._v = self._v * self._ratio(self.b, column, self._no_column)
+            self._u = self._ratio(self.a, _apply(kernel, self._v), self._no_row)
             if look and self._out_of_range():
                 self._absorb(eps)
                 kernel = self._build_kernel(cost, eps)
@@ -91,12 +93,16 @@ class EntropicSolver:
         """``a b^T exp((f + g - C) / eps)`` in the place of the cost, and scalings that meet the row marginals."""
         kernel = self._exponential(cost(), eps)
         self._v = torch.ones_like(self.b)
-        self._u = self.a / kernel.sum(1).clamp_(min=self._tiny)
+        self._u = self._ratio(self.a, kernel.sum(-1), self._no_row)
         return kernel
+
+    def _ratio(self, weight: Tensor, total: Tensor, padding: Tensor | None) -> Tensor:
+        ratio = weight / total.clamp_(min=self._tiny)
+        return ratio if padding is None else ratio.masked_fill_(padding, 1.0)
 
     def _exponential(self, cost: Tensor, eps: float) -> Tensor:
         row, column = self.f.div(eps).add_(self.a.log()), self.g.div(eps).add_(self.b.log())
-        return cost.div_(-eps).add_(row[:, None]).add_(column).exp_()
+        return cost.div_(-eps).add_(row[..., None]).add_(column[..., None, :]).exp_()
 
     def _out_of_range(self) -> bool:
         low = min(self._u.min(), self._v.min())
@@ -105,3 +111,8 @@ class EntropicSolver:
     def _absorb(self, eps: float) -> None:
         self.f = self.f + eps * self._u.clamp(min=self._tiny).log()
         self.g = self.g + eps * self._v.clamp(min=self._tiny).log()
+
+
+def _apply(matrix: Tensor, vector: Tensor) -> Tensor:
+    """The product of each matrix of a batch with its vector."""
+    return matrix @ vector if vector.dim() == 1 else (matrix @ vector[..., None])[..., 0]

@@ -51,7 +51,7 @@ class GroundCost:
         if self._stale:
             torch.mm(f.x, f.x_target.T, out=f.inner)
         self._stale = True
-        cost = distances_from_inner(f.inner, f.square, f.square_target)
+        cost = distances_from_inner(f.inner, f.square[:, None], f.square_target)
         return add_label_cost(cost, self.labels, self.source, self.target)
 
     def scores(self, rows: slice, potential: Tensor, eps: float, out: Tensor) -> Tensor:
@@ -87,12 +87,12 @@ def squared_distances(x: Tensor, x_target: Tensor) -> Tensor:
     """Squared Euclidean distances between rows, shape (n, m), by one matrix product."""
     centre = x_target.mean(0)  # distances do not depend on the origin, their rounding errors do
     x, x_target = x - centre, x_target - centre
-    return distances_from_inner(x @ x_target.T, x.square().sum(1), x_target.square().sum(1))
+    return distances_from_inner(x @ x_target.T, x.square().sum(1, keepdim=True), x_target.square().sum(1))
 
 
 def distances_from_inner(inner: Tensor, square: Tensor, square_target: Tensor) -> Tensor:
-    """Turn inner products ``x @ x_target.T`` (n, m) into squared distances, in place, given the squared norms."""
-    return inner.mul_(-2.0).add_(square[:, None]).add_(square_target).clamp_(min=0.0)
+    """Turn inner products (n, m) into squared distances, in place, given the squared norms (n, 1) and (m,)."""
+    return inner.mul_(-2.0).add_(square).add_(square_target).clamp_(min=0.0)
 
 
 def add_label_cost(cost: Tensor, distances: Tensor, source: LabelledPoints, target: LabelledPoints) -> Tensor:

@@ -65,6 +65,11 @@ class ClassPlanCost(LabelCost):
         Plan between two classes.
     negligible : float
         Share of a class's mass below which its exchange with another class has no part in the gradient.
+
+    Attributes
+    ----------
+    pairs : list of (int, int)
+        Classes between which there may be any exchange, all at first; other distances are not kept up to date.
     """
 
     def __init__(
@@ -76,16 +81,16 @@ class ClassPlanCost(LabelCost):
     ) -> None:
         super().__init__(source, target)
         self.couple, self.negligible = couple, negligible
+        self.pairs = list(itertools.product(range(source.n_classes), range(target.n_classes)))
         self._plans: dict[tuple[int, int], Tensor] = {}
         self._matter: list[tuple[int, int]] = []
         self._target_moments: tuple[Tensor, Tensor, Tensor] | None = None
         self._cross = torch.zeros(source.n_classes, target.n_classes, dtype=source.x.dtype, device=source.x.device)
 
     def refresh(self, features: Features, every: bool = True) -> None:
-        pairs = itertools.product(range(self.source.n_classes), range(self.target.n_classes))
         means, (means_target, _) = self.source.class_means(features.x), self._moments_of_target(features)
         self._plans = {pair: self._plans[pair] for pair in self._matter if pair in self._plans}
-        for k, l in pairs if every else self._matter:
+        for k, l in self.pairs if every else self._matter:
             plan = self._couple(k, l, features)
             self._cross[k, l] = self._inner(k, l, plan, features) - means[k] @ means_target[l]
             if (k, l) in self._matter:
@@ -314,10 +319,12 @@ def make_label_cost(
     *,
     negligible: float = NEGLIGIBLE,
     by_image: bool = False,
+    matched: bool = False,
 ) -> LabelCost:
     """The :class:`LabelCost` of that name; it keeps none of the features, which come with each call.
 
-    `by_image` keeps no plan between classes, but its image, see :class:`ClassImageCost`.
+    `by_image` keeps no plan between classes, but its image, see :class:`ClassImageCost`. With `matched` class k meets
+    class k alone.
     """
     source, target = (points.moved(points.x.new_empty(0, points.x.shape[1])) for points in (source, target))
     if kind == "means":
@@ -325,6 +332,10 @@ def make_label_cost(
     if kind == "gaussian-diag":
         return DiagonalCost(source, target)
     if by_image:
-        return {"gaussian": GaussianImageCost, "exact": ExactImageCost}[kind](source, target, negligible)
-    couple = {"gaussian": gaussian_class_plan, "exact": exact_class_plan}[kind]
-    return ClassPlanCost(source, target, couple, negligible)
+        cost = {"gaussian": GaussianImageCost, "exact": ExactImageCost}[kind](source, target, negligible)
+    else:
+        couple = {"gaussian": gaussian_class_plan, "exact": exact_class_plan}[kind]
+        cost = ClassPlanCost(source, target, couple, negligible)
+    if matched:
+        cost.pairs = [(k, k) for k in range(source.n_classes)]
+    return cost

@@ -68,7 +68,13 @@ class LabelledPoints:
         within = within / torch.zeros_like(mass).index_add_(0, y, within)[y]
         return LabelledPoints(self.x[rows], y, within * (mass / mass.sum())[y]), classes
 
-    def only(self, k: int) -> LabelledPoints:
-        """Class `k` alone, as a probability measure with a single class."""
-        s = self.slices[k]
-        return LabelledPoints(self.x[s], torch.zeros_like(self.y[s]), self.within[s])
+    def only(self, *classes: int, mass: Tensor | None = None) -> LabelledPoints:
+        """Some classes alone, in that order, as a probability measure, with the `mass` (K,) of each or their own."""
+        slices = [self.slices[k] for k in classes]
+        mass = self.mass[list(classes)] if mass is None else mass
+        share = mass / mass.sum()
+        return LabelledPoints(
+            torch.cat([self.x[s] for s in slices]) if len(slices) > 1 else self.x[slices[0]],
+            torch.cat([torch.full_like(self.y[s], k) for k, s in enumerate(slices)]),
+            torch.cat([self.within[s] * p for s, p in zip(slices, share, strict=True)]),
+        )

@@ -39,7 +39,7 @@ def test_squared_distances_leave_their_arguments_alone(device):
 def test_squared_distances_are_never_negative(n, d, offset):
     x = tensor(np.random.default_rng(n).normal(size=(n, d)) + offset)
     assert (squared_distances(x, x) >= 0).all()
-    assert (distances_from_inner(x @ x.T, x.square().sum(1), x.square().sum(1)) >= 0).all()
+    assert (distances_from_inner(x @ x.T, x.square().sum(1, keepdim=True), x.square().sum(1)) >= 0).all()
 
 
 def test_ground_cost_is_features_and_labels(device):

@@ -1,0 +1,82 @@
+"""Block-diagonal plans: each class of the source goes to one class of the target, all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ._entropic import EntropicSolver
+from ._ground_cost import GroundCost, distances_from_inner
+from ._memory import Workspace
+from ._plan import TransportPlan
+from ._points import LabelledPoints
+
+PADDING = 1.5
+"""Size of a padded batch over that of its blocks up to which they are solved together."""
+BATCH = {"cpu": 2**20, "cuda": 2**28}
+"""Numbers in a batch: a processor gains from fewer calls alone, a GPU from every block that it need not wait for."""
+
+
+class BlockSolver:
+    """Solves for the blocks of a hard correspondence in one padded batch: class k goes to class k.
+
+    Parameters
+    ----------
+    source, target : LabelledPoints
+        With the same number of classes, and the same mass in each.
+    solver : callable (a, b) -> EntropicSolver
+        Makes the solver of a batch of problems.
+    """
+
+    needs_matrix = False
+
+    def __init__(
+        self, source: LabelledPoints, target: LabelledPoints, solver: Callable[[Tensor, Tensor], EntropicSolver]
+    ) -> None:
+        self._rows, self._present = _padded(source)
+        self._cols, present_target = _padded(target)
+        self.solver = solver(source.within[self._rows] * self._present, target.within[self._cols] * present_target)
+        self._workspace, self._target = Workspace(), (None, None, None)
+
+    def solve(self, cost: GroundCost) -> TransportPlan:
+        """Solve all blocks; the label part, the same for all pairs of a block, joins the value alone."""
+        f, mass = cost.features, cost.source.mass
+        if self._target[0] is not f.x_target:
+            self._target = f.x_target, f.x_target[self._cols], f.square_target[self._cols]
+        x, square, (_, x_target, square_target) = f.x[self._rows], f.square[self._rows], self._target
+        room = self._workspace.matrix(x.shape[0] * x.shape[1], x_target.shape[1], x)
+        room = room.view(*x.shape[:2], x_target.shape[1])
+
+        def matrices() -> Tensor:
+            torch.bmm(x, x_target.mT, out=room)
+            return distances_from_inner(room, square[..., None], square_target[:, None])
+
+        solved = self.solver.solve(matrices)
+        image = solved.plan.mul_(mass[:, None, None]) @ x_target
+        solved.value = mass @ (solved.value + cost.labels.diagonal())
+        solved.image, solved.plan, solved.class_mass = image[self._present], None, mass.diag()
+        return solved
+
+
+def batches(sizes: list[tuple[int, int]], device: torch.device) -> list[range]:
+    """Runs of consecutive blocks (n_k, m_k) that are alike enough, and small enough, to be one batch."""
+    runs, most = [], BATCH.get(device.type, BATCH["cpu"])
+    for k in range(len(sizes)):
+        if runs:
+            run = sizes[runs[-1].start : k + 1]
+            padded = len(run) * max(n for n, _ in run) * max(m for _, m in run)
+            if padded <= min(most, PADDING * sum(n * m for n, m in run)):
+                runs[-1] = range(runs[-1].start, k + 1)
+                continue
+        runs.append(range(k, k + 1))
+    return runs
+
+
+def _padded(points: LabelledPoints) -> tuple[Tensor, Tensor]:
+    """Rows of each class, (n_classes, largest), padded with any; and which are not padding."""
+    rows = torch.arange(len(points.a), device=points.a.device)
+    classes = [rows[s] for s in points.slices]
+    padded = torch.nn.utils.rnn.pad_sequence(classes, batch_first=True, padding_value=-1)
+    return padded.clamp(min=0), padded >= 0
