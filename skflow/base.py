@@ -258,16 +258,27 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
     ) -> None:
         """Flow from the features `start` (n_particles, n_features); what the flow needs is let go with it."""
         device = resolve_device(self.device)
+        # Features in plain steps move as the axes of a smaller basis do; Adam's steps are of each feature on its own.
+        plain = self.dynamics == "fd" and self.optimizer != "adam"
+        span, functional = (plain and functional.reduced(start)) or (None, functional)
         particles = Particles.from_arrays(
-            start, labels, class_weight=self.class_weight, sample_weight=sample_weight, device=device
+            start if span is None else span.reduce(start),
+            labels,
+            class_weight=self.class_weight,
+            sample_weight=sample_weight,
+            device=device,
         )
         dynamics = self._make_dynamics(particles, seed=rng.randint(np.iinfo(np.int32).max))
         particles = dynamics.start(particles)
         bound = functional.bind(particles)
 
+        def to_user(x: Tensor) -> np.ndarray:
+            x = x.cpu().numpy()
+            return (x if span is None else span.lift(x)).astype(start.dtype, copy=False)
+
         def as_if_ended(particles: Particles, objective: list[float]) -> dict[str, Any]:
             estimator = copy(self)
-            estimator._describe_flow(Flow(particles, objective, "stopped"), bound, start.dtype)
+            estimator._describe_flow(Flow(particles, objective, "stopped"), bound, to_user)
             learn = partial(estimator._fit_pushforward, start, rng=deepcopy(rng))
             estimator.pushforward_ = LazyPushForward(learn)
             return {name: value for name, value in vars(estimator).items() if name.endswith("_")}
@@ -284,14 +295,10 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
         )
         bound.release()
         self._warn(flow, bound)
-        self._describe_flow(flow, bound, start.dtype)
+        self._describe_flow(flow, bound, to_user)
 
-    def _describe_flow(self, flow: Flow, bound: BoundFunctional, dtype: np.dtype) -> None:
-        """Set the fitted attributes that tell of a flow."""
-
-        def to_user(x: Tensor) -> np.ndarray:
-            return x.cpu().numpy().astype(dtype, copy=False)
-
+    def _describe_flow(self, flow: Flow, bound: BoundFunctional, to_user: Callable[[Tensor], np.ndarray]) -> None:
+        """Set the fitted attributes that tell of a flow; `to_user` makes arrays of features."""
         particles = flow.particles
         self.classes_, self.n_iter_ = particles.classes, flow.n_iter
         self._describe(bound, particles)

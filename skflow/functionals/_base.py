@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
 from ..transport import GaussianLabels, LabelledPoints
+from ._span import JointSpan
 
 __all__ = ["WEIGHT", "BoundFunctional", "Derivative", "Functional", "Interval", "Particles", "StrOptions"]
 
@@ -103,6 +104,10 @@ class Functional(BaseEstimator, ABC):
 
     needs_labels: bool = False
     """Whether the functional says nothing about particles of a single class."""
+
+    def reduced(self, X: np.ndarray) -> tuple[JointSpan, Functional] | None:
+        """The functional in fewer coordinates that lose nothing, for particles that start at `X`; None without any."""
+        return None
 
     @abstractmethod
     def bind(self, particles: Particles) -> BoundFunctional:

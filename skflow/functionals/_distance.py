@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from ..transport import (
     resolve_correspondence,
 )
 from ._base import BoundFunctional, Derivative, Functional, Particles
+from ._span import JointSpan
 
 
 class OTDDFunctional(Functional):
@@ -99,6 +101,14 @@ class OTDDFunctional(Functional):
         self.marginal_tol = marginal_tol
         self.refresh_tol = refresh_tol
         self.weight = weight
+
+    def reduced(self, X: np.ndarray) -> tuple[JointSpan, OTDDFunctional] | None:
+        """In the span of both sides, where they have more features than points (diagonal covariances need the axes)."""
+        X_target, y_target = self.target
+        if len(X) + len(X_target) >= X.shape[1] or self.label_distance == "gaussian-diag":
+            return None
+        span = JointSpan(X, X_target)
+        return span, copy(self).set_params(target=(span.reduce(X_target), y_target))
 
     def bind(self, particles: Particles) -> BoundOTDD:
         """Encode the target, settle the correspondence and the regularisation, compute what the target alone fixes."""
