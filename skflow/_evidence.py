@@ -23,7 +23,7 @@ SECOND = (1.0, TEMPER), (0.1, 0.25)
 
 def weigh_evidence(
     graph: NeighbourGraph, answers: np.ndarray | None, rows: np.ndarray, codes: np.ndarray, n_classes: int
-) -> tuple[np.ndarray, dict[str, float]]:
+) -> tuple[np.ndarray, dict[str, float], float]:
     """Beliefs about all rows of the graph, and the power that each witness has earned.
 
     Witnesses are the model's answers ("answers"), what they say when spread over the graph ("spread"), and what the
@@ -47,13 +47,17 @@ def weigh_evidence(
         Product of the witnesses.
     powers : dict
         Of the witnesses that there are.
+    trust : float
+        Powers of the answers and of the answers spread, in sum, had there been no other witness: where the known labels
+        tell all, answers that mislead do no harm beside them, but they will to rows far from these.
     """
-    witnesses, powers = {}, {}
+    witnesses, powers, trust = {}, {}, 0.0
     if answers is not None:
         spread = graph.spread(temper(answers, TEMPER))
         witnesses = {"answers": answers, "spread": balance(spread, class_prior(graph, spread, answers.mean(axis=0)))}
         on_known = {name: witness[rows] for name, witness in witnesses.items()}
         powers, surprise = _powers(on_known, codes)
+        trust = sum(powers.values())
     if len(rows):
         witnesses["labels"] = _spread_labels(graph, rows, codes, n_classes)
         powers["labels"] = ONE_LABEL
@@ -64,7 +68,7 @@ def weigh_evidence(
             else:
                 with_labels, less_surprise = _powers({**on_known, "labels": held_out}, codes)
                 powers = with_labels if less_surprise < surprise - NO_ACCIDENT else {**powers, "labels": 0.0}
-    return combine(*(temper(witness, powers[name]) for name, witness in witnesses.items())), powers
+    return combine(*(temper(witness, powers[name]) for name, witness in witnesses.items())), powers, trust
 
 
 def weigh_second(beliefs: np.ndarray, carried: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -91,7 +91,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         "labels". Empty with full labels; with labels that are not the classifier's there are no answers to rows as
         they are.
     trust_ : float or None
-        Power of the answers to new rows as they are: that of "answers", at most 1/4. None where there are none.
+        Power of the answers to new rows as they are: what they have earned in all, at most 1/4, or 0 where they
+        mislead. None where they were not asked for.
     n_queries_ : int
         Rows that the classifier was asked about in `fit`: none with full labels, else each once as it is, if the labels
         are the classifier's, and once carried by each flow.
@@ -226,12 +227,12 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             answers = self._answers(X)
             self.n_queries_ += len(X)
             self._warn_if_blind(answers, known)
-        beliefs, self.powers_ = weigh_evidence(self._graph, answers, np.flatnonzero(known), codes, len(self.classes_))
+        rows, K = np.flatnonzero(known), len(self.classes_)
+        beliefs, self.powers_, trust = weigh_evidence(self._graph, answers, rows, codes, K)
         if answers is not None:
             # No more than a quarter for new rows: the beliefs about their neighbours hold the answers already.
-            earned = self.powers_["answers"] + self.powers_["spread"]
-            self.trust_ = min(earned, TEMPER) if earned > LEAST else 0.0
-        if self.second_query and len(X) >= MANY * len(self.classes_):
+            self.trust_ = min(trust, TEMPER) if trust > LEAST else 0.0
+        if self.second_query and len(X) >= MANY * K:
             carried, powers = self._ask_again(X, known, codes, target, answers, beliefs)
             beliefs = combine(*(temper(of, power) for of, power in zip((beliefs, carried), powers, strict=True)))
             before, second = powers.tolist()
@@ -262,7 +263,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
                 rows = np.flatnonzero(known & ~half)
                 hidden[rows[np.unique(truth[rows], return_index=True)[1]]] = True
             told = known & ~hidden
-            start, _ = weigh_evidence(self._graph, answers, np.flatnonzero(told), truth[told], K)
+            start, _, _ = weigh_evidence(self._graph, answers, np.flatnonzero(told), truth[told], K)
             before[hidden], tested = start[hidden], tested | hidden
             start[told] = np.eye(K)[truth[told]]
             with warnings.catch_warnings():

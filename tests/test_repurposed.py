@@ -17,7 +17,6 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
-from skflow._evidence import halves
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -144,19 +143,6 @@ def test_few_labels_help_a_model_that_is_nearly_right(digits, k):
     assert 0 < clf.trust_ <= 0.25
     assert clf.n_queries_ == 2 * len(near)
     assert clf.n_queries_per_row_ == 2
-
-
-def test_halves_share_classes_and_known_labels():
-    rng = np.random.RandomState(0)
-    labels, known = rng.randint(4, size=101), np.zeros(101, dtype=bool)
-    for label in range(4):
-        known[np.flatnonzero(labels == label)[:5]] = True
-    first, second = halves(labels, known)
-    assert (first ^ second).all()
-    for label in range(4):
-        rows = labels == label
-        assert abs(rows[first].sum() - rows[second].sum()) <= 1
-        assert min(known[first & rows].sum(), known[second & rows].sum()) == 2
 
 
 def test_second_query_is_out_of_sample(digits, monkeypatch):

@@ -1,0 +1,60 @@
+"""The scripts that measure accuracy run from end to end at their quick sizes; what they print are figures."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import skflow
+
+ROOT = Path(skflow.__file__).resolve().parent.parent
+DATA = ROOT / ".." / "shared" / "data"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / "benchmarks").exists(), reason="an installed package has no benchmarks beside it"),
+    pytest.mark.skipif(
+        not (DATA / "usps.npz").exists(), reason="the .npz data sets are not in ../shared/data beside the checkout"
+    ),
+]
+
+
+def quick(script, *options):
+    """Run a script at its quick size: the tables that it prints, as rows of cells, by their titles."""
+    command = [sys.executable, str(ROOT / "benchmarks" / script), "--quick", *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    tables = {}
+    for line in done.stdout.splitlines():
+        if line.startswith("### "):
+            rows = tables[line[4:]] = []
+        elif line.startswith("|") and not line.startswith("| -"):
+            rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return tables
+
+
+def assert_figures(tables, *titles):
+    """One table for each title, of finite figures and cells left empty on purpose."""
+    assert [sum(title in name for name in tables) for title in titles] == [1] * len(titles)
+    for title, (header, *rows) in tables.items():
+        cells = [cell for row in rows for cell in row[1:] if cell]
+        assert cells, title
+        assert all(len(row) == len(header) for row in rows), title
+        assert all(re.fullmatch(r"-?\d+\.\d+", cell) for cell in cells), (title, cells)
+
+
+def test_pseudo_labels():
+    assert_figures(quick("pseudo_labels.py"), "Table 1")
+
+
+def test_repurposed():
+    tables = quick("repurposed.py")
+    assert_figures(tables, "USPS, centred", "USPS, as in the paper", "Digits", "Heart disease", "26 letters")
+
+
+def test_reproduce(tmp_path):
+    assert_figures(quick("reproduce.py", "--figures", tmp_path), "3e and 10", "Figure 4", "6 and 11", "Figure 5")
+    drawn = {path.name for path in tmp_path.iterdir() if path.stat().st_size > 5000}
+    assert drawn == {"figure_3e_10.png", "figure_4.png", "figure_6_11.png", "figure_5.png"}
