@@ -61,6 +61,30 @@ class TestFlow:
         flow = OTDDFlowTransformer(target, dynamics=dynamics, optimizer=optimizer, **QUICK).fit(*source)
         assert flow.objective_[-1] < 0.1 * flow.objective_[0]
 
+    @pytest.mark.parametrize("dynamics", ["fd", "jd-fl", "jd-vl"])
+    @pytest.mark.parametrize("debias", [False, True])
+    @pytest.mark.parametrize("correspondence", ["auto", "coupling"])
+    def test_solvers_bring_it_to_the_same_place(self, source, target, dynamics, debias, correspondence):
+        if dynamics == "jd-vl":
+            correspondence = "coupling"
+        parameters = {"dynamics": dynamics, "debias": debias, "correspondence": correspondence, "max_iter": 20}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            dense, tiled = (
+                OTDDFlowTransformer(target, solver=name, **parameters, **QUICK).fit(*source)
+                for name in ("dense", "tiled")
+            )
+        assert_allclose(tiled.particles_, dense.particles_, atol=0.05)
+        assert_allclose(tiled.coupling_, dense.coupling_, atol=2e-3)
+
+    @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "auto"])
+    @pytest.mark.parametrize("correspondence", ["auto", "coupling"])
+    def test_mini_batches_bring_it_there_too(self, source, target, optimizer, correspondence):
+        flow = OTDDFlowTransformer(
+            target, batch_size=30, optimizer=optimizer, correspondence=correspondence, reg=0.01, **QUICK
+        ).fit(*source)
+        assert otdd(flow.particles_, flow.particle_labels_, *target) < 0.05 * otdd(*source, *target)
+
     def test_fit_transform_is_fit_then_transform(self, source, target):
         flow = OTDDFlowTransformer(target, **QUICK)
         assert_array_equal(flow.fit_transform(*source), clone(flow).fit(*source).transform(source[0]))
@@ -313,6 +337,8 @@ class TestBadInput:
             ("keep_trajectory", -1, "-1"),
             ("pushforward", "ridge", "ridge"),
             ("debias", "yes", "yes"),
+            ("solver", "tile", "Did you mean 'tiled'"),
+            ("batch_size", 0, "0"),
             ("device", "cuda:99", "cuda:99"),
             ("device", "gpu", "gpu"),
         ],
