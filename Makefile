@@ -18,8 +18,9 @@ help:
 	@echo "make test    lint and the whole test suite"
 	@echo "make lint    ruff: rules and formatting            make format  let ruff mend what it can"
 	@echo "make docs    the documentation, to docs/_build/html"
-	@echo "make bench   the benchmarks' tables (DATA=folder of the .npz files; ARGS=--quick for a small run)"
-	@echo "make reproduce  the paper's table 1 and transfer experiments; figures into figures/ (DATA, ARGS as for bench)"
+	@echo "make bench   the benchmarks at their quick sizes, into benchmarks/RESULTS.md (DATA=folder of the .npz files;"
+	@echo "             SCRIPTS=\"peers.py steps.py\" for some of them; ARGS= for full sizes: hours)"
+	@echo "make reproduce  the paper's table 1 and transfer experiments; figures into figures/ (DATA; ARGS=--quick)"
 	@echo "make clean   remove everything that make made, .venv too"
 
 setup: $(READY)
@@ -41,10 +42,9 @@ format: $(READY)
 docs: $(DOCS_READY)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
+bench: ARGS ?= --quick
 bench: $(READY)
-	@set -e; for script in benchmarks/[!_]*.py; do \
-		echo "== $$script"; $(BIN)/python $$script $(if $(DATA),--data $(DATA)) $(ARGS); \
-	done
+	@$(BIN)/python benchmarks/results.py $(SCRIPTS) $(if $(DATA),--data $(DATA)) $(ARGS)
 
 reproduce: $(READY)
 	@set -e; for script in pseudo_labels repurposed reproduce; do \

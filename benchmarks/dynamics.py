@@ -7,7 +7,7 @@
 2. Joint-driven dynamics with full covariances in 784 dimensions, 10 classes, 1000 particles, 200 steps.
 3. Three classes to five modes: objective and number of classes by dynamics, and whether classes keep their names.
 
-    python benchmarks/dynamics.py [--table 1 2 3] [--threads N] [--device cpu]
+    python benchmarks/dynamics.py [--quick] [--table 1 2 3] [--threads N] [--device cpu]
 """
 
 import argparse
@@ -83,7 +83,7 @@ def independent_otdd(X, y, target):
     return ot.emd2([], [], ot.dist(X, X_target) + labels[y][:, y_target])
 
 
-def exact_table(device):
+def exact_table(device, quick):
     source, target = mixture(3, 500, 2, 4.0, seed=0), mixture(3, 500, 2, 4.0, seed=1, shift=9.75)
     start = independent_otdd(*source, target)
     rows = [["the start", f"{start:.1f}", "1", "", ""]]
@@ -108,8 +108,9 @@ def exact_table(device):
     print(markdown(["", "OTDD² by exact solver", "of the start", "own objective", "ms a step"], rows))
 
 
-def large_table(device):
-    source, target = mixture(10, 1000, 784, 0.5, seed=0), mixture(10, 1000, 784, 0.5, seed=1, shift=0.3)
+def large_table(device, quick):
+    n, d, max_iter = (200, 100, 20) if quick else (1000, 784, 200)
+    source, target = mixture(10, n, d, 0.5, seed=0), mixture(10, n, d, 0.5, seed=1, shift=0.3)
     rows, falls = [], {}
     for name, dynamics, options in (
         ("fd", "fd", {}),
@@ -119,7 +120,7 @@ def large_table(device):
         ("jd-vl (k-means), auto", "jd-vl", {"clusterer": KMeans(10, n_init=1, random_state=0)}),
     ):
         flow, times = run(
-            source, target, dynamics, device=device, max_iter=200, correspondence="coupling", options=options
+            source, target, dynamics, device=device, max_iter=max_iter, correspondence="coupling", options=options
         )
         finite = bool(np.isfinite(positions(flow)).all() and np.isfinite(flow.objective).all())
         falls[name] = flow.objective[0] - flow.objective[-1]
@@ -128,8 +129,8 @@ def large_table(device):
             name, flow.n_iter, "yes" if finite else "NO", f"{flow.objective[0]:.1f}", f"{flow.objective[-1]:.2f}",
             f"{falls[name] / falls['fd']:.1%}", f"{exact:.1f}", f"{statistics.median(times):.3f}", f"{times.max():.3f}",
         ])  # fmt: skip
-    print("\n784 dimensions, 10 classes, 1000 particles and as many target points, 200 steps. The reference")
-    print("implementation takes 28 s a step, then NaN.\n")
+    print(f"\n{d} dimensions, 10 classes, {n} particles and as many target points, {max_iter} steps. The reference")
+    print("implementation takes 28 s a step with 784 dimensions and 1000 particles, then NaN.\n")
     header = ["", "steps", "finite", "start", "end", "fall, of fd's", "OTDD² of the samples", "s a step", "slowest"]
     print(markdown(header, rows))
 
@@ -140,11 +141,11 @@ def stable_share(names):
     return min((a == b).mean() for a, b in itertools.pairwise(late))
 
 
-def classes_table(device):
+def classes_table(device, quick):
     source, target = ring(3, 300, 6, [-14, 0], 0.0, seed=0), ring(5, 400, 12, [10, 0], 0.3, seed=1)
     clusterers = {"k-means": KMeans(3, n_init=10, random_state=0), "DBSCAN": DBSCAN_OF_THE_PAPER}
     rows = []
-    for optimizer in ("sgd", "adam"):
+    for optimizer in ("sgd",) if quick else ("sgd", "adam"):
         for name in ("fd", "jd-fl", *(f"jd-vl, {clusterer}" for clusterer in clusterers)):
             dynamics, _, clusterer = name.partition(", ")
             options = {"clusterer": clusterers[clusterer], "recluster_every": 5} if clusterer else {}
@@ -171,6 +172,8 @@ TABLES = {"1": exact_table, "2": large_table, "3": classes_table}
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a small table 2, half of table 3: to see that it runs")
+    parser.add_argument("--data", help=argparse.SUPPRESS)  # `make bench` passes it to every script; this one needs none
     parser.add_argument("--table", nargs="+", choices=TABLES, default=list(TABLES))
     parser.add_argument("--threads", type=int, default=None, help="torch's threads (default: its own choice)")
     parser.add_argument("--device", default="cpu")
@@ -179,7 +182,7 @@ def main():
         torch.set_num_threads(arguments.threads)
     print(f"device={arguments.device}, torch threads={torch.get_num_threads()}")
     for table in arguments.table:
-        TABLES[table](arguments.device)
+        TABLES[table](arguments.device, arguments.quick)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Time and peak memory of a functional's evaluation, each in a process of its own.
 
-    python benchmarks/functionals.py [--n 20000] [--d 2 784] [--functionals "repulsion, exponential" ...]
+    python benchmarks/functionals.py [--quick] [--n 20000] [--d 2 784] [--functionals "repulsion, exponential" ...]
 
 The peer is the textbook form of section 5's repulsion, a matrix of all pairs derived by autograd, at a size that it can
 afford.
@@ -67,11 +67,15 @@ def main():
     parser.add_argument("--n-textbook", type=int, default=5000)
     parser.add_argument("--d", type=int, nargs="+", default=[2])
     parser.add_argument("--functionals", nargs="+", default=list(FUNCTIONALS), choices=list(FUNCTIONALS))
+    parser.add_argument("--quick", action="store_true", help="2000 rows: to see that it runs")
+    parser.add_argument("--data", help=argparse.SUPPRESS)  # `make bench` passes it to every script; this one needs none
     parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
         name, n, d = args.one
         return measure(name, int(n), int(d))
+    if args.quick:
+        args.n = args.n_textbook = 2000
     rows = []
     for d in args.d:
         for name in args.functionals:
