@@ -226,7 +226,7 @@ class BoundOTDD(BoundFunctional):
         if self.reg == 0 or spec.solver not in ("auto", "dense") or spec.batch_size is not None:
             return [range(k, k + 1) for k in classes]
         sizes = [(len(particles.only(k).a), len(target.only(self.mapping[k]).a)) for k in classes]
-        return batches(sizes, self._device)
+        return batches(sizes, particles.x.shape[1], self._device)
 
     def _matched(self, run: range, particles: Particles, target: Particles) -> _Block:
         """The block of some source classes, each with the target class that it goes to."""

@@ -60,9 +60,14 @@ class BlockSolver:
         return solved
 
 
-def batches(sizes: list[tuple[int, int]], device: torch.device) -> list[range]:
-    """Runs of consecutive blocks (n_k, m_k) that are alike enough, and small enough, to be one batch."""
+def batches(sizes: list[tuple[int, int]], n_features: int, device: torch.device) -> list[range]:
+    """Runs of consecutive blocks (n_k, m_k) that are alike enough, and small enough, to be one batch.
+
+    To put the features of a batch together costs a copy of them, which must be little beside the blocks themselves.
+    """
     runs, most = [], BATCH.get(device.type, BATCH["cpu"])
+    if device.type == "cpu" and n_features * len(sizes) > sum(m for _, m in sizes):
+        most = 0
     for k in range(len(sizes)):
         if runs:
             run = sizes[runs[-1].start : k + 1]

@@ -12,8 +12,8 @@ from tests._data import array, labelled
 
 def evaluate(device, steps=3, **parameters):
     """Derivatives along a few steps, and how many problems there are."""
-    particles = Particles.from_arrays(*labelled(80, k=6), device=device, dtype=torch.float64)
-    functional = OTDDFunctional(labelled(60, k=5, seed=1), marginal_tol=1e-11, refresh_tol=0, **parameters)
+    particles = Particles.from_arrays(*labelled(80, d=2, k=6), device=device, dtype=torch.float64)
+    functional = OTDDFunctional(labelled(60, d=2, k=5, seed=1), marginal_tol=1e-11, refresh_tol=0, **parameters)
     bound, found = functional.bind(particles), []
     for _ in range(steps):
         found.append(bound.evaluate(particles))
@@ -49,12 +49,18 @@ def test_the_coupling_is_the_correspondence(device):
     np.testing.assert_allclose(array(bound.coupling), expected)
 
 
+CPU = torch.device("cpu")
+
+
 def test_blocks_are_taken_together_while_padding_is_little():
-    assert batches([(20, 30)] * 5, torch.device("cpu")) == [range(5)]
-    assert batches([(20, 30), (20, 30), (90, 90), (80, 95)], torch.device("cpu")) == [range(2), range(2, 4)]
-    assert batches([], torch.device("cpu")) == []
+    assert batches([(20, 30)] * 5, 8, CPU) == [range(5)]
+    assert batches([(20, 30), (20, 30), (90, 90), (80, 95)], 8, CPU) == [range(2), range(2, 4)]
+    assert batches([], 8, CPU) == []
 
 
-def test_large_blocks_stay_alone_on_a_processor():
+def test_on_a_processor_large_blocks_stay_alone_and_so_do_blocks_with_many_features():
     side = round(blocks.BATCH["cpu"] ** 0.5)
-    assert batches([(side, side)] * 3, torch.device("cpu")) == [range(k, k + 1) for k in range(3)]
+    alone = [range(k, k + 1) for k in range(3)]
+    assert batches([(side, side)] * 3, 8, CPU) == alone
+    assert batches([(20, 30)] * 3, 31, CPU) == alone
+    assert batches([(20, 30)] * 3, 31, torch.device("cuda")) == [range(3)]
