@@ -12,8 +12,8 @@ from tests._data import array, labelled
 
 def evaluate(device, steps=3, **parameters):
     """Derivatives along a few steps, and how many problems there are."""
-    particles = Particles.from_arrays(*labelled(80, d=2, k=6), device=device, dtype=torch.float64)
-    functional = OTDDFunctional(labelled(60, d=2, k=5, seed=1), marginal_tol=1e-11, refresh_tol=0, **parameters)
+    particles = Particles.from_arrays(*labelled(80, k=6), device=device, dtype=torch.float64)
+    functional = OTDDFunctional(labelled(60, k=5, seed=1), marginal_tol=1e-11, refresh_tol=0, **parameters)
     bound, found = functional.bind(particles), []
     for _ in range(steps):
         found.append(bound.evaluate(particles))
