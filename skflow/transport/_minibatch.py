@@ -61,9 +61,9 @@ class MiniBatchSolver:
             to_class = plan.new_zeros(len(rows), target.n_classes).index_add_(1, target.y[cols], plan)
             by_class.index_add_(0, source.y[rows], to_class)
             mass = source.a[rows].sum()
-            value, error = value + mass * solved.value, error + mass.item() * solved.marginal_error
+            value, error = value + mass * solved.value, error + mass * solved.marginal_error
             converged, n_iter = converged and solved.converged, max(n_iter, solved.n_iter)
-        return TransportPlan(None, value, error, converged, n_iter, image, by_class)
+        return TransportPlan(None, value, error.item(), converged, n_iter, image, by_class)
 
     def _solve(self, part: GroundCost, rows: Tensor, cols: Tensor) -> TransportPlan:
         solver = self.solver(part.source.a, part.target.a)
