@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class TransportProblem:
         distances, overestimate = self._label_distances(features)
         solved = self.solver.solve(GroundCost(features, self.label_weight * distances, self.source, self.target))
         if overestimate is not None:
-            self.refreshes.adapt(overestimate / max(abs(solved.value.item()), sys.float_info.min))
+            self.refreshes.adapt(overestimate, solved.value.item())
 
         class_mass = self._class_mass = solved.class_mass
         row = self.source.a.clone()
@@ -138,10 +139,11 @@ def _squares(x: Tensor) -> Tensor:
 class RefreshRule:
     """When label distances are refreshed: as often as their measured error asks for.
 
-    The interval between refreshes doubles while the overestimate measured at the last one is below an eighth of `tol`,
-    relative to the objective, and halves when it is above `tol`: twice the interval is four times the overestimate, of
-    an objective that falls meanwhile. Pairs of classes that exchange no mass bear on nothing but whether they will, and
-    are refreshed every eighth time.
+    The interval between refreshes doubles while the overestimate measured at the last one is below an eighth of what is
+    accepted, and halves when it is above: twice the interval is four times the overestimate, of an objective that falls
+    meanwhile. Accepted is a fraction `tol` of the objective, and a share of its fall since the refresh before: where
+    there is little to gain, old label distances must not hide it. Pairs of classes that exchange no mass bear on
+    nothing but whether they will, and are refreshed every eighth time.
 
     Parameters
     ----------
@@ -150,11 +152,14 @@ class RefreshRule:
         exact.
     """
 
+    share = 0.1
+    """Of the objective's fall between two refreshes, what an overestimate may hide."""
     longest = 4
     """Steps; a flow that goes on for longer with the same plans settles where other plans would take it further."""
 
     def __init__(self, tol: float) -> None:
         self.tol, self.overestimate = tol, 0.0
+        self._value = math.inf
         self._interval, self._age, self._n_refreshes = 1, 0, 0
 
     def due(self) -> str | None:
@@ -166,10 +171,12 @@ class RefreshRule:
         self._n_refreshes += 1
         return "all" if self.tol == 0 or self._n_refreshes % 8 == 1 else "active"
 
-    def adapt(self, overestimate: float) -> None:
-        """Learn from an overestimate measured at a refresh, relative to the objective."""
-        self.overestimate = overestimate
-        if overestimate > self.tol:
+    def adapt(self, overestimate: float, value: float) -> None:
+        """Learn from an overestimate that was measured at a refresh, of an objective that is `value` now."""
+        size = max(abs(value), sys.float_info.min)
+        accepted = min(self.tol, self.share * max(self._value - value, 0.0) / size)
+        self.overestimate, self._value = overestimate / size, value
+        if self.overestimate > accepted:
             self._interval = max(self._interval // 2, 1)
-        elif overestimate < self.tol / 8:
+        elif self.overestimate < accepted / 8:
             self._interval = min(2 * self._interval, self.longest)
