@@ -104,7 +104,7 @@ def shots(args):
     print(f"\n### Figures 3e and 10: accuracy on the target, %, mean over {pairs} pairs, {n} source rows\n")
     print(scores.table(percent))
     print("\nThe paper shows no numbers; it finds that all extra data help in most pairs, trajectories most.")
-    draw_bars(scores, args.figures / "figure_3e_10.png")
+    draw_gains(scores, args.figures / "figure_3e_10.png")
 
 
 def adaptation(args):
@@ -270,15 +270,16 @@ def histology(args):
     figure.savefig(args.figures / "figure_5.png")
 
 
-def draw_bars(scores, path):
-    rows = [row for row in scores.values if "pairs" not in row]
-    columns = list(scores.values[rows[0]])
+def draw_gains(scores, path):
+    baseline, *rows = (row for row in scores.values if "pairs" not in row)
+    columns = list(scores.values[baseline])
     figure, ax = plt.subplots(figsize=(9, 4), layout="constrained")
     for i, row in enumerate(rows):
-        heights = [scores.mean(row, column) for column in columns]
-        ax.bar(np.arange(len(columns)) + 0.15 * (i - 2), heights, width=0.14, label=row)
+        gains = [100 * (scores.mean(row, column) - scores.mean(baseline, column)) for column in columns]
+        ax.bar(np.arange(len(columns)) + 0.2 * (i - 1.5), gains, width=0.18, label=row)
+    ax.axhline(0, color="grey", linewidth=1)
     ax.set_xticks(range(len(columns)), columns)
-    ax.set_ylabel("accuracy on the target")
+    ax.set_ylabel(f"gain over {baseline}, points")
     ax.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(path)
 

@@ -340,7 +340,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         decoded = self.decode([flow.transform(X) for flow in self.flows_])
         if not hasattr(self, "_graph"):
             return decoded
-        witnesses = [temper(decoded, TEMPER), self._graph.extend(X, self.label_distributions_)]
+        witnesses = [decoded, self._graph.extend(X, self.label_distributions_)]
         if self.trust_:
             witnesses.append(temper(self._answers(X), self.trust_))
         return combine(*witnesses)
