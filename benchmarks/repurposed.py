@@ -119,7 +119,7 @@ def usps(quick, data, mapped, alone, forms):
     for form in forms:
         X, y, X_test, y_test = load_usps(data, form == "centred")
         scores = Scores()
-        for k in (0, 1, 5):
+        for k in (0, 5) if quick else (0, 1, 5):
             for seed in range(seeds if k else 1):
                 unseen = (X_test, y_test) if seed < mapped else (None, None)
                 compare(scores, f"k={k}", frozen, flow, (X[:n], y[:n], *unseen), k, seed, alone=seed < alone)
@@ -134,6 +134,7 @@ def digits(quick):
         if name not in ("invert", "contrast+noise"):
             continue
         frozen, flow = SVC(C=5).fit(*target), PseudoLabelFlow(Reference(*target), random_state=0)
+        flow.set_params(pushforward=LinearRegression() if quick else None)
         for k, seed in itertools.product((1, 5), range(seeds)):
             unseen = (X_test, y_test) if seed < 1 else (None, None)
             compare(scores, f"{name}, k={k}", frozen, flow, (X, y, *unseen), k, seed, alone=seed < 1)
@@ -184,7 +185,7 @@ def letters(quick, data):
     X, y = X[:n], y[:n]
     pushforward = ImagePushForward(image_shape=(28, 28), max_epochs=epochs)
     target, scores = Reference(X_ref[:2000], y_ref[:2000]), Scores()
-    for n_flows in (1, 2, "auto"):
+    for n_flows in (2,) if quick else (1, 2, "auto"):
         flow = OTDDFlowTransformer(target, pushforward=pushforward, random_state=0)
         ours = RepurposedClassifier(frozen, flow, n_flows=n_flows)
         ours.fit(X, y)
