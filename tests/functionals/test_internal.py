@@ -38,8 +38,8 @@ def test_entropy_and_quadratic_potential_end_in_their_gaussian():
     assert ((torch.cov(x.T) - Sigma).abs() <= 3 * standard_error).all()
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_entropy_alone_is_the_heat_flow_under_every_optimizer(optimizer):
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+def test_entropy_alone_is_the_heat_flow_under_every_optimizer_of_known_steps(optimizer):
     """The variance grows by ``2 weight t`` in each coordinate."""
     n = 500
     end = run(Entropy(weight=0.7), particles(np.zeros((n, 1)) + np.linspace(0, 1e-3, n)[:, None]),
