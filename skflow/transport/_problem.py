@@ -139,11 +139,11 @@ def _squares(x: Tensor) -> Tensor:
 class RefreshRule:
     """When label distances are refreshed: as often as their measured error asks for.
 
-    The interval between refreshes doubles while the overestimate measured at the last one is below an eighth of what is
-    accepted, and halves when it is above: twice the interval is four times the overestimate, of an objective that falls
-    meanwhile. Accepted is a fraction `tol` of the objective, and a share of its fall since the refresh before: where
-    there is little to gain, old label distances must not hide it. Pairs of classes that exchange no mass bear on
-    nothing but whether they will, and are refreshed every eighth time.
+    The interval between refreshes halves when the overestimate measured at the last one is more than is accepted: a
+    fraction `tol` of the objective, and a share of its fall since the refresh before, for where there is little to gain
+    old label distances must not hide it. It doubles while the overestimate is below an eighth of the one and a third of
+    the other: twice the interval is four times the overestimate, and twice the fall. Pairs of classes that exchange no
+    mass bear on nothing but whether they will, and are refreshed every eighth time.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class RefreshRule:
         exact.
     """
 
-    share = 0.1
+    share = 0.5
     """Of the objective's fall between two refreshes, what an overestimate may hide."""
     longest = 4
     """Steps; a flow that goes on for longer with the same plans settles where other plans would take it further."""
@@ -174,9 +174,9 @@ class RefreshRule:
     def adapt(self, overestimate: float, value: float) -> None:
         """Learn from an overestimate that was measured at a refresh, of an objective that is `value` now."""
         size = max(abs(value), sys.float_info.min)
-        accepted = min(self.tol, self.share * max(self._value - value, 0.0) / size)
+        share = self.share * max(self._value - value, 0.0) / size
         self.overestimate, self._value = overestimate / size, value
-        if self.overestimate > accepted:
+        if self.overestimate > min(self.tol, share):
             self._interval = max(self._interval // 2, 1)
-        elif self.overestimate < accepted / 8:
+        elif self.overestimate < min(self.tol / 8, share / 3):
             self._interval = min(2 * self._interval, self.longest)

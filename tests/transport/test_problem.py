@@ -152,10 +152,11 @@ def test_intervals_double_while_distances_age_slowly_and_halve_when_they_do_not(
     assert [next_interval(2e-4) for _ in range(2)] == [4, 4]  # between an eighth and all of the tolerance
     assert [next_interval(2e-3) for _ in range(4)] == [2, 1, 1, 1]
     assert [next_interval(1e-6) for _ in range(3)] == [2, 4, 4]
-    # A quarter of the fall is all that may be hidden; where there was none, nothing may.
+    # Half of the fall is all that may be hidden, and a third of that calls for longer intervals.
     assert [next_interval(1e-6, fall=1e-3) for _ in range(2)] == [4, 4]
     assert [next_interval(1e-6, fall=1e-4) for _ in range(3)] == [2, 1, 1]
-    assert next_interval(0.0, fall=0.0) == 1
+    assert [next_interval(1e-6, fall=f) for f in (3e-4, 1.5e-3, 1.5e-3)] == [1, 2, 4]
+    assert next_interval(0.0, fall=0.0) == 4
 
 
 def test_every_eighth_refresh_is_of_all_pairs():
