@@ -9,8 +9,8 @@ the first steps (which find the first potentials and label distances) and later.
 2. A large problem on tiles, beside the dense solver: the label distances between class means, which cost nothing, and
    between Gaussians.
 3. A flow of many samples whose classes match: 20 steps.
-4. Mini-batches: the objective on all samples, against a flow on all samples that has had as much time; and what is left
-   of the difference when both have run their course (the bias).
+4. Mini-batches: the objective on all samples, against a flow on all samples that has had as much time, for 1, 2 and 5
+   steps; and what is left of the difference when both have run their course (the bias).
 
     python benchmarks/scaling.py [--quick] [--figures DIR] [--threads N] [--only growth|large|many|batches]
 """
@@ -190,19 +190,21 @@ def many(quick, figures):
 def batches(quick, figures):
     """Every flow is looked at with the objective on all samples, by a functional that no flow has used."""
     n, d, n_classes = (2000, 64, 10) if quick else (20_000, 64, 10)
-    n_full, sizes, small = (2, [200], 1000) if quick else (5, [200, 1000, 5000], 2000)
+    n_steps_full, sizes, small = ([2], [200], 1000) if quick else ([1, 2, 5], [200, 1000, 5000], 2000)
     for correspondence in ("same", "coupling"):
         judge = {"correspondence": correspondence, "refresh_tol": 0}
-        rows, budget = [], None
-        for size in (None, *sizes):
-            particles, functional = start(n, d, n_classes, correspondence=correspondence, batch_size=size)
-            bound = functional.bind(particles)
-            seconds = list(flow(particles, bound, n_full if budget is None else None, budget or np.inf))
-            if budget is None:
-                budget = sum(seconds)
-            del bound
-            reached = value(n, d, n_classes, particles, **judge)
-            rows.append([str(size or "all"), len(seconds), f"{sum(seconds):.1f}", f"{reached:.3f}"])
+        rows = []
+        for n_full in n_steps_full:
+            budget = None
+            for size in (None, *sizes):
+                particles, functional = start(n, d, n_classes, correspondence=correspondence, batch_size=size)
+                bound = functional.bind(particles)
+                seconds = list(flow(particles, bound, n_full if budget is None else None, budget or np.inf))
+                if budget is None:
+                    budget = sum(seconds)
+                del bound
+                reached = value(n, d, n_classes, particles, **judge)
+                rows.append([str(size or "all"), len(seconds), f"{sum(seconds):.1f}", f"{reached:.3f}"])
         begun = value(n, d, n_classes, start(n, d, n_classes)[0], **judge)
         print(f"\n### Mini-batches, {correspondence}, n = m = {n:,}, {d}-d: equal time (at the start {begun:.3f})\n")
         print(markdown(["batch", "steps", "seconds", "objective on all"], rows), flush=True)
