@@ -186,7 +186,7 @@ if __name__ == "__main__":
     multiprocessing.set_start_method("fork")
     torch.set_num_threads(2)
     X, y = make_blobs(200, n_features=64, centers=3, random_state=0)
-    net = TabularPushForward(max_epochs=1)
+    net = TabularPushForward(max_epochs=1, random_state=0)
     flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=net, tol=0.2, n_iter_no_change=1, random_state=0)
     flow.fit(X, y).transform(X)  # in threads: a forked process cannot use them
     (torch.rand(500, 500) @ torch.rand(500, 500)).exp().sum()
