@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ._ground_cost import GroundCost
+from ._plan import TransportPlan
 from ._points import LabelledPoints
 from ._tiled import TiledSolver
 
@@ -33,14 +34,16 @@ class GeomlossSolver(TiledSolver):
         super().__init__(source, target, eps, **kwargs)
         self._n_inner = self.n_first
 
-    def _first_potential(self, cost: GroundCost) -> Tensor:
-        return self._potential(cost)
+    def solve(self, cost: GroundCost) -> TransportPlan:
+        """Solve for the ground cost, from the start: with more iterations than last time if they do not suffice."""
+        self.g, self._last_guess = None, 1
+        return super().solve(cost)
 
     def _improve(self, cost: GroundCost, column: Tensor) -> None:
         self._n_inner *= 2
-        self.g = self._potential(cost)
+        self.g = self._first_potential(cost)
 
-    def _potential(self, cost: GroundCost) -> Tensor:
+    def _first_potential(self, cost: GroundCost) -> Tensor:
         import geomloss.ot
 
         labels = -0.5 * cost.labels[:, cost.target.y].T

@@ -121,6 +121,27 @@ def test_missing_packages_are_named(name, package, monkeypatch):
         make_solver(points(50), points(40), solver=name, reg=1.0)
 
 
+def test_geomloss_takes_as_many_iterations_as_a_problem_needs_and_no_more(monkeypatch):
+    """Along a flow; without KeOps geomloss holds the matrix, and is the same otherwise."""
+    monkeypatch.setattr("skflow.transport._engines.find_spec", lambda module: True)
+    sides = [points(60, k=3, seed=s, shift=s, dtype=torch.float32) for s in (0, 1)]
+    geomloss, dense = (
+        TransportProblem(
+            *sides, label_cost=partial(make_label_cost, "means"),
+            solver=partial(make_solver, solver=name, reg=EPS, tol=1e-3),
+        )
+        for name in ("geomloss", "dense")
+    )  # fmt: skip
+    x, taken = sides[0].x, []
+    for _ in range(6):
+        got, expected = geomloss.evaluate(x), dense.evaluate(x)
+        taken.append(geomloss.solver._n_inner)
+        assert got.converged
+        assert got.value.item() == pytest.approx(expected.value.item(), rel=1e-3)
+        x = x - 0.02 * expected.gradient / sides[0].a[:, None]
+    assert taken[-1] <= 2 * taken[0]
+
+
 def test_a_batch_of_all_points_is_no_batch(device):
     source, target = points(50, device=device), points(40, seed=1, device=device)
     got, expected = (evaluate("dense", source, target, batch_size=b) for b in (50, None))
