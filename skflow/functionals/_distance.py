@@ -225,7 +225,8 @@ class BoundOTDD(BoundFunctional):
         spec, classes = self.spec, range(particles.n_classes)
         if self.reg == 0 or spec.solver not in ("auto", "dense") or spec.batch_size is not None:
             return [range(k, k + 1) for k in classes]
-        sizes = [(len(particles.only(k).a), len(target.only(self.mapping[k]).a)) for k in classes]
+        ends = [(particles.slices[k], target.slices[self.mapping[k]]) for k in classes]
+        sizes = [(s.stop - s.start, t.stop - t.start) for s, t in ends]
         return batches(sizes, particles.x.shape[1], self._device)
 
     def _matched(self, run: range, particles: Particles, target: Particles) -> _Block:

@@ -125,6 +125,13 @@ def test_an_objective_of_nothing_is_no_divisor(device):
     assert [lazy.evaluate(point.x).value.item() for _ in range(4)] == [0.0] * 4
 
 
+def test_labels_without_weight_are_not_looked_at(device, monkeypatch):
+    source, target = sides(device)
+    unweighted = problem(source, target, label_weight=0.0)
+    monkeypatch.setattr(unweighted, "label_cost", None)
+    assert unweighted.evaluate(source.x).value > 0
+
+
 def test_no_tolerance_refreshes_all_at_every_step():
     rule = RefreshRule(0.0)
     assert [rule.due() for _ in range(50)] == ["all"] * 50
