@@ -181,15 +181,15 @@ class BoundOTDD(BoundFunctional):
 
     def evaluate(self, particles: Particles) -> Derivative:
         """Objective and its gradient; see :meth:`~skflow.transport.TransportProblem.evaluate`."""
-        x, value, solved = particles.x, 0.0, []
+        x, value, plans = particles.x, 0.0, []
         whole = torch.empty_like(x) if len(self._blocks) > 1 else None
         for block in self._blocks:
             part = block.problem.evaluate(x[block.rows])
-            solved.append(part)
+            plans.append((part.marginal_error, part.converged, part.n_iter))
             block_value, gradient = part.value, part.gradient
             if block.own is not None:
                 own = block.own.evaluate(x[block.rows], x[block.rows])
-                solved.append(own)
+                plans.append((own.marginal_error, own.converged, own.n_iter))
                 # By symmetry the self-transport's gradient is twice the one in its first argument.
                 block_value = block_value - own.value / 2 - block.constant
                 gradient -= own.gradient
@@ -198,9 +198,8 @@ class BoundOTDD(BoundFunctional):
             gradient = torch.mul(gradient, share, out=gradient if whole is None else whole[block.rows])
             if self.mapping is None:
                 self.coupling = part.class_mass
-        self.marginal_error = max(s.marginal_error for s in solved)
-        self.converged = all(s.converged for s in solved)
-        self.n_iter = max(s.n_iter for s in solved)
+        errors, converged, n_iter = zip(*plans, strict=True)
+        self.marginal_error, self.converged, self.n_iter = max(errors), all(converged), max(n_iter)
         features = gradient if whole is None else whole
         return Derivative(self.spec.weight * value, features, curvature=self._curvature())
 
@@ -268,13 +267,19 @@ class BoundOTDD(BoundFunctional):
         )
 
     def _make_solver(self, source: LabelledPoints, target: LabelledPoints) -> Solver:
-        spec, batch_size = self.spec, self.spec.batch_size
+        spec = self.spec
         if self.mapping is not None and source.n_classes > 1:
-            return BlockSolver(source, target, partial(EntropicSolver, eps=self.reg, tol=spec.marginal_tol))
-        if batch_size is not None:  # of all classes together
-            batch_size = max(1, round(batch_size * len(source.a) / self._n_particles))
+            solver = partial(EntropicSolver, eps=self.reg, tol=spec.marginal_tol)
+            return BlockSolver(source, target, solver, self._workspace)
         return make_solver(
-            source, target, solver=spec.solver, reg=self.reg, tol=spec.marginal_tol, batch_size=batch_size
+            source,
+            target,
+            solver=spec.solver,
+            reg=self.reg,
+            tol=spec.marginal_tol,
+            batch_size=spec.batch_size,
+            share=len(source.a) / self._n_particles,
+            workspace=self._workspace,
         )
 
     def _make_label_cost(self, source: LabelledPoints, target: LabelledPoints, by_image: bool) -> LabelCost:

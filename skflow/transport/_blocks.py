@@ -28,24 +28,30 @@ class BlockSolver:
         With the same number of classes, and the same mass in each.
     solver : callable (a, b) -> EntropicSolver
         Makes the solver of a batch of problems.
+    workspace : Workspace or None
+        Room for the matrices; None: its own.
     """
 
     needs_matrix = False
 
     def __init__(
-        self, source: LabelledPoints, target: LabelledPoints, solver: Callable[[Tensor, Tensor], EntropicSolver]
+        self,
+        source: LabelledPoints,
+        target: LabelledPoints,
+        solver: Callable[[Tensor, Tensor], EntropicSolver],
+        workspace: Workspace | None = None,
     ) -> None:
         self._rows, self._present = _padded(source)
         self._cols, present_target = _padded(target)
         self.solver = solver(source.within[self._rows] * self._present, target.within[self._cols] * present_target)
-        self._workspace, self._target = Workspace(), (None, None, None)
+        self._workspace, self._target = workspace or Workspace(), (None, None, None)
 
     def solve(self, cost: GroundCost) -> TransportPlan:
         """Solve all blocks; the label part, the same for all pairs of a block, joins the value alone."""
         f, mass = cost.features, cost.source.mass
         if self._target[0] is not f.x_target:
             self._target = f.x_target, f.x_target[self._cols], f.square_target[self._cols]
-        x, square, (_, x_target, square_target) = f.x[self._rows], f.square[self._rows], self._target
+        x, square, (_, x_target, square_target) = f.rows(self._rows), f.square[self._rows], self._target
         room = self._workspace.matrix(x.shape[0] * x.shape[1], x_target.shape[1], x)
         room = room.view(*x.shape[:2], x_target.shape[1])
 

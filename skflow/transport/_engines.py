@@ -49,7 +49,7 @@ class GeomlossSolver(TiledSolver):
         labels = -0.5 * cost.labels[:, cost.target.y].T
         ones = torch.nn.functional.one_hot(cost.source.y, cost.source.n_classes).to(labels.dtype)
         solved = geomloss.ot.solve_sample(
-            torch.cat([cost.features.x, ones], 1),
+            torch.cat([cost.features.rows(slice(None)), ones], 1),
             torch.cat([cost.features.x_target, labels], 1),
             self.a,
             self.b,
@@ -91,7 +91,7 @@ class FusedSolver(TiledSolver):
         distances[:n_classes, n_classes:] = cost.labels
         distances[n_classes:, :n_classes] = cost.labels.T
         self.f, self.g = sinkhorn_flashstyle_symmetric(
-            cost.features.x,
+            cost.features.rows(slice(None)),
             cost.features.x_target,
             self.a,
             self.b,

@@ -60,16 +60,18 @@ def newton_schulz(m: Tensor) -> Tensor:
     """Orthogonal polar factors of matrices (..., p, q), see :func:`polar_factor`; null spaces are left out."""
     if m.shape[-2] > m.shape[-1]:
         return newton_schulz(m.mT).mT
-    x = m / torch.linalg.norm(m, dim=(-2, -1), keepdim=True).clamp(min=torch.finfo(m.dtype).tiny)
+    x = (m / torch.linalg.norm(m, dim=(-2, -1), keepdim=True).clamp(min=torch.finfo(m.dtype).tiny)).view(
+        -1, *m.shape[-2:]
+    )
     smallest = torch.finfo(m.dtype).eps ** 0.5
     while smallest < 1 - 1e-3:
         alpha = math.sqrt(3 / (1 + smallest + smallest**2))
-        x = torch.sub(1.5 * alpha * x, x @ x.mT @ x, alpha=0.5 * alpha**3)
+        x = torch.baddbmm(x, x @ x.mT, x, beta=1.5 * alpha, alpha=-0.5 * alpha**3)
         smallest = 0.5 * alpha * smallest * (3 - (alpha * smallest) ** 2)
     # From here on it converges quadratically: 1e-3, 1e-6, 1e-12, rounding.
     for _ in range(1 if m.dtype == torch.float32 else 3):
-        x = torch.sub(1.5 * x, x @ x.mT @ x, alpha=0.5)
-    return x
+        x = torch.baddbmm(x, x @ x.mT, x, beta=1.5, alpha=-0.5)
+    return x.view_as(m)
 
 
 def gaussian_class_plan(x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor) -> Tensor:

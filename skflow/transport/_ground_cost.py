@@ -24,6 +24,16 @@ class Features:
     """Squared norms of `x_target`, (m,)."""
     inner: Tensor | None = None
     """``x @ x_target.T``, (n, m), where a solver wants the whole matrix."""
+    centre: Tensor | None = None
+    """(d,), what is yet to be taken off `x`, where it is as large as all else that is held."""
+
+    def rows(self, rows: slice | Tensor) -> Tensor:
+        """Some of the moving features."""
+        return self.x[rows] if self.centre is None else self.x[rows] - self.centre
+
+    def class_means(self, source: LabelledPoints) -> Tensor:
+        """Means of the moving classes, (n_classes, d)."""
+        return torch.stack([source.within[s] @ self.rows(s) for s in source.slices])
 
 
 @dataclass
@@ -63,17 +73,18 @@ class GroundCost:
         column = (potential - self.features.square_target) / eps
         for l, cols in enumerate(self.target.slices):
             torch.add(column[cols], labels[:, l, None], out=out[:, cols])
-        return out.addmm_(self.features.x[rows], self.features.x_target.T, alpha=2 / eps)
+        return out.addmm_(self.features.rows(rows), self.features.x_target.T, alpha=2 / eps)
 
     def transposed(self) -> GroundCost:
         """The same with source and target exchanged, for tiles."""
         f = self.features
-        return GroundCost(Features(f.x_target, f.x, f.square_target, f.square), self.labels.T, self.target, self.source)
+        features = Features(f.x_target, f.rows(slice(None)), f.square_target, f.square)
+        return GroundCost(features, self.labels.T, self.target, self.source)
 
     def of_rows(self, rows: Tensor) -> GroundCost:
         """Of some of the source's points, see :meth:`~skflow.transport.LabelledPoints.part`; for tiles."""
         f, (source, classes) = self.features, self.source.part(rows)
-        features = Features(f.x[rows], f.x_target, f.square[rows], f.square_target)
+        features = Features(f.rows(rows), f.x_target, f.square[rows], f.square_target)
         return GroundCost(features, self.labels[classes], source, self.target)
 
     def part(self, rows: Tensor, cols: Tensor, room: Tensor | None = None) -> GroundCost:
@@ -111,6 +122,11 @@ def mean_ground_cost(source: LabelledPoints, target: LabelledPoints, label_cost:
         The label part of the ground cost (already weighted).
     """
     centre = target.a @ target.x
-    x, x_target = source.x - centre, target.x - centre
-    second = source.a @ x.square().sum(1) + target.a @ x_target.square().sum(1)
-    return second - 2 * (source.a @ x) @ (target.a @ x_target) + source.mass @ label_cost @ target.mass
+    total, means = source.mass @ label_cost @ target.mass, []
+    for points in (source, target):
+        means.append(torch.zeros_like(centre))
+        for s in points.slices:  # not all of them at once: centred features are a copy
+            x = points.x[s] - centre
+            means[-1] += points.a[s] @ x
+            total += points.a[s] @ x.square_().sum(1)
+    return total - 2 * means[0] @ means[1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -49,20 +49,20 @@ class LabelCost(ABC):
         """
 
 
-class ClassPlanCost(LabelCost):
+class ClassPairCost(LabelCost):
     """Label distances that are transport costs under a plan R between the samples of two classes.
 
     ``D_kl = sum_ij R_ij ||x_i - x'_j||^2`` with R the optimal plan ("exact") or its signed Gaussian counterpart
-    ("gaussian"). By the envelope theorem the gradient needs R alone, and it has the shape of the feature part's: it
-    joins the matrix product that the flow needs anyway. R is costly and ages well: an R from an earlier step
-    overestimates D in second order, and its gradient is the exact one of that overestimate, which touches the true
-    objective where R was made. Plans are kept for the pairs of classes that exchanged mass at the last refresh; of the
-    others only the value ``sum_ij (R_ij - w_i w'_j) <x_i, x'_j>`` is.
+    ("gaussian"). By the envelope theorem the gradient needs R alone, and it has the shape of the feature part's. R is
+    costly and ages well: an R from an earlier step overestimates D in second order, and its gradient is the exact one
+    of that overestimate, which touches the true objective where R was made. R, or what it makes of the target's
+    samples, is kept for the pairs of classes that exchanged mass at the last refresh; of the others only the value
+    ``sum_ij (R_ij - w_i w'_j) <x_i, x'_j>`` is.
 
     Parameters
     ----------
-    couple : callable (x, w, x_target, w_target) -> R
-        Plan between two classes.
+    source, target : LabelledPoints
+        The two sides.
     negligible : float
         Share of a class's mass below which its exchange with another class has no part in the gradient.
 
@@ -72,61 +72,50 @@ class ClassPlanCost(LabelCost):
         Classes between which there may be any exchange, all at first; other distances are not kept up to date.
     """
 
-    def __init__(
-        self,
-        source: LabelledPoints,
-        target: LabelledPoints,
-        couple: Callable[..., Tensor],
-        negligible: float = NEGLIGIBLE,
-    ) -> None:
+    def __init__(self, source: LabelledPoints, target: LabelledPoints, negligible: float = NEGLIGIBLE) -> None:
         super().__init__(source, target)
-        self.couple, self.negligible = couple, negligible
+        self.negligible = negligible
         self.pairs = list(itertools.product(range(source.n_classes), range(target.n_classes)))
-        self._plans: dict[tuple[int, int], Tensor] = {}
+        self._kept: dict[tuple[int, int], Tensor] = {}
         self._matter: list[tuple[int, int]] = []
         self._target_moments: tuple[Tensor, Tensor, Tensor] | None = None
         self._cross = torch.zeros(source.n_classes, target.n_classes, dtype=source.x.dtype, device=source.x.device)
 
     def refresh(self, features: Features, every: bool = True) -> None:
-        means, (means_target, _) = self.source.class_means(features.x), self._moments_of_target(features)
-        self._plans = {pair: self._plans[pair] for pair in self._matter if pair in self._plans}
+        means, (means_target, _) = features.class_means(self.source), self._moments_of_target(features)
+        self._kept = {pair: self._kept[pair] for pair in self._matter if pair in self._kept}
         for k, l in self.pairs if every else self._matter:
-            plan = self._couple(k, l, features)
-            self._cross[k, l] = self._inner(k, l, plan, features) - means[k] @ means_target[l]
+            coupling = self._couple(k, l, features)
+            self._cross[k, l] = self._inner(k, l, coupling, features) - means[k] @ means_target[l]
             if (k, l) in self._matter:
-                self._plans[k, l] = plan
+                self._kept[k, l] = self._keep(k, l, coupling)
 
     def distances(self, features: Features) -> Tensor:
-        means, (means_target, second_target) = self.source.class_means(features.x), self._moments_of_target(features)
+        means, (means_target, second_target) = features.class_means(self.source), self._moments_of_target(features)
         cross = means @ means_target.T + self._cross
-        for (k, l), plan in self._plans.items():
-            cross[k, l] = self._inner(k, l, plan, features)
+        for (k, l), coupling in self._kept.items():
+            cross[k, l] = self._inner(k, l, coupling, features)
         second = self.source.class_means(features.square)
         return (second[:, None] + second_target - 2 * cross).clamp_(min=0.0)
 
     def follow(self, mass: Tensor, features: Features) -> None:
         matter = (mass > self.negligible * mass.sum(1, keepdim=True)).nonzero().tolist()
         self._matter = [(k, l) for k, l in matter]
-        if self.negligible == 0 or not self._plans:  # else those that have come to matter wait for the next refresh
+        if self.negligible == 0 or not self._kept:  # else those that have come to matter wait for the next refresh
             for k, l in self._matter:
-                if (k, l) not in self._plans:
-                    self._plans[k, l] = self._couple(k, l, features)
+                if (k, l) not in self._kept:
+                    self._kept[k, l] = self._keep(k, l, self._couple(k, l, features))
 
-    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
-        self.follow(mass, features)
-        for (k, l), plan in self._plans.items():
-            rows, cols = self.source.slices[k], self.target.slices[l]
-            solved.plan[rows, cols] += mass[k, l] * plan
-            row[rows] += mass[k, l] * self.source.within[rows]
+    def _keep(self, k: int, l: int, coupling: Tensor) -> Tensor:
+        return coupling
 
+    @abstractmethod
     def _couple(self, k: int, l: int, features: Features) -> Tensor:
-        rows, cols = self.source.slices[k], self.target.slices[l]
-        return self.couple(
-            features.x[rows], self.source.within[rows], features.x_target[cols], self.target.within[cols]
-        )
+        """What is kept of the plan R between two classes, at the present features."""
 
-    def _inner(self, k: int, l: int, plan: Tensor, features: Features) -> Tensor:
-        return (plan * features.inner[self.source.slices[k], self.target.slices[l]]).sum()
+    @abstractmethod
+    def _inner(self, k: int, l: int, coupling: Tensor, features: Features) -> Tensor:
+        """``sum_ij R_ij <x_i, x'_j>`` at the present features."""
 
     def _moments_of_target(self, features: Features) -> tuple[Tensor, Tensor]:
         """Means and mean squared norms of the target's classes, computed once as long as it stays where it is."""
@@ -135,16 +124,54 @@ class ClassPlanCost(LabelCost):
             self._target_moments = features.x_target, means, self.target.class_means(features.square_target)
         return self._target_moments[1:]
 
+    def _classes(self, k: int, l: int, features: Features) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features and weights of the two classes."""
+        rows, cols = self.source.slices[k], self.target.slices[l]
+        return features.rows(rows), self.source.within[rows], features.x_target[cols], self.target.within[cols]
 
-class ClassImageCost(ClassPlanCost):
-    """:class:`ClassPlanCost` that keeps what a plan makes of the target's samples, not the plan: O(n d), not O(n m).
 
-    The image is ``R x' = w nu^T + basis_k M_kl``; M is what is kept for a pair, and the basis for a class.
+class ClassPlanCost(ClassPairCost):
+    """Keeps plans (n_k, m_l): they join the matrix product with the plan that the flow needs anyway.
+
+    Parameters
+    ----------
+    couple : callable (x, w, x_target, w_target) -> R
+        Plan between two classes.
     """
 
+    def __init__(
+        self,
+        source: LabelledPoints,
+        target: LabelledPoints,
+        couple: Callable[..., Tensor],
+        negligible: float = NEGLIGIBLE,
+    ) -> None:
+        super().__init__(source, target, negligible)
+        self.couple = couple
+
+    def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
+        self.follow(mass, features)
+        for (k, l), plan in self._kept.items():
+            rows, cols = self.source.slices[k], self.target.slices[l]
+            solved.plan[rows, cols] += mass[k, l] * plan
+            row[rows] += mass[k, l] * self.source.within[rows]
+
+    def _couple(self, k: int, l: int, features: Features) -> Tensor:
+        return self.couple(*self._classes(k, l, features))
+
+    def _inner(self, k: int, l: int, coupling: Tensor, features: Features) -> Tensor:
+        return (coupling * features.inner[self.source.slices[k], self.target.slices[l]]).sum()
+
+
+class ClassImageCost(ClassPairCost):
+    """Keeps what plans make of the target's samples about their mean, ``R (x' - nu)`` (n_k, d): O(n d), not O(n m)."""
+
     def __init__(self, source: LabelledPoints, target: LabelledPoints, negligible: float = NEGLIGIBLE) -> None:
-        super().__init__(source, target, self._couple, negligible)
+        super().__init__(source, target, negligible)
         self._seen: Tensor | None = None
+        # One image of each class has its place from the start: what stays is not to lie scattered among what goes.
+        self._room = source.a.new_empty(len(source.a), source.x.shape[1])
+        self._tenant: dict[int, int] = {}
 
     def distances(self, features: Features) -> Tensor:
         if self._seen is not features.x_target:  # images age well as the source moves, not as the target does
@@ -153,87 +180,83 @@ class ClassImageCost(ClassPlanCost):
 
     def refresh(self, features: Features, every: bool = True) -> None:
         self._seen = features.x_target
+        self._tenant = {k: l for k, l in self._tenant.items() if (k, l) in self._matter}
         super().refresh(features, every)
+
+    def _keep(self, k: int, l: int, coupling: Tensor) -> Tensor:
+        if self._tenant.setdefault(k, l) != l:
+            return coupling
+        return self._room[self.source.slices[k]].copy_(coupling)
 
     def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
         self.follow(mass, features)
         images, means_target = solved.image_like(features.x), self._moments_of_target(features)[0]
-        for (k, l), m in self._plans.items():
+        for (k, l), coupling in self._kept.items():
             rows = self.source.slices[k]
-            image, within = images[rows], mass[k, l] * self.source.within[rows]
-            image.addr_(within, means_target[l])
-            image += self._on_basis(k, mass[k, l] * m)
+            within = mass[k, l] * self.source.within[rows]
+            images[rows].addr_(within, means_target[l]).add_(mass[k, l] * coupling)
             row[rows] += within
 
-    def _inner(self, k: int, l: int, plan: Tensor, features: Features) -> Tensor:
-        x, within = features.x[self.source.slices[k]], self.source.within[self.source.slices[k]]
+    def _inner(self, k: int, l: int, coupling: Tensor, features: Features) -> Tensor:
+        x, within = features.rows(self.source.slices[k]), self.source.within[self.source.slices[k]]
         mean = within @ x
-        return mean @ self._moments_of_target(features)[0][l] + (self._from_basis(k, x - mean) * plan).sum()
-
-    def _on_basis(self, k: int, m: Tensor) -> Tensor:
-        return m
-
-    def _from_basis(self, k: int, x: Tensor) -> Tensor:
-        """The adjoint of :meth:`_on_basis`."""
-        return x
+        return mean @ self._moments_of_target(features)[0][l] + ((x - mean) * coupling).sum()
 
 
 class ExactImageCost(ClassImageCost):
-    """Of the samples themselves: M is ``R (x' - nu)``."""
+    """Of the samples themselves."""
 
     def _couple(self, k: int, l: int, features: Features) -> Tensor:
-        rows, cols = self.source.slices[k], self.target.slices[l]
-        w, w_target, x_target = self.source.within[rows], self.target.within[cols], features.x_target[cols]
-        return exact_class_plan(features.x[rows], w, x_target, w_target) @ (x_target - w_target @ x_target)
+        x, w, x_target, w_target = self._classes(k, l, features)
+        return exact_class_plan(x, w, x_target, w_target) @ (x_target - w_target @ x_target)
 
 
 class GaussianImageCost(ClassImageCost):
     """Of Gaussian label distributions, whose plan is never made.
 
-    With the factors ``A = L C`` and ``B = L' C'``, M is ``Q C'`` with Q the polar factor of ``C C'^T``, and the basis
-    ``diag(sqrt(w)) L``. With fewer samples than dimensions C is A, and L the identity.
+    With the factors ``A = L C`` and ``B = L' C'``, the image is ``diag(sqrt(w)) L Q C'`` with Q the polar factor of
+    ``C C'^T``. With fewer samples than dimensions C is A, and L the identity.
     """
 
     def __init__(self, source: LabelledPoints, target: LabelledPoints, negligible: float = NEGLIGIBLE) -> None:
         super().__init__(source, target, negligible)
-        self._bases: list[tuple[Tensor, Tensor | None]] = []
-        self._cores: tuple[list[Tensor], list[Tensor]] = [], []
+        self._last: tuple[int, Tensor | None, Tensor] | None = None
+        self._cores: dict[int, Tensor] = {}
 
     def refresh(self, features: Features, every: bool = True) -> None:
-        def factors(points: LabelledPoints, x: Tensor) -> Iterator[Tensor]:
-            return (class_factor(x[s], points.within[s])[1] for s in points.slices)
-
-        split = [orthogonal_core(factor) for factor in factors(self.source, features.x)]
-        roots = (self.source.within[s].sqrt()[:, None] for s in self.source.slices)
-        self._bases = [(root, basis) for root, (basis, _) in zip(roots, split, strict=True)]
-        self._cores = [own for _, own in split], [core(f) for f in factors(self.target, features.x_target)]
         super().refresh(features, every)
+        self._forget()
 
     def follow(self, mass: Tensor, features: Features) -> None:
         super().follow(mass, features)
-        self._cores = [], []  # large, and of use only while plans are made
+        self._forget()
+
+    def _forget(self) -> None:
+        self._last, self._cores = None, {}  # large, and of use at these features alone
 
     def _couple(self, k: int, l: int, features: Features) -> Tensor:
-        own, other = self._cores[0][k], self._cores[1][l]
-        return newton_schulz(own @ other.T) @ other
-
-    def _on_basis(self, k: int, m: Tensor) -> Tensor:
-        root, basis = self._bases[k]
-        return root * (m if basis is None else basis @ m)
-
-    def _from_basis(self, k: int, x: Tensor) -> Tensor:
-        root, basis = self._bases[k]
-        return root * x if basis is None else basis.T @ (root * x)
+        rows, cols = self.source.slices[k], self.target.slices[l]
+        w, w_target = self.source.within[rows], self.target.within[cols]
+        if self._last is None or self._last[0] != k:  # pairs come class by class
+            self._last = None  # before another as large
+            self._last = k, *orthogonal_core(class_factor(features.rows(rows), w)[1])
+        if l not in self._cores:
+            self._cores[l] = core(class_factor(features.x_target[cols], w_target)[1])
+        _, basis, own = self._last
+        image = newton_schulz(own @ self._cores[l].T) @ self._cores[l]
+        if basis is not None:
+            image = basis @ image
+        return image.mul_(w.sqrt()[:, None])
 
 
 class MeansCost(LabelCost):
     """``||mu_k - nu_l||^2``: label distributions stand for their means."""
 
     def distances(self, features: Features) -> Tensor:
-        return squared_distances(self.source.class_means(features.x), self.target.class_means(features.x_target))
+        return squared_distances(features.class_means(self.source), self.target.class_means(features.x_target))
 
     def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
-        means, means_target = self.source.class_means(features.x), self.target.class_means(features.x_target)
+        means, means_target = features.class_means(self.source), self.target.class_means(features.x_target)
         by_class, image = mass.sum(1)[:, None] * means - mass @ means_target, solved.image_like(features.x)
         for k, rows in enumerate(self.source.slices):
             image[rows].addr_(self.source.within[rows], by_class[k], alpha=-1)
@@ -252,16 +275,24 @@ class DiagonalCost(LabelCost):
         shift = total * mu - mass @ nu
         stretch = torch.where(s > 0, total - (mass @ t) / s, total)
         for k, rows in enumerate(self.source.slices):
-            image[rows] -= self.source.within[rows, None] * (shift[k] + stretch[k] * (features.x[rows] - mu[k]))
+            centred = features.rows(rows) - mu[k]
+            image[rows] -= self.source.within[rows, None] * (shift[k] + stretch[k] * centred)
 
     def _moments(self, features: Features) -> list[tuple[Tensor, Tensor]]:
-        return [diagonal_moments(self.source, features.x), diagonal_moments(self.target, features.x_target)]
+        return [
+            diagonal_moments(self.source, features.rows),
+            diagonal_moments(self.target, features.x_target.__getitem__),
+        ]
 
 
-def diagonal_moments(points: LabelledPoints, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Means and standard deviations of every class at features `x`, (K, d) each."""
-    mu = points.class_means(x)
-    return mu, torch.stack([points.within[s] @ (x[s] - mu[k]).square() for k, s in enumerate(points.slices)]).sqrt()
+def diagonal_moments(points: LabelledPoints, rows: Callable[[slice], Tensor]) -> tuple[Tensor, Tensor]:
+    """Means and standard deviations of every class, (K, d) each, given what returns the features of some `rows`."""
+    means, deviations = [], []
+    for s in points.slices:
+        x, within = rows(s), points.within[s]
+        means.append(within @ x)
+        deviations.append((within @ (x - means[-1]).square()).sqrt())
+    return torch.stack(means), torch.stack(deviations)
 
 
 def exact_class_plan(x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor) -> Tensor:
@@ -294,7 +325,7 @@ def _means_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
 
 
 def _diagonal_matrix(source: LabelledPoints, target: LabelledPoints) -> Tensor:
-    return squared_distances(*(torch.cat(diagonal_moments(p, p.x), 1) for p in (source, target)))
+    return squared_distances(*(torch.cat(diagonal_moments(p, p.x.__getitem__), 1) for p in (source, target)))
 
 
 _MATRICES = {

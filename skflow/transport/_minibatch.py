@@ -29,6 +29,8 @@ class MiniBatchSolver:
         Makes the solver of a batch, which starts from the potentials that its points had last.
     batch_size : int
         Points of each side in a batch.
+    workspace : Workspace or None
+        Room for the matrix of a batch; None: its own.
     """
 
     needs_matrix = False
@@ -39,11 +41,12 @@ class MiniBatchSolver:
         target: LabelledPoints,
         solver: Callable[[Tensor, Tensor], EntropicSolver],
         batch_size: int,
+        workspace: Workspace | None = None,
     ) -> None:
         self.solver, self.batch_size = solver, batch_size
         self._f, self._g = torch.full_like(source.a, torch.nan), torch.full_like(target.a, torch.nan)
         self._generator = torch.Generator().manual_seed(0)
-        self._workspace = Workspace()
+        self._workspace = workspace or Workspace()
 
     def solve(self, cost: GroundCost) -> TransportPlan:
         """Solve for the batches of one draw; value and marginal error are means over them."""

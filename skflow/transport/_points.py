@@ -61,12 +61,12 @@ class LabelledPoints:
         return replace(self, x=x)
 
     def part(self, rows: Tensor) -> tuple[LabelledPoints, Tensor]:
-        """Some of the points, and the codes of the classes that are left; each keeps its share of the mass."""
+        """Some of the points, without features, and the codes of their classes, each with its share of the mass."""
         classes, y = self.y[rows].unique(return_inverse=True)
         mass = self.mass[classes]
         within = self.within[rows]
         within = within / torch.zeros_like(mass).index_add_(0, y, within)[y]
-        return LabelledPoints(self.x[rows], y, within * (mass / mass.sum())[y]), classes
+        return LabelledPoints(self.x[:0], y, within * (mass / mass.sum())[y]), classes
 
     def only(self, *classes: int, mass: Tensor | None = None) -> LabelledPoints:
         """Some classes alone, in that order, as a probability measure, with the `mass` (K,) of each or their own."""

@@ -98,24 +98,33 @@ class TransportProblem:
             self.label_cost.pull_back(self.label_weight * class_mass, features, solved, row)
         elif self.label_weight > 0:
             self.label_cost.follow(class_mass, features)
-        # The features are a copy, centred, that has done its service: the gradient takes its place.
-        gradient = features.x.mul_(2 * row[:, None])
-        if solved.plan is not None:
-            gradient.addmm_(solved.plan, features.x_target, alpha=-2)
-        if solved.image is not None:
-            gradient.sub_(solved.image, alpha=2)
+        row *= 2
+        if features.centre is None:
+            # The features are a copy that has done its service: the gradient takes its place.
+            gradient = features.x.mul_(row[:, None])
+            if solved.plan is not None:
+                gradient.addmm_(solved.plan, features.x_target, alpha=-2)
+            if solved.image is not None:
+                gradient.sub_(solved.image, alpha=2)
+        else:
+            gradient = solved.image.mul_(-2)
+            for rows in self.source.slices:
+                gradient[rows].addcmul_(features.rows(rows), row[rows, None])
         return Evaluation(solved.value, gradient, class_mass, solved.marginal_error, solved.converged, solved.n_iter)
 
     def _features(self, x: Tensor, x_target: Tensor | None) -> Features:
-        x = x - self._centre
         if x_target is None:
             x_target, square_target = self.target.x, self._square_target
         else:
             x_target = x_target - self._centre
             square_target = _squares(x_target)
-        features = Features(x, x_target, _squares(x), square_target)
         if self.solver.needs_matrix:
-            features.inner = torch.mm(x, x_target.T, out=self._workspace.matrix(len(x), len(x_target), x))
+            x = x - self._centre
+            inner = torch.mm(x, x_target.T, out=self._workspace.matrix(len(x), len(x_target), x))
+            return Features(x, x_target, _squares(x), square_target, inner)
+        features = Features(x, x_target, x.new_empty(len(x)), square_target, centre=self._centre)
+        for rows in self.source.slices:
+            features.square[rows] = _squares(features.rows(rows))
         return features
 
     def _label_distances(self, features: Features) -> tuple[Tensor, float | None]:

@@ -8,7 +8,7 @@ from ._dense import DenseSolver
 from ._engines import FusedSolver, GeomlossSolver
 from ._entropic import EntropicSolver
 from ._exact import ExactSolver, LogDomainSolver
-from ._memory import available_memory, require_memory
+from ._memory import Workspace, available_memory, require_memory
 from ._minibatch import MiniBatchSolver
 from ._plan import Solver
 from ._points import LabelledPoints
@@ -32,6 +32,8 @@ def make_solver(
     reg: float,
     tol: float = 1e-3,
     batch_size: int | None = None,
+    share: float = 1.0,
+    workspace: Workspace | None = None,
 ) -> Solver:
     """The solver of that name for a problem.
 
@@ -50,6 +52,10 @@ def make_solver(
         Accepted marginal error.
     batch_size : int or None
         Points of each side in a batch; None: all at once.
+    share : float
+        Of all points, those of this problem; it has as large a share of the batches.
+    workspace : Workspace or None
+        Room for a matrix, shared with solvers that take turns; None: its own.
 
     Raises
     ------
@@ -62,13 +68,15 @@ def make_solver(
     """
     if reg == 0 and solver not in ("auto", "exact"):
         raise ValueError(f"solver={solver!r} needs entropic regularisation, got reg=0; choose 'exact' or 'auto'.")
-    if batch_size is not None and batch_size < max(len(source.a), len(target.a)):
+    if batch_size is not None:
         if solver not in ("auto", "dense") or reg == 0:
+            got = "reg=0" if reg == 0 else f"solver={solver!r}"
             raise ValueError(
-                f"batch_size={batch_size} is for the solvers 'auto' and 'dense' and a reg above 0; got "
-                f"solver={solver!r}, reg={reg}."
+                f"batch_size={batch_size} is for the solvers 'auto' and 'dense' and a reg above 0; got {got}."
             )
-        return MiniBatchSolver(source, target, partial(EntropicSolver, eps=reg, tol=tol), batch_size)
+        size = max(1, round(share * batch_size))
+        if size < max(len(source.a), len(target.a)):
+            return MiniBatchSolver(source, target, partial(EntropicSolver, eps=reg, tol=tol), size, workspace)
     if solver == "auto":
         solver = "exact" if reg == 0 else "dense" if _fits(source, target) else "tiled"
     elif solver in MATRICES:
@@ -84,7 +92,7 @@ def make_solver(
     if solver == "dense":
         return DenseSolver(source, target, partial(EntropicSolver, eps=reg, tol=tol))
     streamed = {"tiled": TiledSolver, "sharded": ShardedSolver, "geomloss": GeomlossSolver, "fused": FusedSolver}
-    return streamed[solver](source, target, reg, tol=tol)
+    return streamed[solver](source, target, reg, tol=tol, workspace=workspace)
 
 
 def _matrix_bytes(source: LabelledPoints, target: LabelledPoints) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ._entropic import EntropicSolver
 from ._ground_cost import GroundCost
+from ._memory import Workspace
 from ._plan import TransportPlan
 from ._points import LabelledPoints
 
@@ -41,17 +42,27 @@ class TiledSolver:
         Largest accepted marginal error (L1, the mass is one).
     max_iter : int
         Sweeps of one solve.
+    workspace : Workspace or None
+        Room for a tile; None: its own.
     """
 
     needs_matrix = False
 
     def __init__(
-        self, source: LabelledPoints, target: LabelledPoints, eps: float, *, tol: float = 1e-3, max_iter: int = 2000
+        self,
+        source: LabelledPoints,
+        target: LabelledPoints,
+        eps: float,
+        *,
+        tol: float = 1e-3,
+        max_iter: int = 2000,
+        workspace: Workspace | None = None,
     ) -> None:
         self.a, self.b, self.eps, self.tol, self.max_iter = source.a, target.a, eps, tol, max_iter
         self.f, self.g = torch.zeros_like(self.a), None
         self._log_b, self._of_class = self.b.log(), target.one_hot()
         self._rows, self._last_guess = range(len(self.a)), 1
+        self._workspace = workspace or Workspace()
 
     def solve(self, cost: GroundCost) -> TransportPlan:
         """Solve for the ground cost, by sweeps over its tiles."""
@@ -84,10 +95,10 @@ class TiledSolver:
     def _first_potential(self, cost: GroundCost) -> Tensor:
         generator = torch.Generator().manual_seed(0)
         rows, cols = (_some(len(w), COARSE, generator).to(w.device) for w in (self.a, self.b))
-        part = cost.part(rows, cols)
+        part = cost.part(rows, cols, self._workspace.matrix(len(rows), len(cols), self.a))
         coarse = EntropicSolver(part.source.a, part.target.a, self.eps, tol=max(self.tol, 1e-3))
         coarse.solve(part.matrix)
-        back = TiledSolver(cost.target, part.source, self.eps)
+        back = TiledSolver(cost.target, part.source, self.eps, workspace=self._workspace)
         back.g = coarse.f
         back._sweep(cost.of_rows(rows).transposed())
         return back.f
@@ -96,7 +107,7 @@ class TiledSolver:
         """Set f by g; the column sums of the plan that they make, and its image and class masses if asked for."""
         potential, column = self.g + self.eps * self._log_b, torch.zeros_like(self.b)
         by_class = None if image is None else self._of_class.new_zeros(cost.source.n_classes, self._of_class.shape[1])
-        for rows, tile in self._tiles(self._rows):
+        for rows, tile in self._tiles():
             cost.scores(rows, potential, self.eps, tile)
             top = tile.amax(1)
             total = tile.sub_(top[:, None]).exp_().sum(1)
@@ -110,12 +121,12 @@ class TiledSolver:
         self.f += cost.features.square
         return column, by_class
 
-    def _tiles(self, rows: range) -> Iterator[tuple[slice, Tensor]]:
-        """Of those rows, and room for their scores, which is used again."""
-        m = len(self.b)
-        height = TILE_BYTES.get(self.a.device.type, 2**24) // (m * self.a.element_size())
+    def _tiles(self) -> Iterator[tuple[slice, Tensor]]:
+        """Slices of the rows, and room for their scores, which is used again."""
+        rows, m = self._rows, len(self.b)
+        height = TILE_BYTES.get(self.a.device.type, TILE_BYTES["cpu"]) // (m * self.a.element_size())
         height = min(len(rows), max(height, FEWEST_ROWS))
-        room = self.a.new_empty(height, m)
+        room = self._workspace.matrix(height, m, self.a)
         for start in rows[::height] if height else ():
             tile = slice(start, min(start + height, rows.stop))
             yield tile, room[: tile.stop - tile.start]
