@@ -12,6 +12,7 @@ products of a step, ``x @ x'^T`` for the cost and ``plan @ x'`` for the gradient
 4. What refreshing label distances only when it matters does to the objective.
 5. Peak memory of a whole fit above its inputs: the arrays that it holds, and the resident set of the process, which
    has BLAS's workspace and what the allocator does not give back on top.
+6. A whole flow from USPS to MNIST, 2000 images each, until it has converged, by optimizer, and where it ends.
 
     python benchmarks/flow_step.py [--quick] [--threads N] [--device cpu]
 """
@@ -27,8 +28,10 @@ from functools import partial
 import numpy as np
 import torch
 
+from _memory import status
+from _protocol import add_data_argument, load, load_usps
 from _tables import markdown
-from skflow.flow import OPTIMIZERS, FeatureDriven, Particles
+from skflow.flow import OPTIMIZERS, FeatureDriven, Particles, integrate
 from skflow.functionals import OTDDFunctional
 from skflow.transport import label_distance_matrix, squared_distances
 
@@ -244,6 +247,29 @@ def refresh_rule(n, n_steps, device):
     print(markdown(["flow", "every step", "by rule", "relative", "overestimate of its own"], rows))
 
 
+def whole(n, repeat, device, data):
+    (X, y, *_), (X_ref, y_ref, *_) = load_usps(data), load("mnist", data)
+    start, functional = Particles.from_arrays(X[:n], y[:n], device=device), OTDDFunctional((X_ref[:n], y_ref[:n]))
+    clock, times, ends = Clock(device), {name: [] for name in ("sgd", "auto")}, {}
+    judge = OTDDFunctional((X_ref[:n], y_ref[:n]), refresh_tol=0).bind(start)
+
+    def flow(name):
+        dynamics = FeatureDriven(partial(OPTIMIZERS[name], STEP_SIZE))
+        return integrate(functional.bind(start), start.moved(start.x.clone()), dynamics, max_iter=1000)
+
+    for _ in range(repeat):
+        for name, elapsed in times.items():
+            milliseconds, ends[name] = clock(flow, name)
+            elapsed.append(milliseconds / 1000)
+    rows = []
+    for name, end in ends.items():
+        seconds = f"{statistics.median(times[name]):.1f}", f"{min(times[name]):.1f}-{max(times[name]):.1f}"
+        reached = f"{judge.evaluate(end.particles).value.item():.2f}"
+        rows.append([name, end.status, end.n_iter, *seconds, f"{end.objective[0]:.1f}", reached])
+    print(f"\n### A whole flow, USPS to MNIST, {n} images each, tol=1e-3, {repeat} turns\n")
+    print(markdown(["optimizer", "", "steps", "seconds", "range", "objective at first", "at the end"], rows))
+
+
 def memory(n):
     rows = []
     for name in ("coupling", "same"):
@@ -274,9 +300,9 @@ def memory_child(n, correspondence):
     source, target = datasets(n)
     with open("/proc/self/clear_refs", "w") as reset:
         reset.write("5")  # the high-water mark starts here
-    before = resident("VmRSS")
+    before = status("VmRSS")
     fit(source, target, 30)
-    grown = resident("VmHWM") - before
+    grown = status("VmHWM") - before
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         fit(source, target, 30)
     held = np.cumsum([e.nbytes() for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"])
@@ -285,20 +311,15 @@ def memory_child(n, correspondence):
     print(tensors, grown)
 
 
-def resident(field):
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) / 1024 for line in status if line.startswith(field))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--only", nargs="*", default=["setting", "part", "peers", "rule", "memory"])
+    parser.add_argument("--only", nargs="*", default=["setting", "part", "peers", "rule", "memory", "whole"])
     parser.add_argument("--sizes", type=int, nargs="*", default=[500, 1000, 2000, 4000])
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--data", help=argparse.SUPPRESS)  # `make bench` passes it to every script; this one needs none
+    add_data_argument(parser)
     args = parser.parse_args()
     if args.child:
         return memory_child(int(args.child[0]), args.child[1])
@@ -315,6 +336,8 @@ def main():
         refresh_rule(n, 3 * n_steps, args.device)
     if "memory" in args.only and sys.platform == "linux":
         memory(n)
+    if "whole" in args.only:
+        whole(n, 1 if args.quick else 5, args.device, args.data)
 
 
 if __name__ == "__main__":

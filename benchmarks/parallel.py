@@ -16,7 +16,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import warnings
 from pathlib import Path
@@ -32,6 +31,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC
 from sklearn.utils import gen_even_slices
 
+from _memory import Watch
 from _protocol import digit_shifts
 from _tables import markdown
 from skflow import OTDDFlowTransformer, Reference
@@ -138,28 +138,10 @@ def memory_child(kind, path):
     source, labels = rng.normal(size=(500, X.shape[1])).astype("float32"), np.arange(500) % 5
     flow = OTDDFlowTransformer((source + 1, labels), random_state=0).fit(source, labels)
     TRANSFORMS[kind](flow, source)  # libraries are loaded, threads are started
-    before = status("RssAnon"), status("VmRSS")
-    peak = [0.0, 0.0]
-    done = threading.Event()
-
-    def watch():
-        while not done.wait(0.005):
-            for i, field in enumerate(("RssAnon", "VmRSS")):
-                peak[i] = max(peak[i], status(field) - before[i])
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
     start = time.perf_counter()
-    TRANSFORMS[kind](flow, X)
-    elapsed = time.perf_counter() - start
-    done.set()
-    watcher.join()
-    print(*peak, elapsed)
-
-
-def status(field):
-    with open("/proc/self/status") as lines:
-        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(field))
+    with Watch("RssAnon", "VmRSS") as memory:
+        TRANSFORMS[kind](flow, X)
+    print(*memory.peak, time.perf_counter() - start)
 
 
 def main():

@@ -110,7 +110,7 @@ def pot_partial(frozen, X, known, unseen, X_target, y_target):
     return [frozen.predict(np.nan_to_num(rows).astype(X.dtype)) if len(rows) else np.empty(0) for rows in carried]
 
 
-def usps(quick, data, mapped, alone, forms):
+def usps(quick, data, mapped, alone, forms, shots):
     n, seeds = (300, 1) if quick else (2000, 5)
     X_ref, y_ref, _, _ = load("mnist", data)
     frozen = train_cnn(X_ref, y_ref, epochs=1 if quick else 12)
@@ -119,7 +119,7 @@ def usps(quick, data, mapped, alone, forms):
     for form in forms:
         X, y, X_test, y_test = load_usps(data, form == "centred")
         scores = Scores()
-        for k in (0, 5) if quick else (0, 1, 5):
+        for k in (0, 5) if quick else shots:
             for seed in range(seeds if k else 1):
                 unseen = (X_test, y_test) if seed < mapped else (None, None)
                 compare(scores, f"k={k}", frozen, flow, (X[:n], y[:n], *unseen), k, seed, alone=seed < alone)
@@ -205,12 +205,15 @@ def main():
     parser.add_argument("--quick", action="store_true", help="few rows, one seed: to see that it runs")
     parser.add_argument("--only", choices=["usps", "digits", "heart", "letters"], help="one of the tables")
     parser.add_argument("--form", choices=FORMS, help="USPS: one of its forms")
+    parser.add_argument("--shots", type=int, nargs="*", default=[0, 1, 5], help="USPS: labels a class (default: 0 1 5)")
     parser.add_argument("--mapped", type=int, default=5, help="USPS: draws with figures on unseen rows (default: 5)")
     parser.add_argument("--alone", type=int, default=1, help="USPS: draws for the flow alone (default: 1)")
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     for name, run in {
-        "usps": lambda: usps(args.quick, args.data, args.mapped, args.alone, [args.form] if args.form else FORMS),
+        "usps": lambda: usps(
+            args.quick, args.data, args.mapped, args.alone, [args.form] if args.form else FORMS, args.shots
+        ),
         "digits": lambda: digits(args.quick),
         "heart": lambda: heart(args.quick, args.data),
         "letters": lambda: letters(args.quick, args.data),

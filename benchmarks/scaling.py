@@ -19,7 +19,6 @@ import argparse
 import json
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -30,6 +29,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
+from _memory import Watch, status
 from _tables import markdown
 from skflow.flow import Euler, FeatureDriven, Particles
 from skflow.functionals import OTDDFunctional
@@ -80,29 +80,6 @@ def flow(particles, bound, n_steps=None, seconds=np.inf):
         yield time.perf_counter() - before
 
 
-class Memory:
-    """Watches the resident memory of this process, in MiB above what it was."""
-
-    def __enter__(self):
-        self.before, self.peak, self._done = resident(), 0.0, threading.Event()
-        self._watcher = threading.Thread(target=self._watch)
-        self._watcher.start()
-        return self
-
-    def _watch(self):
-        while not self._done.wait(0.002):
-            self.peak = max(self.peak, resident() - self.before)
-
-    def __exit__(self, *_):
-        self._done.set()
-        self._watcher.join()
-
-
-def resident():
-    with open("/proc/self/statm") as pages:
-        return int(pages.read().split()[1]) * 4096 / 2**20
-
-
 def measure(n, d, n_classes, n_steps, **parameters):
     """Seconds of a warm step, of the first with all that comes before it, MiB at first and later, in a new process."""
     command = [sys.executable, __file__, "--threads", str(torch.get_num_threads()), "--child"]
@@ -118,15 +95,15 @@ def child(n, d, n_classes, n_steps, parameters):
     small, functional = start(200, d, n_classes, **parameters)
     list(flow(small, functional.bind(small), 2))  # libraries are loaded, threads are started
     particles, functional = start(n, d, n_classes, **parameters)
-    with Memory() as first:
+    with Watch() as first:
         begin = time.perf_counter()
         bound = functional.bind(particles)
         list(flow(particles, bound, 1))
         cold = time.perf_counter() - begin
-    grown = resident() - first.before
-    with Memory() as later:
+    grown = status() - first.before[0]
+    with Watch() as later:
         warm = list(flow(particles, bound, n_steps))
-    print(np.median(warm), cold, first.peak, later.peak + grown)
+    print(np.median(warm), cold, first.peak[0], later.peak[0] + grown)
 
 
 def slope(sizes, values):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from .labelling import NeighbourGraph, balance, class_prior, combine, temper, weigh
+from .labelling import NeighbourGraph, balance, class_prior, combine, rows_to_one, temper, weigh
 
 TEMPER = 0.25
 """Power of the model's probabilities: away from home it is surer of itself than it should be."""
@@ -15,20 +17,39 @@ DOUBT = {"answers": 0.5, "spread": 1.0, "labels": 3.0}
 """Standard deviations of these powers."""
 ONE_LABEL = 4.0
 """Power of the known labels with a single one in a class, where there is none to leave out for a test."""
+DOUBTFUL = 0.5
+"""Pseudo-counts of right answers, in each class, for labels that foretell as much as not: this share of its rows."""
 NO_ACCIDENT = 3.0
-"""Known labels are a witness if that makes them likelier by this much in the logarithm, twenty to one."""
+"""Known labels are a witness if that makes them likelier by this much in the logarithm, twenty to one; and answers are
+trusted if they foretell the labels by so much better than a guess."""
 SECOND = (1.0, TEMPER), (0.1, 0.25)
 """Powers of beliefs and of answers to carried rows before any evidence, and their standard deviations."""
 
 
+@dataclass
+class Evidence:
+    """What the witnesses say together, see :func:`weigh_evidence`."""
+
+    beliefs: np.ndarray
+    """About all rows of the graph, (n_samples, n_classes)."""
+    powers: dict[str, float]
+    """Of the witnesses that there are."""
+    trust: float
+    """Powers of the answers and of the answers spread, in sum, had there been no other witness: where the known labels
+    tell all, answers that mislead do no harm beside them, but they will to rows far from these. 0 for a mere guess."""
+    confusion: np.ndarray | None
+    """How the model answers rows of each class, (n_classes, n_classes), if that could be tested; rows sum to one."""
+
+
 def weigh_evidence(
     graph: NeighbourGraph, answers: np.ndarray | None, rows: np.ndarray, codes: np.ndarray, n_classes: int
-) -> tuple[np.ndarray, dict[str, float], float]:
+) -> Evidence:
     """Beliefs about all rows of the graph, and the power that each witness has earned.
 
     Witnesses are the model's answers ("answers"), what they say when spread over the graph ("spread"), and what the
-    known labels say when spread ("labels"). Their powers are those under which they foretell the known labels best; a
-    label that is foretold is left out of the spreading.
+    known labels say when spread ("labels"). Where labels can be left out for a test, the answers are read as what the
+    model is found to say of each class (:func:`confusion_of`), and the powers are those under which the witnesses
+    foretell the known labels best; a label that is foretold is left out of the spreading.
 
     Parameters
     ----------
@@ -43,32 +64,60 @@ def weigh_evidence(
 
     Returns
     -------
-    beliefs : ndarray of shape (n_samples, n_classes)
-        Product of the witnesses.
-    powers : dict
-        Of the witnesses that there are.
-    trust : float
-        Powers of the answers and of the answers spread, in sum, had there been no other witness: where the known labels
-        tell all, answers that mislead do no harm beside them, but they will to rows far from these.
+    Evidence
     """
-    witnesses, powers, trust = {}, {}, 0.0
+    witnesses, powers, trust, confusion, held_out = {}, {}, 0.0, None, None
+    labels = _spread_labels(graph, rows, codes, n_classes) if len(rows) else None
+    if can_be_hidden(codes, n_classes):
+        held_out = _held_out(graph, rows, codes, n_classes)
     if answers is not None:
+        if held_out is not None:
+            confusion = confusion_of(answers, labels, held_out[np.arange(len(codes)), codes].mean())
+            answers = read_as(answers, confusion)
         spread = graph.spread(temper(answers, TEMPER))
         witnesses = {"answers": answers, "spread": balance(spread, class_prior(graph, spread, answers.mean(axis=0)))}
         on_known = {name: witness[rows] for name, witness in witnesses.items()}
         powers, surprise = _powers(on_known, codes)
-        trust = sum(powers.values())
-    if len(rows):
-        witnesses["labels"] = _spread_labels(graph, rows, codes, n_classes)
+        if held_out is None or surprise < len(rows) * np.log(n_classes) - NO_ACCIDENT:
+            trust = sum(powers.values())
+    if labels is not None:
+        witnesses["labels"] = labels
         powers["labels"] = ONE_LABEL
-        if can_be_hidden(codes, n_classes):
-            held_out = _held_out(graph, rows, codes, n_classes)
-            if answers is None:
-                powers, _ = _powers({"labels": held_out}, codes)
-            else:
-                with_labels, less_surprise = _powers({**on_known, "labels": held_out}, codes)
-                powers = with_labels if less_surprise < surprise - NO_ACCIDENT else {**powers, "labels": 0.0}
-    return combine(*(temper(witness, powers[name]) for name, witness in witnesses.items())), powers, trust
+        if held_out is not None and answers is None:
+            powers, _ = _powers({"labels": held_out}, codes)
+        elif held_out is not None:
+            with_labels, less_surprise = _powers({**on_known, "labels": held_out}, codes)
+            powers = with_labels if less_surprise < surprise - NO_ACCIDENT else {**powers, "labels": 0.0}
+    beliefs = combine(*(temper(witness, powers[name]) for name, witness in witnesses.items()))
+    return Evidence(beliefs, powers, trust, confusion)
+
+
+def confusion_of(answers: np.ndarray, labels: np.ndarray, sure: float) -> np.ndarray:
+    """How a model answers rows of each class, found by what spread labels say of all rows (Dawid & Skene, 1979).
+
+    To what is counted come pseudo-counts for answers that are right, the more, the less the labels foretell those that
+    were left out.
+
+    Parameters
+    ----------
+    answers, labels : ndarray of shape (n_samples, n_classes)
+        Probabilities of the model, and what the labels say when spread.
+    sure : float
+        Mean probability that the labels give to the true class of rows that were left out.
+
+    Returns
+    -------
+    ndarray of shape (n_classes, n_classes)
+        Probabilities of the answers, for each class; rows sum to one.
+    """
+    n, n_classes = answers.shape
+    right = DOUBTFUL * n / n_classes * (1 - sure) / sure
+    return rows_to_one(labels.T @ answers + right * np.eye(n_classes))
+
+
+def read_as(answers: np.ndarray, confusion: np.ndarray) -> np.ndarray:
+    """Probabilities (n, K) of the classes for `answers` (n, K), given how the model answers rows of each class."""
+    return rows_to_one(answers @ confusion.T + 1e-9)
 
 
 def weigh_second(beliefs: np.ndarray, carried: np.ndarray, codes: np.ndarray) -> np.ndarray:

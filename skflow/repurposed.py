@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ._blackbox import BlackBox
-from ._evidence import TEMPER, can_be_hidden, halves, weigh_evidence, weigh_second
+from ._evidence import TEMPER, can_be_hidden, halves, read_as, weigh_evidence, weigh_second
 from .base import FLOATS
 from .codewords import codewords, decoder, n_letters
 from .labelling import NeighbourGraph, combine, confidence_of, is_unlabelled, rows_to_one, temper
@@ -40,8 +40,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
 
     Where labels are few or missing, the classifier's answers are evidence, and a loop closes:
 
-    1. It is asked about the rows as they are. Its answers are spread over the rows' neighbour graph and balanced, and
-       multiplied with what the known labels say when spread.
+    1. It is asked about the rows as they are. Its answers are read as what it is found to say of each class [2]_,
+       spread over the rows' neighbour graph and balanced, and multiplied with what the known labels say when spread.
     2. Flows start from the labels that come out of it, one from each half of the rows, and their maps carry the other
        half. The classifier is asked again, about the carried rows.
     3. Each witness is given the power under which the witnesses foretell the known labels best, none having been told
@@ -93,6 +93,10 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
     trust_ : float or None
         Power of the answers to new rows as they are: what they have earned in all, at most 1/4, or 0 where they
         mislead. None where they were not asked for.
+    confusion_ : ndarray of shape (n_classes, n_classes) or None
+        How the classifier answers rows of each class as they are, as far as the known labels tell: probabilities of the
+        answers, of rows that sum to one. Its answers are read by it. None where it was not asked, or a class has fewer
+        than two labels.
     n_queries_ : int
         Rows that the classifier was asked about in `fit`: none with full labels, else each once as it is, if the labels
         are the classifier's, and once carried by each flow.
@@ -111,6 +115,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
     ----------
     .. [1] D. Alvarez-Melis, N. Fusi, "Dataset Dynamics via Gradient Flows in Probability Space", ICML 2021, sections
        6.3, 6.4 and 7.3.
+    .. [2] A. P. Dawid, A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm",
+       Applied Statistics, 1979.
 
     Examples
     --------
@@ -196,7 +202,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         self._model = BlackBox(self.classifier, self.model_classes, target_classes)
         self.classes_ = np.unique(y[known]) if known.any() else target_classes
         codes = np.searchsorted(self.classes_, y[known]) if known.any() else np.empty(0, dtype=int)
-        self.powers_, self.trust_, self.n_queries_ = {}, None, 0
+        self.powers_, self.trust_, self.confusion_, self.n_queries_ = {}, None, None, 0
         beliefs = np.zeros((len(X), len(self.classes_)))
         if not known.all():
             beliefs = self._believe(X, known, codes, target)
@@ -228,10 +234,11 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             self.n_queries_ += len(X)
             self._warn_if_blind(answers, known)
         rows, K = np.flatnonzero(known), len(self.classes_)
-        beliefs, self.powers_, trust = weigh_evidence(self._graph, answers, rows, codes, K)
+        evidence = weigh_evidence(self._graph, answers, rows, codes, K)
+        beliefs, self.powers_, self.confusion_ = evidence.beliefs, evidence.powers, evidence.confusion
         if answers is not None:
             # No more than a quarter for new rows: the beliefs about their neighbours hold the answers already.
-            self.trust_ = min(trust, TEMPER) if trust > LEAST else 0.0
+            self.trust_ = min(evidence.trust, TEMPER) if evidence.trust > LEAST else 0.0
         if self.second_query and len(X) >= MANY * K:
             carried, powers = self._ask_again(X, known, codes, target, answers, beliefs)
             beliefs = combine(*(temper(of, power) for of, power in zip((beliefs, carried), powers, strict=True)))
@@ -263,7 +270,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
                 rows = np.flatnonzero(known & ~half)
                 hidden[rows[np.unique(truth[rows], return_index=True)[1]]] = True
             told = known & ~hidden
-            start, _, _ = weigh_evidence(self._graph, answers, np.flatnonzero(told), truth[told], K)
+            start = weigh_evidence(self._graph, answers, np.flatnonzero(told), truth[told], K).beliefs
             before[hidden], tested = start[hidden], tested | hidden
             start[told] = np.eye(K)[truth[told]]
             with warnings.catch_warnings():
@@ -342,7 +349,10 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             return decoded
         witnesses = [decoded, self._graph.extend(X, self.label_distributions_)]
         if self.trust_:
-            witnesses.append(temper(self._answers(X), self.trust_))
+            answers = self._answers(X)
+            if self.confusion_ is not None:
+                answers = read_as(answers, self.confusion_)
+            witnesses.append(temper(answers, self.trust_))
         return combine(*witnesses)
 
     def decode(self, carried: Sequence[np.ndarray]) -> np.ndarray:

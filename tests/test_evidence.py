@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
 
-from skflow._evidence import TEMPER, halves, weigh_evidence, weigh_second
+from skflow._evidence import TEMPER, confusion_of, halves, read_as, weigh_evidence, weigh_second
 from skflow.labelling import NeighbourGraph
 
 K = 3
@@ -24,17 +24,45 @@ def known_rows(k):
 def test_good_answers_are_believed(k):
     noisy = np.where(np.random.RandomState(0).rand(len(y)) < 0.3, (y + 1) % K, y)
     rows = known_rows(k)
-    beliefs, powers, trust = weigh_evidence(GRAPH, answers_of(noisy), rows, y[rows], K)
-    assert (beliefs.argmax(axis=1) == y).mean() > (noisy == y).mean() + 0.05
-    assert set(powers) == {"answers", "spread", "labels"} - ({"labels"} if k == 0 else set())
-    assert trust > TEMPER
+    found = weigh_evidence(GRAPH, answers_of(noisy), rows, y[rows], K)
+    assert (found.beliefs.argmax(axis=1) == y).mean() > (noisy == y).mean() + 0.05
+    assert set(found.powers) == {"answers", "spread", "labels"} - ({"labels"} if k == 0 else set())
+    assert found.trust > TEMPER
 
 
 def test_answers_that_mislead_are_silenced():
+    rows, said = known_rows(4), np.random.RandomState(0).randint(K, size=len(y))
+    found = weigh_evidence(GRAPH, answers_of(said, 0.99), rows, y[rows], K)
+    assert (found.beliefs.argmax(axis=1) == y).mean() > 0.95
+    assert read_as(answers_of(said, 0.99), found.confusion).max() < 0.6
+    assert found.powers["labels"] > 0.1
+    assert found.trust == 0
+
+
+def test_answers_that_are_wrong_in_the_same_way_throughout_are_understood():
     rows = known_rows(4)
-    beliefs, powers, trust = weigh_evidence(GRAPH, answers_of((y + 1) % K), rows, y[rows], K)
-    assert (beliefs.argmax(axis=1) == y).mean() > 0.95
-    assert trust < 0.1 < powers["labels"]
+    found = weigh_evidence(GRAPH, answers_of((y + 1) % K, 0.99), rows, y[rows], K)
+    assert (found.confusion.argmax(axis=1) == (np.arange(K) + 1) % K).all()
+    assert (found.beliefs.argmax(axis=1) == y).mean() > 0.95
+    assert found.trust > TEMPER
+
+
+@pytest.mark.parametrize("k", [0, 1])
+def test_no_confusion_without_a_label_to_hide(k):
+    rows = known_rows(k)
+    assert weigh_evidence(GRAPH, answers_of(y), rows, y[rows], K).confusion is None
+
+
+def test_confusion_is_counted():
+    rng = np.random.RandomState(0)
+    truth = np.repeat(np.arange(K), 4000)
+    rates = np.array([[0.8, 0.2, 0.0], [0.1, 0.6, 0.3], [0.0, 0.0, 1.0]])
+    said = np.array([rng.choice(K, p=rates[k]) for k in truth])
+    found = confusion_of(np.eye(K)[said], np.eye(K)[truth], sure=1.0)
+    np.testing.assert_allclose(found, rates, atol=0.03)  # four standard deviations
+    np.testing.assert_allclose(confusion_of(np.eye(K)[said], np.eye(K)[truth], sure=1e-6), np.eye(K), atol=1e-5)
+    posterior = rates / rates.sum(axis=0)  # of equally frequent classes
+    np.testing.assert_allclose(read_as(np.eye(K), rates), posterior.T, atol=1e-8)
 
 
 def test_labels_that_foretell_by_accident_at_best_are_no_witness():
@@ -42,17 +70,18 @@ def test_labels_that_foretell_by_accident_at_best_are_no_witness():
     rng = np.random.RandomState(0)
     noise, truth = NeighbourGraph(rng.randn(150, 20)), rng.randint(K, size=150)
     rows = np.sort(np.concatenate([np.flatnonzero(truth == label)[:4] for label in range(K)]))
-    _, powers, _ = weigh_evidence(noise, answers_of(truth), rows, truth[rows], K)
+    powers = weigh_evidence(noise, answers_of(truth), rows, truth[rows], K).powers
     assert powers["labels"] == 0
     assert powers["answers"] > 0
 
 
 def test_without_answers_there_are_the_labels():
     rows = known_rows(2)
-    beliefs, powers, trust = weigh_evidence(GRAPH, None, rows, y[rows], K)
-    assert (beliefs.argmax(axis=1) == y).mean() > 0.95
-    assert list(powers) == ["labels"]
-    assert trust == 0
+    found = weigh_evidence(GRAPH, None, rows, y[rows], K)
+    assert (found.beliefs.argmax(axis=1) == y).mean() > 0.95
+    assert list(found.powers) == ["labels"]
+    assert found.trust == 0
+    assert found.confusion is None
 
 
 def test_second_witness_is_heard_as_far_as_it_helps():

@@ -141,6 +141,7 @@ def test_few_labels_help_a_model_that_is_nearly_right(digits, k):
     assert (clf.transduction_ == y)[open_].mean() > (model.predict(near) == y)[open_].mean() + 0.02
     assert (clf.transduction_ == y)[~open_].all()
     assert 0 < clf.trust_ <= 0.25
+    assert (clf.confusion_ is None) == (k < 2)
     assert clf.n_queries_ == 2 * len(near)
     assert clf.n_queries_per_row_ == 2
 
@@ -165,7 +166,7 @@ def test_second_query_is_out_of_sample(digits, monkeypatch):
     for told, asked in zip(fitted, carried, strict=False):
         assert not {row.tobytes() for row in told} & {row.tobytes() for row in asked}
     assert clf.n_queries_ == 1000
-    assert clf.powers_["carried"] > 0.1 > clf.powers_["answers"]
+    assert clf.powers_["carried"] > 0.1
 
 
 def test_second_query_is_silenced_where_it_misleads(digits):
@@ -185,7 +186,10 @@ def test_worthless_answers_are_noticed(digits, k):
     known = few(k, y)
     assert (model.predict(inverted) == y).mean() < 0.2
     clf = RepurposedClassifier(model, flow(PseudoLabelFlow, reference)).fit(inverted, known)
-    assert clf.trust_ < 0.1
+    if k == 1:
+        assert clf.trust_ < 0.1
+    else:  # they are read as what they have been found to say
+        assert np.diag(clf.confusion_).mean() < 0.3
     assert (clf.transduction_ == y)[known < 0].mean() > 0.75
 
 
