@@ -17,8 +17,6 @@ DOUBT = {"answers": 0.5, "spread": 1.0, "labels": 3.0}
 """Standard deviations of these powers."""
 ONE_LABEL = 4.0
 """Power of the known labels with a single one in a class, where there is none to leave out for a test."""
-DOUBTFUL = 0.5
-"""Pseudo-counts of right answers, in each class, for labels that foretell as much as not: this share of its rows."""
 NO_ACCIDENT = 3.0
 """Known labels are a witness if that makes them likelier by this much in the logarithm, twenty to one; and answers are
 trusted if they foretell the labels by so much better than a guess."""
@@ -95,8 +93,8 @@ def weigh_evidence(
 def confusion_of(answers: np.ndarray, labels: np.ndarray, sure: float) -> np.ndarray:
     """How a model answers rows of each class, found by what spread labels say of all rows (Dawid & Skene, 1979).
 
-    To what is counted come pseudo-counts for answers that are right, the more, the less the labels foretell those that
-    were left out.
+    Pseudo-counts for answers that are right are added, in each class as many as it has rows, times the odds against
+    what the labels say.
 
     Parameters
     ----------
@@ -111,7 +109,7 @@ def confusion_of(answers: np.ndarray, labels: np.ndarray, sure: float) -> np.nda
         Probabilities of the answers, for each class; rows sum to one.
     """
     n, n_classes = answers.shape
-    right = DOUBTFUL * n / n_classes * (1 - sure) / sure
+    right = n / n_classes * (1 - sure) / sure
     return rows_to_one(labels.T @ answers + right * np.eye(n_classes))
 
 
