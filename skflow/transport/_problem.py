@@ -169,8 +169,7 @@ class RefreshRule:
     """Steps; a flow that goes on for longer with the same plans settles where other plans would take it further."""
 
     def __init__(self, tol: float) -> None:
-        self.tol, self.overestimate = tol, 0.0
-        self._value = math.inf
+        self.tol, self._value = tol, math.inf
         self._interval, self._age, self._n_refreshes = 1, 0, 0
 
     def due(self) -> str | None:
@@ -186,8 +185,8 @@ class RefreshRule:
         """Learn from an overestimate that was measured at a refresh, of an objective that is `value` now."""
         size = max(abs(value), sys.float_info.min)
         share = self.share * max(self._value - value, 0.0) / size
-        self.overestimate, self._value = overestimate / size, value
-        if self.overestimate > min(self.tol, share):
+        overestimate, self._value = overestimate / size, value
+        if overestimate > min(self.tol, share):
             self._interval = max(self._interval // 2, 1)
-        elif self.overestimate < min(self.tol / 8, share / 3):
+        elif overestimate < min(self.tol / 8, share / 3):
             self._interval = min(2 * self._interval, self.longest)
