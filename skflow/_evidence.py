@@ -20,8 +20,8 @@ ONE_LABEL = 4.0
 NO_ACCIDENT = 3.0
 """Known labels are a witness if that makes them likelier by this much in the logarithm, twenty to one; and answers are
 trusted if they foretell the labels by so much better than a guess."""
-SECOND = (1.0, TEMPER), (0.1, 0.25)
-"""Powers of beliefs and of answers to carried rows before any evidence, and their standard deviations."""
+SECOND = (1.0, 0.0), (0.1, 0.5)
+"""Powers of beliefs and of answers to carried rows before any test, and their standard deviations."""
 
 
 @dataclass
@@ -119,8 +119,11 @@ def read_as(answers: np.ndarray, confusion: np.ndarray) -> np.ndarray:
 
 
 def weigh_second(beliefs: np.ndarray, carried: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Powers of beliefs (n, K) and of answers to carried rows (n, K), from rows whose class was hidden from both."""
-    return weigh([beliefs, carried], codes, *SECOND)[0]
+    """Powers of beliefs (n, K) and of answers to carried rows (n, K), from rows whose class was hidden from both.
+
+    The answers earn theirs; where there is nothing to test them on, they have that of answers away from home.
+    """
+    return weigh([beliefs, carried], codes, *SECOND)[0] if len(codes) else np.array([1.0, TEMPER])
 
 
 def can_be_hidden(codes: np.ndarray, n_classes: int) -> bool:
