@@ -107,6 +107,7 @@ class ClassPairCost(LabelCost):
                     self._kept[k, l] = self._keep(k, l, self._couple(k, l, features))
 
     def _keep(self, k: int, l: int, coupling: Tensor) -> Tensor:
+        """The coupling of a pair that matters, where it is to stay."""
         return coupling
 
     @abstractmethod
