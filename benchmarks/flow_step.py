@@ -14,7 +14,8 @@ products of a step, ``x @ x'^T`` for the cost and ``plan @ x'`` for the gradient
    has BLAS's workspace and what the allocator does not give back on top.
 6. A whole flow from USPS to MNIST, 2000 images each, until it has converged, by optimizer, and where it ends.
 
-    python benchmarks/flow_step.py [--quick] [--threads N] [--device cpu]
+    python benchmarks/flow_step.py [--quick] [--threads N] [--device cpu] [--data DIR]
+        [--only setting|part|peers|rule|memory|whole ...] [--sizes N ...]
 """
 
 import argparse
