@@ -55,9 +55,9 @@ class Momentum(Optimizer):
 
     def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
         # Starting from v itself keeps the average unbiased: no slow first steps.
-        if self._average is None or torch.sum(self._average * velocity) < 0:
+        if self._average is None:
             self._average = velocity.clone()
-        self._average.lerp_(velocity, 1 - self.beta)
+        self._average.lerp_(velocity, _points_uphill(self._average, velocity).clamp_(min=1 - self.beta))
         return self.step_size * self._average
 
 
@@ -78,18 +78,19 @@ class Adam(Optimizer):
         self._n_steps = 0
 
     def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
-        if self._first is None or torch.sum(self._first * velocity) < 0:
+        if self._first is None:
             self._first, self._second, self._n_steps = torch.zeros_like(velocity), torch.zeros_like(velocity), 0
-        self._n_steps += 1
+        go_on = 1 - _points_uphill(self._first, velocity)
+        self._first *= go_on
+        self._second *= go_on
+        self._n_steps = go_on * self._n_steps + 1
         self._first.lerp_(velocity, 1 - self.beta1)
         self._second.lerp_(velocity.square(), 1 - self.beta2)
         mean = self._first / (1 - self.beta1**self._n_steps)
         root = (self._second / (1 - self.beta2**self._n_steps)).sqrt()
-        scale = root.max()
-        if scale == 0:
-            return torch.zeros_like(velocity)
-        direction = mean / (root + 1e-8 * scale)
-        return direction * (self.step_size * mean.norm() / direction.norm().clamp(min=torch.finfo(mean.dtype).tiny))
+        tiny = torch.finfo(mean.dtype).tiny
+        direction = mean / (root + (1e-8 * root.max()).clamp(min=tiny))
+        return direction * (self.step_size * mean.norm() / direction.norm().clamp(min=tiny))
 
 
 class Auto(Optimizer):
@@ -126,20 +127,25 @@ class Auto(Optimizer):
         return self._estimated.displacement(velocity, math.nan if value is None else float(value))
 
 
+def _points_uphill(direction: Tensor, velocity: Tensor) -> Tensor:
+    """One where they point apart, else zero: a number on the device, for which nobody has to wait."""
+    return (torch.sum(direction * velocity) < 0).to(velocity.dtype)
+
+
 class _Nesterov:
     """Accelerated descent; all that is kept is the part of the last displacement that went beyond the velocity's."""
 
     def __init__(self) -> None:
         self._momentum: Tensor | None = None
-        self._age = 0
+        self._age: Tensor | float = 0.0
 
     def displacement(self, velocity: Tensor, step: float) -> Tensor:
         descent = velocity.mul_(step)
         # From the last minimum of a majorant to this one.
         progress = descent.clone() if self._momentum is None else self._momentum.add_(descent)
-        if torch.sum(progress * descent) < 0:
-            progress.copy_(descent)
-            self._age = 0
+        uphill = _points_uphill(progress, descent)
+        progress.lerp_(descent, uphill)
+        self._age = (1 - uphill) * self._age
         self._momentum = progress.mul_(self._age / (self._age + 1))
         self._age += 1
         return descent.add_(self._momentum)

@@ -74,20 +74,21 @@ class EntropicSolver:
         An error that is not finite says that the potentials are of no use for this cost.
         """
         kernel, n_iter = self._build_kernel(cost, eps), 0
-        if self._out_of_range():
-            return kernel, n_iter, math.nan
         while True:
             column = _apply(kernel.mT, self._u).mul_(self._v)
             n_iter += 1
-            look = n_iter <= 3 or n_iter % CHECK_EVERY == 0 or n_iter >= max_iter
-            error = (column - self.b).abs().sum(-1).max().item() if look else math.inf
-            if error <= tol or n_iter >= max_iter or (look and not math.isfinite(error)):
-                return kernel, n_iter, error
+            if n_iter <= 3 or n_iter % CHECK_EVERY == 0 or n_iter >= max_iter:
+                error, in_range = self._look(column)
+                if n_iter == 1 and not in_range:
+                    return kernel, n_iter, math.nan
+                if error <= tol or n_iter >= max_iter or not math.isfinite(error):
+                    return kernel, n_iter, error
+                if not in_range:
+                    self._absorb(eps)
+                    kernel = self._build_kernel(cost, eps)
+                    continue
             self._v = self._v * self._ratio(self.b, column, self._no_column)
             self._u = self._ratio(self.a, _apply(kernel, self._v), self._no_row)
-            if look and self._out_of_range():
-                self._absorb(eps)
-                kernel = self._build_kernel(cost, eps)
 
     def _build_kernel(self, cost: Callable[[], Tensor], eps: float) -> Tensor:
         """``a b^T exp((f + g - C) / eps)`` in the place of the cost, and scalings that meet the row marginals."""
@@ -104,9 +105,12 @@ class EntropicSolver:
         row, column = self.f.div(eps).add_(self.a.log()), self.g.div(eps).add_(self.b.log())
         return cost.div_(-eps).add_(row[..., None]).add_(column[..., None, :]).exp_()
 
-    def _out_of_range(self) -> bool:
-        low = min(self._u.min(), self._v.min())
-        return bool(max(self._u.max(), self._v.max()) > self._safe or low < 1 / self._safe)
+    def _look(self, column: Tensor) -> tuple[float, bool]:
+        """The marginal error, and whether the scalings are in their safe range: all that is read from the device."""
+        error = (column - self.b).abs().sum(-1).max()
+        (u_low, u_high), (v_low, v_high) = self._u.aminmax(), self._v.aminmax()
+        error, high, low = torch.stack([error, u_high.maximum(v_high), u_low.minimum(v_low)]).tolist()
+        return error, high <= self._safe and low >= 1 / self._safe
 
     def _absorb(self, eps: float) -> None:
         self.f = self.f + eps * self._u.clamp(min=self._tiny).log()

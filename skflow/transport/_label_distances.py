@@ -78,10 +78,12 @@ class ClassPairCost(LabelCost):
         self.pairs = list(itertools.product(range(source.n_classes), range(target.n_classes)))
         self._kept: dict[tuple[int, int], Tensor] = {}
         self._matter: list[tuple[int, int]] = []
+        self._matters: Tensor | None = None
         self._target_moments: tuple[Tensor, Tensor, Tensor] | None = None
         self._cross = torch.zeros(source.n_classes, target.n_classes, dtype=source.x.dtype, device=source.x.device)
 
     def refresh(self, features: Features, every: bool = True) -> None:
+        self._read()
         means, (means_target, _) = features.class_means(self.source), self._moments_of_target(features)
         self._kept = {pair: self._kept[pair] for pair in self._matter if pair in self._kept}
         for k, l in self.pairs if every else self._matter:
@@ -99,12 +101,18 @@ class ClassPairCost(LabelCost):
         return (second[:, None] + second_target - 2 * cross).clamp_(min=0.0)
 
     def follow(self, mass: Tensor, features: Features) -> None:
-        matter = (mass > self.negligible * mass.sum(1, keepdim=True)).nonzero().tolist()
-        self._matter = [(k, l) for k, l in matter]
+        self._matters = mass > self.negligible * mass.sum(1, keepdim=True)
         if self.negligible == 0 or not self._kept:  # else those that have come to matter wait for the next refresh
+            self._read()
             for k, l in self._matter:
                 if (k, l) not in self._kept:
                     self._kept[k, l] = self._keep(k, l, self._couple(k, l, features))
+
+    def _read(self) -> None:
+        """Which pairs matter now; a GPU's queue runs empty, so not at every step."""
+        if self._matters is not None:
+            rows = enumerate(self._matters.tolist())
+            self._matter, self._matters = [(k, l) for k, row in rows for l, matters in enumerate(row) if matters], None
 
     def _keep(self, k: int, l: int, coupling: Tensor) -> Tensor:
         """The coupling of a pair that matters, where it is to stay."""

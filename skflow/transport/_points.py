@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from copy import copy
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -57,8 +58,10 @@ class LabelledPoints:
         return torch.stack([self.within[s] @ values[s] for s in self.slices])
 
     def moved(self, x: Tensor) -> LabelledPoints:
-        """The same points with other features."""
-        return replace(self, x=x)
+        """The same points with other features; classes and masses are not looked for again."""
+        moved = copy(self)
+        moved.x = x
+        return moved
 
     def part(self, rows: Tensor) -> tuple[LabelledPoints, Tensor]:
         """Some of the points, without features, and the codes of their classes, each with its share of the mass."""

@@ -90,7 +90,7 @@ class TransportProblem:
         distances, overestimate = self._label_distances(features)
         solved = self.solver.solve(GroundCost(features, self.label_weight * distances, self.source, self.target))
         if overestimate is not None:
-            self.refreshes.adapt(overestimate, solved.value.item())
+            self.refreshes.adapt(*torch.stack([overestimate, solved.value]).tolist())
 
         class_mass = self._class_mass = solved.class_mass
         row = self.source.a.clone()
@@ -127,7 +127,7 @@ class TransportProblem:
             features.square[rows] = _squares(features.rows(rows))
         return features
 
-    def _label_distances(self, features: Features) -> tuple[Tensor, float | None]:
+    def _label_distances(self, features: Features) -> tuple[Tensor, Tensor | None]:
         """Label distances, and by how much they overestimated the objective if that was measured just now."""
         if self.label_weight == 0:
             return features.x.new_zeros(self.source.n_classes, self.target.n_classes), None
@@ -139,7 +139,7 @@ class TransportProblem:
         fresh = self.label_cost.distances(features)
         if due == "all":
             return fresh, None
-        return fresh, self.label_weight * (self._class_mass * (stale - fresh)).sum().item()
+        return fresh, self.label_weight * (self._class_mass * (stale - fresh)).sum()
 
 
 def _squares(x: Tensor) -> Tensor:

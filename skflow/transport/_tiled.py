@@ -66,7 +66,7 @@ class TiledSolver:
 
     def solve(self, cost: GroundCost) -> TransportPlan:
         """Solve for the ground cost, by sweeps over its tiles."""
-        if self.g is None or not self.g.isfinite().all():
+        if self.g is None:
             self.g = self._first_potential(cost)
         image, n_iter, last = torch.empty_like(cost.features.x), 0, False
         while True:
@@ -80,6 +80,8 @@ class TiledSolver:
             self._improve(cost, column)
         self._last_guess = n_iter
         value = self.a @ self.f + self.b @ self.g
+        if not math.isfinite(error):
+            self.g = None  # of no use to the next solve
         return TransportPlan(None, value, error, error <= self.tol, n_iter, image, mass)
 
     def potentials(self, cost: GroundCost) -> tuple[Tensor, Tensor]:
