@@ -6,25 +6,29 @@ products of a step, ``x @ x'^T`` for the cost and ``plan @ x'`` for the gradient
 
 1. A step by size and setting, in multiples of the yardstick.
 2. A step by part.
-3. Peers at the states of one flow, on the same cost at the same marginal error: autograd through geomloss, and POT's
-   log-domain Sinkhorn with the same closed-form gradient. Both start cold at each step, POT also from the last one's
-   potentials.
+3. Our solvers, and peers at the states of the same flow, on the same cost at the same marginal error: autograd through
+   geomloss, POT's log-domain Sinkhorn with the same closed-form gradient, and flash-sinkhorn's own loop without the
+   gradient. They start cold at each step, POT also from the last one's potentials. flash-sinkhorn needs a GPU, or
+   TRITON_INTERPRET=1, whose iterations count and whose times do not.
 4. What refreshing label distances only when it matters does to the objective.
 5. Peak memory of a whole fit above its inputs: the arrays that it holds, and the resident set of the process, which
    has BLAS's workspace and what the allocator does not give back on top.
-6. A whole flow from USPS to MNIST, 2000 images each, until it has converged, by optimizer, and where it ends.
+6. A whole flow from USPS to MNIST, 2000 images each, until it has converged, by optimizer, and where it ends, with
+   label distances refreshed by rule, as ever, and at every step.
 
     python benchmarks/flow_step.py [--quick] [--threads N] [--device cpu] [--data DIR]
         [--only setting|part|peers|rule|memory|whole ...] [--sizes N ...]
 """
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import time
 import warnings
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -98,9 +102,9 @@ def start_flow(n, device, **parameters):
 
 
 def timed_flow(particles, bound, n_steps, clock, keep=False):
-    """Times of the steps, the objective and, where `keep`, the states at which it was evaluated."""
+    """Times of the steps, the objective, iterations and marginal errors; where `keep`, the states evaluated at."""
     dynamics = FeatureDriven(partial(OPTIMIZERS["sgd"], STEP_SIZE))
-    times, objective, states = [], [], []
+    times, objective, solved, states = [], [], [], []
     for _ in range(n_steps):
 
         def step(particles=particles):
@@ -112,7 +116,8 @@ def timed_flow(particles, bound, n_steps, clock, keep=False):
         elapsed, (value, particles) = clock(step)
         times.append(elapsed)
         objective.append(value.item())
-    return times, objective, states
+        solved.append((bound.n_iter, bound.marginal_error))
+    return times, objective, solved, states
 
 
 def by_setting(sizes, n_steps, device):
@@ -121,7 +126,7 @@ def by_setting(sizes, n_steps, device):
         for name, parameters in SETTINGS.items():
             particles, bound = start_flow(n, device, **parameters)
             before = products(n, device)
-            times, _, _ = timed_flow(particles, bound, n_steps, Clock(device))
+            times, *_ = timed_flow(particles, bound, n_steps, Clock(device))
             yardstick = (before + products(n, device)) / 2
             step = statistics.median(times)
             rows.append(
@@ -147,7 +152,7 @@ def by_part(n, n_steps, device):
     problem.solver.solve = watched("cost, kernel, scaling iterations", problem.solver.solve)
     for name in ("refresh", "distances", "pull_back"):
         setattr(problem.label_cost, name, watched(f"label distances: {name}", getattr(problem.label_cost, name)))
-    times, _, _ = timed_flow(particles, bound, n_steps, clock)
+    times, *_ = timed_flow(particles, bound, n_steps, clock)
     total = sum(times[1:])
     rows = [[name, f"{(sum(parts) - parts[0]) / (n_steps - 1):.1f}"] for name, parts in spent.items()]
     rows.append(
@@ -165,33 +170,37 @@ def peers(n, n_steps, device, reg=0.01, tol=1e-3):
     """Our step beside others' at the states of our flow, on the same ground cost, label distances as they are there."""
     import ot
 
-    particles, bound = start_flow(n, device, reg=reg, correspondence="coupling", marginal_tol=tol)
-    clock = Clock(device)
-    ours, _, states = timed_flow(particles, bound, n_steps, clock, keep=True)
-    target, warm, times = bound.target, None, {"POT, cold": [], "POT, warm": [], "geomloss, autograd": []}
-    chosen = states[:: max(n_steps // 6, 1)]
-    for state in chosen:
-        labels = label_distance_matrix(state, target, "gaussian")[state.y][:, target.y]
+    with_flash = find_spec("flash_sinkhorn") and (device != "cpu" or os.environ.get("TRITON_INTERPRET") == "1")
+    clock, ours = Clock(device), {}
+    for solver in (*(["fused"] if with_flash else []), "tiled", "dense"):
+        particles, bound = start_flow(n, device, reg=reg, correspondence="coupling", marginal_tol=tol, solver=solver)
+        times, _, solved, states = timed_flow(particles, bound, n_steps, clock, keep=True)
+        ours[f"ours, {solver}"] = [(elapsed, *figures) for elapsed, figures in zip(times, solved, strict=True)]
+    target, warm, states = bound.target, None, states[:: max(n_steps // 6, 1)]
+    peers = {"POT, cold": [], "POT, warm": [], "geomloss, autograd": []}
+    if with_flash:
+        peers["flash-sinkhorn, no gradient"] = []
+    for state in states:
+        distances = label_distance_matrix(state, target, "gaussian")
 
-        def ground_cost(x, labels=labels):
+        def ground_cost(x, labels=distances[state.y][:, target.y]):
             return squared_distances(x, target.x) + labels
 
-        for name in times:
+        for name, measured in peers.items():
             if name.startswith("geomloss"):
                 solve = partial(geomloss_step, ground_cost, state, target, bound.reg)
-                elapsed, n_iter, error = first_within(tol, solve, clock)
-            else:
+            elif name.startswith("POT"):
                 start = warm if name.endswith("warm") else None
                 solve = partial(pot_step, ot, ground_cost, state, target, bound.reg, start)
-                elapsed, n_iter, error = first_within(tol, solve, clock)
-            times[name].append((elapsed, n_iter, error))
-        warm = pot_step(ot, ground_cost, state, target, bound.reg, warm, times["POT, warm"][-1][1])[2]
-    mine = statistics.median(ours)
-    rows = [["ours, label distances included", f"{mine:.0f}", "1.0", "", f"{bound.marginal_error:.1e}"]]
-    for name, measured in times.items():
+            else:
+                solve = partial(flash_step, ground_cost, distances, state, target, bound.reg)
+            measured.append(first_within(tol, solve, clock))
+        warm = pot_step(ot, ground_cost, state, target, bound.reg, warm, peers["POT, warm"][-1][1])[2]
+    rows, dense = [], statistics.median(elapsed for elapsed, *_ in ours["ours, dense"])
+    for name, measured in (ours | peers).items():
         elapsed, n_iter, error = (statistics.median(values) for values in zip(*measured, strict=True))
-        rows.append([name, f"{elapsed:.0f}", f"{elapsed / mine:.1f}", f"{n_iter:.0f}", f"{error:.1e}"])
-    print(f"\n### Peers, {n}x{n}, reg={reg}, marginal error {tol}, median over {len(chosen)} states of one flow\n")
+        rows.append([name, f"{elapsed:.0f}", f"{elapsed / dense:.1f}", f"{n_iter:.0f}", f"{error:.1e}"])
+    print(f"\n### Peers, {n}x{n}, reg={reg}, marginal error {tol}, median over {len(states)} states of one flow\n")
     print("Label distances are given to the peers; ours computes them.\n")
     print(markdown(["step", "ms", "ratio", "iterations", "marginal error"], rows))
 
@@ -226,6 +235,23 @@ def pot_step(ot, ground_cost, state, target, reg, warm, n_iter):
     return marginal_error(plan, state, target), gradient, (log["log_u"], log["log_v"])
 
 
+def flash_step(ground_cost, distances, state, target, reg, n_iter):
+    """flash-sinkhorn's loop: eps-scaling, then `n_iter` iterations. Its plan is made to look at the error alone."""
+    from flash_sinkhorn.kernels import epsilon_schedule, max_diameter
+    from flash_sinkhorn.sinkhorn_solvers import sinkhorn_flashstyle_symmetric
+
+    x, t, k = state.x - target.a @ target.x, target.x - target.a @ target.x, len(distances)
+    labels = distances.new_zeros(sum(distances.shape), sum(distances.shape))
+    labels[:k, k:] = distances
+    schedule = [*epsilon_schedule(max_diameter(x, t), reg**0.5, 0.5), *[reg] * n_iter]
+    f, g = sinkhorn_flashstyle_symmetric(
+        x, t, state.a, target.a, eps_list=schedule, autotune=x.is_cuda, allow_tf32=False,
+        label_x=state.y.int(), label_y=(target.y + k).int(), label_cost_matrix=labels, lambda_y=1.0,
+    )  # fmt: skip
+    plan = torch.outer(state.a, target.a) * ((f[:, None] + g - ground_cost(state.x)) / reg).exp()
+    return marginal_error(plan, state, target), len(schedule)
+
+
 def marginal_error(plan, state, target):
     return max((plan.sum(1) - state.a).abs().sum().item(), (plan.sum(0) - target.a).abs().sum().item())
 
@@ -234,9 +260,9 @@ def refresh_rule(n, n_steps, device):
     rows = []
     for name in ("coupling", "same"):
         particles, bound = start_flow(n, device, correspondence=name, refresh_tol=0)
-        _, exact, _ = timed_flow(particles, bound, n_steps, Clock(device))
+        _, exact, *_ = timed_flow(particles, bound, n_steps, Clock(device))
         particles, lazy = start_flow(n, device, correspondence=name)
-        _, told, states = timed_flow(particles, lazy, n_steps, Clock(device), keep=True)
+        _, told, _, states = timed_flow(particles, lazy, n_steps, Clock(device), keep=True)
         # A functional of its own measures the states, so that the potentials of the flow are not disturbed.
         _, fresh = start_flow(n, device, correspondence=name, refresh_tol=0)
         for step in (n_steps // 3, n_steps):
@@ -250,18 +276,19 @@ def refresh_rule(n, n_steps, device):
 
 def whole(n, repeat, device, data):
     (X, y, *_), (X_ref, y_ref, *_) = load_usps(data), load("mnist", data)
-    start, functional = Particles.from_arrays(X[:n], y[:n], device=device), OTDDFunctional((X_ref[:n], y_ref[:n]))
-    clock, times, ends = Clock(device), {name: [] for name in ("sgd", "auto")}, {}
-    judge = OTDDFunctional((X_ref[:n], y_ref[:n]), refresh_tol=0).bind(start)
+    start, target = Particles.from_arrays(X[:n], y[:n], device=device), (X_ref[:n], y_ref[:n])
+    by_rule, always = OTDDFunctional(target), OTDDFunctional(target, refresh_tol=0)
+    clock, times, ends, judge = Clock(device), {}, {}, always.bind(start)
 
-    def flow(name):
-        dynamics = FeatureDriven(partial(OPTIMIZERS[name], STEP_SIZE))
+    def flow(functional, optimizer):
+        dynamics = FeatureDriven(partial(OPTIMIZERS[optimizer], STEP_SIZE))
         return integrate(functional.bind(start), start.moved(start.x.clone()), dynamics, max_iter=1000)
 
     for _ in range(repeat):
-        for name, elapsed in times.items():
-            milliseconds, ends[name] = clock(flow, name)
-            elapsed.append(milliseconds / 1000)
+        for optimizer in ("sgd", "auto"):
+            for name, functional in ((optimizer, by_rule), (f"{optimizer}, refreshed at every step", always)):
+                milliseconds, ends[name] = clock(flow, functional, optimizer)
+                times.setdefault(name, []).append(milliseconds / 1000)
     rows = []
     for name, end in ends.items():
         seconds = f"{statistics.median(times[name]):.1f}", f"{min(times[name]):.1f}-{max(times[name]):.1f}"

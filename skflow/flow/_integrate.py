@@ -68,7 +68,8 @@ def integrate(
     max_iter : int
         Largest number of steps.
     tol, n_iter_no_change : float, int
-        The flow has converged when the best objective has not fallen by a fraction `tol` for `n_iter_no_change` steps.
+        The flow has converged when the best objective has not fallen by a fraction `tol` for `n_iter_no_change` steps;
+        where the functional has saved work until then, it has as many more without (:meth:`BoundFunctional.settle`).
     n_frames : int
         Frames to keep.
     monitor : callable (step, objective, particles) -> bool, optional
@@ -99,8 +100,10 @@ def integrate(
             status = "stopped"
             break
         if step - best_step >= n_iter_no_change and not blown_up:
-            status = "converged"
-            break
+            if not functional.settle():
+                status = "converged"
+                break
+            best_step = step
         if step < max_iter:
             moved = dynamics.step(particles, derivative)
             if not moved.x.sum().isfinite():

@@ -120,6 +120,10 @@ class BoundFunctional(ABC):
     converged: bool = True
     """Whether the last evaluation is as accurate as asked for."""
 
+    def settle(self) -> bool:
+        """A flow would end here: from now on save no work by what is a little out of date; whether any was saved."""
+        return False
+
     def release(self) -> None:  # noqa: B027
         """Let go of what only evaluations need, when a flow has ended; what has been measured stays."""
 

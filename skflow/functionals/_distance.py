@@ -208,6 +208,11 @@ class BoundOTDD(BoundFunctional):
         label_weight = self.spec.label_weight if self.spec.label_path else 0.0
         return 2 * self.spec.weight * (1 + label_weight) if self.spec.weight > 0 else None
 
+    def settle(self) -> bool:
+        problems = [p for block in self._blocks for p in (block.problem, block.own) if p is not None]
+        saved = [problem.refreshes.settle() for problem in problems]  # all of them, not those before the first
+        return any(saved)
+
     def release(self) -> None:
         self._blocks = []
 

@@ -47,6 +47,10 @@ class BoundSum(BoundFunctional):
         self.converged = all(term.converged for term in self.terms.values())
         return total(list(derivatives.values()))
 
+    def settle(self) -> bool:
+        saved = [term.settle() for term in self.terms.values()]  # all of them, not those before the first
+        return any(saved)
+
     def release(self) -> None:
         for term in self.terms.values():
             term.release()

@@ -181,6 +181,11 @@ class RefreshRule:
         self._n_refreshes += 1
         return "all" if self.tol == 0 or self._n_refreshes % 8 == 1 else "active"
 
+    def settle(self) -> bool:
+        """Refresh at every step from now on, since an end is to be judged by what is new; whether it was less often."""
+        less_often, self._interval, self.longest = self._interval > 1, 1, 1
+        return less_often
+
     def adapt(self, overestimate: float, value: float) -> None:
         """Learn from an overestimate that was measured at a refresh, of an objective that is `value` now."""
         size = max(abs(value), sys.float_info.min)

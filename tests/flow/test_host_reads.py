@@ -12,6 +12,7 @@ from tests._data import labelled
 
 READS = {"item", "tolist", "numpy", "cpu", "to", "nonzero", "unique", "equal", "__bool__", "__float__", "__int__"}
 
+
 class CountReads(TorchFunctionMode):
     n_reads = 0
 

@@ -105,6 +105,27 @@ def test_converges_where_the_best_has_not_fallen_for_a_while(values, status, n_i
     assert flow.objective == [values[min(t, len(values) - 1)] for t in range(n_iter + 1)]
 
 
+def test_convergence_is_judged_once_more_where_work_was_saved():
+    """The objective of a functional that has something in hand falls again, and then no more."""
+    functional = Scripted([3.0, 2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 1.0])
+    functional.settle = iter([True, False]).__next__
+    flow = run(functional, start(), max_iter=20, tol=0.01, n_iter_no_change=4)
+    assert (flow.status, flow.n_iter, flow.objective[-1]) == ("converged", 10, 1.0)
+
+
+@pytest.mark.parametrize("correspondence", ["same", "coupling"])
+def test_old_label_distances_do_not_end_a_flow_early(correspondence):
+    """It ends no higher, within its tolerance, than one whose label distances are new at every step."""
+    particles, target, ends = Particles.from_arrays(*labelled(120, 5, 3)), labelled(120, 5, 3, seed=1, shift=1.0), []
+    for how_often in ({}, {"refresh_tol": 0}):
+        bound = OTDDFunctional(target, correspondence=correspondence, **how_often).bind(particles)
+        flow = run(bound, particles, tol=1e-3, n_iter_no_change=5, max_iter=1000)
+        assert flow.status == "converged"
+        judge = OTDDFunctional(target, correspondence=correspondence, refresh_tol=0).bind(flow.particles)
+        ends.append(judge.evaluate(flow.particles).value.item())
+    assert ends[0] <= ends[1] * (1 + 1e-3)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 33.5])
 def test_diverged_is_the_state_before(bad, device):
     """The particles are those of the last objective, in `frames` too."""

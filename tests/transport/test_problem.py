@@ -166,6 +166,19 @@ def test_intervals_double_while_distances_age_slowly_and_halve_when_they_do_not(
     assert next_interval(0.0, fall=0.0) == 4
 
 
+def test_settled_intervals_are_of_one_step_and_stay_so():
+    rule = RefreshRule(1e-2)
+    for value in (100.0, 90.0, 80.0):
+        rule.due()
+        rule.adapt(0.0, value)
+    assert rule.due() is None
+    assert rule.settle()
+    for value in (70.0, 60.0):
+        assert rule.due() is not None
+        rule.adapt(0.0, value)
+    assert not rule.settle()
+
+
 def test_every_eighth_refresh_is_of_all_pairs():
     rule = RefreshRule(1e-3)
     assert [rule.due() for _ in range(17)] == (["all"] + ["active"] * 7) * 2 + ["all"]
