@@ -165,7 +165,7 @@ class RefreshRule:
 
     share = 0.5
     """Of the objective's fall between two refreshes, what an overestimate may hide."""
-    longest = 4
+    longest = 3
     """Steps; a flow that goes on for longer with the same plans settles where other plans would take it further."""
 
     def __init__(self, tol: float) -> None:

@@ -155,20 +155,20 @@ def test_intervals_double_while_distances_age_slowly_and_halve_when_they_do_not(
     value = 100.0
 
     assert steps_until_refresh() == 1
-    assert [next_interval(0.0) for _ in range(4)] == [2, 4, 4, 4]
-    assert [next_interval(2e-4) for _ in range(2)] == [4, 4]  # between an eighth and all of the tolerance
-    assert [next_interval(2e-3) for _ in range(4)] == [2, 1, 1, 1]
-    assert [next_interval(1e-6) for _ in range(3)] == [2, 4, 4]
+    assert [next_interval(0.0) for _ in range(4)] == [2, 3, 3, 3]
+    assert [next_interval(2e-4) for _ in range(2)] == [3, 3]  # between an eighth and all of the tolerance
+    assert [next_interval(2e-3) for _ in range(3)] == [1, 1, 1]
+    assert [next_interval(1e-6) for _ in range(3)] == [2, 3, 3]
     # Half of the fall is all that may be hidden, and a third of that calls for longer intervals.
-    assert [next_interval(1e-6, fall=1e-3) for _ in range(2)] == [4, 4]
-    assert [next_interval(1e-6, fall=1e-4) for _ in range(3)] == [2, 1, 1]
-    assert [next_interval(1e-6, fall=f) for f in (3e-4, 1.5e-3, 1.5e-3)] == [1, 2, 4]
-    assert next_interval(0.0, fall=0.0) == 4
+    assert [next_interval(1e-6, fall=1e-3) for _ in range(2)] == [3, 3]
+    assert [next_interval(1e-6, fall=1e-4) for _ in range(3)] == [1, 1, 1]
+    assert [next_interval(1e-6, fall=f) for f in (3e-4, 1.5e-3, 1.5e-3)] == [1, 2, 3]
+    assert next_interval(0.0, fall=0.0) == 3
 
 
 def test_settled_intervals_are_of_one_step_and_stay_so():
     rule = RefreshRule(1e-2)
-    for value in (100.0, 90.0, 80.0):
+    for value in (100.0, 90.0):
         rule.due()
         rule.adapt(0.0, value)
     assert rule.due() is None
