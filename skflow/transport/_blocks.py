@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -41,8 +42,8 @@ class BlockSolver:
         solver: Callable[[Tensor, Tensor], EntropicSolver],
         workspace: Workspace | None = None,
     ) -> None:
-        self._rows, self._present = _padded(source)
-        self._cols, present_target = _padded(target)
+        self._rows, self._present = padded(source.slices, source.a.device)
+        self._cols, present_target = padded(target.slices, target.a.device)
         self.solver = solver(source.within[self._rows] * self._present, target.within[self._cols] * present_target)
         self._workspace, self._target = workspace or Workspace(), (None, None, None)
 
@@ -66,12 +67,13 @@ class BlockSolver:
         return solved
 
 
-def batches(sizes: list[tuple[int, int]], n_features: int, device: torch.device) -> list[range]:
+def batches(sizes: list[tuple[int, int]], n_features: int, device: torch.device, most: float = math.inf) -> list[range]:
     """Runs of consecutive blocks (n_k, m_k) that are alike enough, and small enough, to be one batch.
 
     To put the features of a batch together costs a copy of them, which must be little beside the blocks themselves.
+    A batch has no more than `most` numbers.
     """
-    runs, most = [], BATCH.get(device.type, BATCH["cpu"])
+    runs, most = [], min(most, BATCH.get(device.type, BATCH["cpu"]))
     if device.type == "cpu" and n_features * len(sizes) > sum(m for _, m in sizes):
         most = 0
     for k in range(len(sizes)):
@@ -85,9 +87,9 @@ def batches(sizes: list[tuple[int, int]], n_features: int, device: torch.device)
     return runs
 
 
-def _padded(points: LabelledPoints) -> tuple[Tensor, Tensor]:
-    """Rows of each class, (n_classes, largest), padded with any; and which are not padding."""
-    rows = torch.arange(len(points.a), device=points.a.device)
-    classes = [rows[s] for s in points.slices]
-    padded = torch.nn.utils.rnn.pad_sequence(classes, batch_first=True, padding_value=-1)
-    return padded.clamp(min=0), padded >= 0
+def padded(slices: list[slice], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Rows of each slice, (n_slices, longest), padded with any; and which are not padding."""
+    starts, sizes = torch.tensor([(s.start, s.stop - s.start) for s in slices], device=device).T[..., None]
+    place = torch.arange(max(s.stop - s.start for s in slices), device=device)
+    present = place < sizes
+    return starts + place * present, present

@@ -19,9 +19,9 @@ from torch import Tensor
 
 
 def class_factor(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (d,) and factor (n_k, d) of one class with points `x` (n_k, d) and weights `w` (n_k,) summing to one."""
-    mu = w @ x
-    return mu, w.sqrt()[:, None] * (x - mu)
+    """Mean (..., d) and factor (..., n_k, d) of points `x` (..., n_k, d) with weights `w` (..., n_k) summing to one."""
+    mu = (w[..., None, :] @ x)[..., 0, :]
+    return mu, w.sqrt()[..., None] * (x - mu[..., None, :])
 
 
 def bures_wasserstein(mu: Tensor, factor: Tensor, nu: Tensor, other: Tensor) -> Tensor:
@@ -42,18 +42,18 @@ def orthogonal_core(factor: Tensor) -> tuple[Tensor | None, Tensor]:
 
 
 def polar_factor(factor: Tensor, other: Tensor) -> Tensor:
-    """The partial isometry Q (n_k, n_l) that maximises ``<Q, factor @ other.T>``.
+    """The partial isometry Q (..., n_k, n_l) that maximises ``<Q, factor @ other.T>``.
 
     By Newton-Schulz iteration with the optimal scaling of Chen & Chow (2014): matrix products alone, which GPUs like
     better than an SVD. Singular values never pass one, so that what is not yet converged (those below the square root
     of the rounding unit, relative to the largest) makes ``W2^2`` larger, never smaller. Where a class has more points
     than dimensions the iteration runs on d x d cores.
     """
-    if len(factor) > factor.shape[1] or len(other) > other.shape[1]:
+    if max(factor.shape[-2], other.shape[-2]) > factor.shape[-1]:
         left, r = torch.linalg.qr(factor)
         right, s = torch.linalg.qr(other)
-        return left @ newton_schulz(r @ s.T) @ right.T
-    return newton_schulz(factor @ other.T)
+        return left @ newton_schulz(r @ s.mT) @ right.mT
+    return newton_schulz(factor @ other.mT)
 
 
 def newton_schulz(m: Tensor) -> Tensor:
@@ -81,10 +81,8 @@ def gaussian_class_plan(x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor
     and ``sum_ij R_ij ||x_i - x'_j||^2 = W2^2(N(mu, Sigma), N(nu, Sigma'))``. For any other R of this form the sum is an
     upper bound: an R from an earlier step still gives a distance that is off in second order only.
     """
-    root, root_target = w.sqrt(), w_target.sqrt()
-    factor = root[:, None] * (x - w @ x)
-    other = root_target[:, None] * (x_target - w_target @ x_target)
-    q = polar_factor(factor, other)
-    q = q - torch.outer(root, root @ q)  # (I - sqrt(w) sqrt(w)^T) Q: the factor's rows are orthogonal to sqrt(w)
-    q = q - torch.outer(q @ root_target, root_target)
-    return torch.outer(w, w_target) + root[:, None] * q * root_target
+    root, root_target = w.sqrt()[..., None], w_target.sqrt()[..., None, :]
+    q = polar_factor(class_factor(x, w)[1], class_factor(x_target, w_target)[1])
+    q = q - root * (root.mT @ q)  # (I - sqrt(w) sqrt(w)^T) Q: the factor's rows are orthogonal to sqrt(w)
+    q = q - (q @ root_target.mT) * root_target
+    return w[..., None] * w_target[..., None, :] + root * q * root_target

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 
+from ._blocks import batches, padded
 from ._exact import ExactSolver
-from ._gaussian import bures_wasserstein, class_factor, core, gaussian_class_plan, newton_schulz, orthogonal_core
+from ._gaussian import (
+    bures_wasserstein,
+    class_factor,
+    core,
+    gaussian_class_plan,
+    newton_schulz,
+    orthogonal_core,
+    polar_factor,
+)
 from ._ground_cost import Features, squared_distances
 from ._plan import TransportPlan
 from ._points import LabelledPoints
 
 NEGLIGIBLE = 5e-3
 """Share of a class's mass below which its exchange with another class has no part in a flow's gradient."""
+BATCH = 2**24
+"""Numbers in a batch of plans between classes; larger plans keep a GPU busy by themselves."""
+
+Pair = tuple[int, int]
 
 
 class LabelCost(ABC):
@@ -76,8 +89,8 @@ class ClassPairCost(LabelCost):
         super().__init__(source, target)
         self.negligible = negligible
         self.pairs = list(itertools.product(range(source.n_classes), range(target.n_classes)))
-        self._kept: dict[tuple[int, int], Tensor] = {}
-        self._matter: list[tuple[int, int]] = []
+        self._kept: dict[Pair, Tensor] = {}
+        self._matter: list[Pair] = []
         self._matters: Tensor | None = None
         self._target_moments: tuple[Tensor, Tensor, Tensor] | None = None
         self._cross = torch.zeros(source.n_classes, target.n_classes, dtype=source.x.dtype, device=source.x.device)
@@ -86,8 +99,7 @@ class ClassPairCost(LabelCost):
         self._read()
         means, (means_target, _) = features.class_means(self.source), self._moments_of_target(features)
         self._kept = {pair: self._kept[pair] for pair in self._matter if pair in self._kept}
-        for k, l in self.pairs if every else self._matter:
-            coupling = self._couple(k, l, features)
+        for (k, l), coupling in self._couplings(self.pairs if every else self._matter, features):
             self._cross[k, l] = self._inner(k, l, coupling, features) - means[k] @ means_target[l]
             if (k, l) in self._matter:
                 self._kept[k, l] = self._keep(k, l, coupling)
@@ -104,9 +116,9 @@ class ClassPairCost(LabelCost):
         self._matters = mass > self.negligible * mass.sum(1, keepdim=True)
         if self.negligible == 0 or not self._kept:  # else those that have come to matter wait for the next refresh
             self._read()
-            for k, l in self._matter:
-                if (k, l) not in self._kept:
-                    self._kept[k, l] = self._keep(k, l, self._couple(k, l, features))
+            new = [pair for pair in self._matter if pair not in self._kept]
+            for (k, l), coupling in self._couplings(new, features):
+                self._kept[k, l] = self._keep(k, l, coupling)
 
     def _read(self) -> None:
         """Which pairs matter now; a GPU's queue runs empty, so not at every step."""
@@ -117,6 +129,11 @@ class ClassPairCost(LabelCost):
     def _keep(self, k: int, l: int, coupling: Tensor) -> Tensor:
         """The coupling of a pair that matters, where it is to stay."""
         return coupling
+
+    def _couplings(self, pairs: list[Pair], features: Features) -> Iterator[tuple[Pair, Tensor]]:
+        """What is kept of the plan R of each pair, at the present features."""
+        for k, l in pairs:
+            yield (k, l), self._couple(k, l, features)
 
     @abstractmethod
     def _couple(self, k: int, l: int, features: Features) -> Tensor:
@@ -139,24 +156,35 @@ class ClassPairCost(LabelCost):
         return features.rows(rows), self.source.within[rows], features.x_target[cols], self.target.within[cols]
 
 
+class InBatches(ClassPairCost):
+    """Couples pairs of classes of similar sizes together, padded with points without weight, where that is faster."""
+
+    def _couplings(self, pairs: list[Pair], features: Features) -> Iterator[tuple[Pair, Tensor]]:
+        source, target = [self.source.slices[k] for k, _ in pairs], [self.target.slices[l] for _, l in pairs]
+        sizes = [(rows.stop - rows.start, cols.stop - cols.start) for rows, cols in zip(source, target, strict=True)]
+        device = features.x.device
+        for run in batches(sizes, features.x.shape[1], device, BATCH):
+            some = slice(run.start, run.stop)
+            if len(run) == 1:
+                yield from super()._couplings(pairs[some], features)
+                continue
+            (rows, present), (cols, present_target) = padded(source[some], device), padded(target[some], device)
+            w, w_target = self.source.within[rows] * present, self.target.within[cols] * present_target
+            couplings = self._couple_batch(features.rows(rows), w, features.x_target[cols], w_target)
+            for pair, (n, m), coupling in zip(pairs[some], sizes[some], couplings, strict=True):
+                yield pair, self._without_padding(coupling, n, m).clone()  # nothing keeps the whole batch
+
+    @abstractmethod
+    def _couple_batch(self, x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor) -> Tensor:
+        """What is kept of the plan R between the classes of a batch, of shapes (..., n_k, d) and (..., n_k)."""
+
+    @abstractmethod
+    def _without_padding(self, coupling: Tensor, n: int, m: int) -> Tensor:
+        """That of two classes of `n` and `m` points."""
+
+
 class ClassPlanCost(ClassPairCost):
-    """Keeps plans (n_k, m_l): they join the matrix product with the plan that the flow needs anyway.
-
-    Parameters
-    ----------
-    couple : callable (x, w, x_target, w_target) -> R
-        Plan between two classes.
-    """
-
-    def __init__(
-        self,
-        source: LabelledPoints,
-        target: LabelledPoints,
-        couple: Callable[..., Tensor],
-        negligible: float = NEGLIGIBLE,
-    ) -> None:
-        super().__init__(source, target, negligible)
-        self.couple = couple
+    """Keeps plans (n_k, m_l): they join the matrix product with the plan that the flow needs anyway."""
 
     def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
         self.follow(mass, features)
@@ -165,11 +193,28 @@ class ClassPlanCost(ClassPairCost):
             solved.plan[rows, cols] += mass[k, l] * plan
             row[rows] += mass[k, l] * self.source.within[rows]
 
-    def _couple(self, k: int, l: int, features: Features) -> Tensor:
-        return self.couple(*self._classes(k, l, features))
-
     def _inner(self, k: int, l: int, coupling: Tensor, features: Features) -> Tensor:
         return (coupling * features.inner[self.source.slices[k], self.target.slices[l]]).sum()
+
+
+class ExactPlanCost(ClassPlanCost):
+    """Of the samples themselves."""
+
+    def _couple(self, k: int, l: int, features: Features) -> Tensor:
+        return exact_class_plan(*self._classes(k, l, features))
+
+
+class GaussianPlanCost(InBatches, ClassPlanCost):
+    """Of Gaussian label distributions."""
+
+    def _couple(self, k: int, l: int, features: Features) -> Tensor:
+        return gaussian_class_plan(*self._classes(k, l, features))
+
+    def _couple_batch(self, x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor) -> Tensor:
+        return gaussian_class_plan(x, w, x_target, w_target)
+
+    def _without_padding(self, coupling: Tensor, n: int, m: int) -> Tensor:
+        return coupling[:n, :m]
 
 
 class ClassImageCost(ClassPairCost):
@@ -220,7 +265,7 @@ class ExactImageCost(ClassImageCost):
         return exact_class_plan(x, w, x_target, w_target) @ (x_target - w_target @ x_target)
 
 
-class GaussianImageCost(ClassImageCost):
+class GaussianImageCost(InBatches, ClassImageCost):
     """Of Gaussian label distributions, whose plan is never made.
 
     With the factors ``A = L C`` and ``B = L' C'``, the image is ``diag(sqrt(w)) L Q C'`` with Q the polar factor of
@@ -256,6 +301,13 @@ class GaussianImageCost(ClassImageCost):
         if basis is not None:
             image = basis @ image
         return image.mul_(w.sqrt()[:, None])
+
+    def _couple_batch(self, x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor) -> Tensor:
+        factor, other = class_factor(x, w)[1], class_factor(x_target, w_target)[1]
+        return (polar_factor(factor, other) @ other).mul_(w.sqrt()[..., None])
+
+    def _without_padding(self, coupling: Tensor, n: int, m: int) -> Tensor:
+        return coupling[:n]
 
 
 class MeansCost(LabelCost):
@@ -371,11 +423,8 @@ def make_label_cost(
         return MeansCost(source, target)
     if kind == "gaussian-diag":
         return DiagonalCost(source, target)
-    if by_image:
-        cost = {"gaussian": GaussianImageCost, "exact": ExactImageCost}[kind](source, target, negligible)
-    else:
-        couple = {"gaussian": gaussian_class_plan, "exact": exact_class_plan}[kind]
-        cost = ClassPlanCost(source, target, couple, negligible)
+    plans, images = {"gaussian": (GaussianPlanCost, GaussianImageCost), "exact": (ExactPlanCost, ExactImageCost)}[kind]
+    cost = (images if by_image else plans)(source, target, negligible)
     if matched:
         cost.pairs = [(k, k) for k in range(source.n_classes)]
     return cost

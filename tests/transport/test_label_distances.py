@@ -13,6 +13,7 @@ from skflow.transport import (
     label_distance_matrix,
     make_label_cost,
 )
+from skflow.transport import _label_distances as label_distances
 from tests._data import array, points, tensor
 from tests._tolerances import GRADIENT, ORACLE
 
@@ -122,6 +123,24 @@ def test_pairs_that_exchange_nothing_wait_for_a_refresh_of_all(kind, by_image, d
     assert torch.equal(fresh, mass > 0)
     cost.refresh(at)
     torch.testing.assert_close(cost.distances(at), exact, rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("d", [3, 40], ids=["more points than dimensions", "fewer"])
+@pytest.mark.parametrize("by_image", [False, True])
+def test_a_batch_of_pairs_gives_what_they_give_alone(by_image, d, monkeypatch, device):
+    """Plans or images, of classes of unequal sizes."""
+    source, target = points(60, d, 4, device=device), points(50, d, 3, seed=1, shift=1.0, device=device)
+    at, kept = features(source.x, target.x), []
+    for runs in (lambda sizes, *_: [range(len(sizes))], lambda sizes, *_: [range(i, i + 1) for i in range(len(sizes))]):
+        monkeypatch.setattr(label_distances, "batches", runs)
+        cost = make_label_cost("gaussian", source, target, by_image=by_image)
+        cost.follow(torch.outer(source.mass, target.mass), at)
+        kept.append(cost._kept)
+    together, alone = kept
+    assert len(together) == 12
+    assert list(together) == list(alone)
+    for pair, coupling in together.items():
+        torch.testing.assert_close(coupling, alone[pair], rtol=0, atol=1e-7 * alone[pair].abs().max().item())
 
 
 @pytest.mark.parametrize("of", [sides, tiny_classes])
