@@ -28,6 +28,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.ticker import LogLocator
 
 from _memory import Watch, status
 from _tables import markdown
@@ -132,6 +133,11 @@ def growth(quick, figures):
         print(markdown(["", *(f"{name} = {size}" for size in sizes), "slope of time", "of memory"], rows), flush=True)
         axes[0, column].set_ylabel("seconds a step")
         axes[1, column].set(xlabel=f"{name}  ({others})", ylabel="peak MiB above the data")
+        for axis in axes[:, column]:
+            axis.set_xticks(sizes, sizes)
+            axis.minorticks_off()
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_major_formatter("{x:g}")
     axes[0, 0].legend(fontsize="small")
     figure.savefig(figures / "scaling.png", dpi=120)
 
