@@ -29,17 +29,18 @@ def test_coordinates_keep_distances_and_lead_back():
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "auto"])
 @pytest.mark.parametrize("label_distance", ["gaussian", "means", "exact"])
 def test_the_flow_is_the_same(label_distance, optimizer, monkeypatch):
+    """In single precision, whose rounding grows along a flow, and most where it decides when momentum starts anew."""
     X, y = wide()
     flow = OTDDFlowTransformer(
-        wide(20, seed=1, shift=2.0), label_distance=label_distance, optimizer=optimizer, max_iter=15, keep_trajectory=3,
+        wide(20, seed=1, shift=2.0), label_distance=label_distance, optimizer=optimizer, max_iter=8, keep_trajectory=3,
         pushforward=LinearRegression(), device="cpu",
     )  # fmt: skip
     reduced = flow.fit(X, y)
     particles, frames, objective = reduced.particles_, reduced.trajectory_, reduced.objective_
     monkeypatch.setattr(OTDDFunctional, "reduced", lambda self, X: None)
     whole = flow.fit(X, y)
-    np.testing.assert_allclose(particles, whole.particles_, atol=2e-4)
-    np.testing.assert_allclose(frames, whole.trajectory_, atol=2e-4)
+    np.testing.assert_allclose(particles, whole.particles_, atol=1e-4)
+    np.testing.assert_allclose(frames, whole.trajectory_, atol=1e-4)
     np.testing.assert_allclose(objective, whole.objective_, rtol=1e-5)
 
 
