@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
+import torch
+
 from ._base import BoundFunctional, Derivative, Functional, Particles
 
 
@@ -42,8 +44,9 @@ class BoundSum(BoundFunctional):
 
     def evaluate(self, particles: Particles) -> Derivative:
         derivatives = {name: term.evaluate(particles) for name, term in self.terms.items()}
-        for name, derivative in derivatives.items():
-            self.history[name].append(derivative.value.item())
+        values = torch.stack([derivative.value for derivative in derivatives.values()]).tolist()  # one read for all
+        for name, value in zip(derivatives, values, strict=True):
+            self.history[name].append(value)
         self.converged = all(term.converged for term in self.terms.values())
         return total(list(derivatives.values()))
 

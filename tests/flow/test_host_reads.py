@@ -6,7 +6,7 @@ import pytest
 from torch.overrides import TorchFunctionMode
 
 from skflow.flow import OPTIMIZERS, FeatureDriven, Particles, integrate
-from skflow.functionals import OTDDFunctional
+from skflow.functionals import FunctionalSum, NormPotential, OTDDFunctional
 from skflow.transport import EntropicSolver
 from tests._data import labelled
 
@@ -38,3 +38,11 @@ def test_a_step_reads_its_looks_at_the_error_and_little_else(settings, optimizer
     with CountReads() as reads:
         flow(warm, max_iter=12, n_iter_no_change=100)
     assert reads.n_reads - len(looks) <= 4 * 13
+
+
+def test_a_sum_reads_the_values_of_its_terms_at_once(device):
+    start = Particles.from_arrays(*labelled(30, 4, 3), device=device)
+    bound = FunctionalSum([(name, NormPotential()) for name in "abc"]).bind(start)
+    with CountReads() as reads:
+        bound.evaluate(start)
+    assert reads.n_reads == 1
