@@ -39,7 +39,7 @@ from skflow.functionals import OTDDFunctional
 
 STEP_SIZE = 0.1
 TRIM = {"MALLOC_TRIM_THRESHOLD_": "131072"}
-"""glibc's own threshold, which otherwise grows: it keeps what has been freed, up to 64 MiB and more by chance."""
+"""glibc's own threshold, which otherwise grows: then it keeps more of what has been freed."""
 BASE = {"n": 4000, "d": 64, "K": 10}
 GROWTH = {"n": [1000, 2000, 4000, 8000, 16000], "d": [16, 64, 256, 784], "K": [2, 10, 50]}
 QUICK = {"n": [500, 1000, 2000], "d": [16, 64], "K": [2, 10]}

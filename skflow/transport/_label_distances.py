@@ -27,7 +27,7 @@ from ._points import LabelledPoints
 NEGLIGIBLE = 5e-3
 """Share of a class's mass below which its exchange with another class has no part in a flow's gradient."""
 BATCH = 2**24
-"""Numbers in a batch of plans between classes; larger plans keep a GPU busy by themselves."""
+"""Numbers in a batch of plans between classes, which bounds what the batch takes."""
 
 Pair = tuple[int, int]
 
