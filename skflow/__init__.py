@@ -3,10 +3,10 @@
 After Alvarez-Melis & Fusi, "Dataset Dynamics via Gradient Flows in Probability Space", ICML 2021.
 """
 
+from ._constrained_flow import ConstrainedFlow
+from ._otdd_flow import OTDDFlowTransformer
+from ._pseudo_label import PseudoLabelFlow
 from ._target import Reference
-from .constrained_flow import ConstrainedFlow
-from .otdd_flow import OTDDFlowTransformer
-from .pseudo_label_flow import PseudoLabelFlow
 from .repurposed import RepurposedClassifier
 
 __version__ = "0.1.0"

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skflow import ConstrainedFlow, OTDDFlowTransformer
+from skflow.flow import JointVariableLabels
 from skflow.functionals import NormPotential
 
 X, y = make_blobs(60, centers=3, random_state=0)
@@ -27,7 +28,7 @@ class CountedRegression(LinearRegression):
 
 
 def flow(**params):
-    defaults = {"pushforward": CountedRegression(), "max_iter": 12, "tol": 0, "n_iter_no_change": 99, "random_state": 0}
+    defaults = {"pushforward": CountedRegression(), "max_iter": 12, "tol": 0, "random_state": 0}
     return OTDDFlowTransformer(TARGET, **(defaults | params))
 
 
@@ -176,10 +177,10 @@ def test_constrained_flow():
         assert fitted.n_iter_ == step
 
 
-@pytest.mark.parametrize("dynamics", ["jd-fl", "jd-vl"])
+@pytest.mark.parametrize("dynamics", ["jd-fl", JointVariableLabels(recluster_every=2)])
 def test_other_dynamics(dynamics):
     callback = Recorder()
-    estimator = flow(dynamics=dynamics, keep_trajectory=13, recluster_every=2).set_callbacks(callback).fit(X, y)
+    estimator = flow(dynamics=dynamics, keep_trajectory=13).set_callbacks(callback).fit(X, y)
     for step, (_, fitted, *_) in enumerate(callback.log, start=1):
         np.testing.assert_array_equal(fitted.particles_, estimator.trajectory_[step])
         assert fitted.coupling_.shape == (len(fitted.classes_), 3)

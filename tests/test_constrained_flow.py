@@ -101,10 +101,9 @@ def test_without_constraints_it_is_the_flow_to_the_target():
 def test_constraint_shapes_the_flow_to_a_target(dynamics, optimizer):
     settings = {
         "dynamics": dynamics,
-        "optimizer": optimizer,
+        "optimizer": OPTIMIZERS[optimizer](n_iter_no_change=60),
         "random_state": 0,
         "max_iter": 60,
-        "n_iter_no_change": 60,
         "pushforward": Mean(),
     }
     free = OTDDFlowTransformer((X_ref, y_ref), **settings).fit(X, y)
@@ -211,7 +210,7 @@ def test_representations():
 def test_sum_is_what_it_descends():
     terms = [("norm", NormPotential()), ("tube", TubePotential(0.1))]
     flow = ConstrainedFlow(terms, max_iter=3, tol=0, pushforward=Mean()).fit(X)
-    from skflow.functionals import Particles
+    from skflow.flow import Particles
 
     start = Particles.from_arrays(X, np.zeros(len(X), dtype=int))
     assert flow.objective_[0] == pytest.approx(FunctionalSum(terms).bind(start).evaluate(start).value.item())

@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 
-from skflow import OTDDFlowTransformer, _blocks
+from skflow import OTDDFlowTransformer, _rowwise
 from skflow.pushforward import TabularPushForward
 
 X, y = make_blobs(90, centers=3, random_state=0)
@@ -37,7 +37,7 @@ def flow():
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 20 rows."""
-    monkeypatch.setattr(_blocks, "BLOCK_BYTES", 8 * 2 * 20)
+    monkeypatch.setattr(_rowwise, "BLOCK_BYTES", 8 * 2 * 20)
 
 
 def mapped(path, array):
@@ -105,7 +105,7 @@ class TestMemoryMaps:
         assert Parallel(2, backend="loky")(delayed(np.sum)(moved) for _ in range(2)) == pytest.approx([moved.sum()] * 2)
 
     def test_values_are_checked_where_they_are_read(self, flow, tmp_path, monkeypatch):
-        monkeypatch.setattr(_blocks, "NamedTemporaryFile", lambda **kwargs: open_in(tmp_path, **kwargs))
+        monkeypatch.setattr(_rowwise, "NamedTemporaryFile", lambda **kwargs: open_in(tmp_path, **kwargs))
         spoiled = X.copy()
         spoiled[70, 1] = np.nan
         with pytest.raises(ValueError, match="X contains NaN"):

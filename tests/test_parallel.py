@@ -17,11 +17,12 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 
 from skflow import OTDDFlowTransformer, Reference
+from skflow.flow import Euler
 from skflow.pushforward import ImagePushForward, TabularPushForward
 
 X, y = make_blobs(120, n_features=16, centers=3, random_state=0)
 TARGET = Reference(2 * X + 1, y)
-FEW_STEPS = {"tol": 0.2, "n_iter_no_change": 1, "random_state": 0}
+FEW_STEPS = {"tol": 0.2, "optimizer": Euler(n_iter_no_change=1), "random_state": 0}
 
 
 @contextmanager
@@ -177,6 +178,7 @@ import multiprocessing, sys, joblib, torch
 from sklearn.datasets import make_blobs
 from sklearn.model_selection import GridSearchCV
 from skflow import OTDDFlowTransformer
+from skflow.flow import Euler
 from skflow.pushforward import TabularPushForward
 
 def score(flow, X, y):
@@ -187,7 +189,7 @@ if __name__ == "__main__":
     torch.set_num_threads(2)
     X, y = make_blobs(200, n_features=64, centers=3, random_state=0)
     net = TabularPushForward(max_epochs=1, random_state=0)
-    flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=net, tol=0.2, n_iter_no_change=1, random_state=0)
+    flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=net, tol=0.2, optimizer=Euler(n_iter_no_change=1), random_state=0)
     flow.fit(X, y).transform(X)  # in threads: a forked process cannot use them
     (torch.rand(500, 500) @ torch.rand(500, 500)).exp().sum()
     scores = []

@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
-from skflow.functionals import Particles
+from skflow.flow import Particles
 from skflow.labelling import SpectralMixture
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -26,7 +26,8 @@ def shifted(X, y):
 
 
 def flow(**parameters):
-    return PseudoLabelFlow(**{"target": REFERENCE, "pushforward": LinearRegression(), "random_state": 0, **parameters})
+    inner = OTDDFlowTransformer(pushforward=parameters.pop("pushforward", LinearRegression()))
+    return PseudoLabelFlow(**{"target": REFERENCE, "flow": inner, "random_state": 0, **parameters})
 
 
 def few(k=2, marker=-1):
@@ -36,7 +37,9 @@ def few(k=2, marker=-1):
     return known
 
 
-@parametrize_with_checks([PseudoLabelFlow(target=shifted, max_iter=5, pushforward=LinearRegression())])
+@parametrize_with_checks(
+    [PseudoLabelFlow(shifted, flow=OTDDFlowTransformer(max_iter=5, pushforward=LinearRegression()))]
+)
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 
@@ -131,7 +134,6 @@ def test_particles_share_out_their_classes_mass():
         ({"target": None}, (X, None), "target=None: PseudoLabelFlow has nothing to flow towards"),
         ({"clusterer": DBSCAN(1e-9)}, (X, None), "clusterer=DBSCAN.* found no cluster: all 120 rows are noise"),
         ({"clusterer": "kmeans"}, (X, None), "'clusterer' parameter of PseudoLabelFlow must be .* Got 'kmeans'"),
-        ({"dynamics": "jd-vl"}, (X, None), "'dynamics' parameter of PseudoLabelFlow must be .* Got 'jd-vl'"),
         ({}, (X, y, None, None, np.ones(3)), r"confidence must have shape \(120,\).* got \(3,\)"),
         ({}, (X, y, None, None, np.full(120, 2.0)), "confidence must lie between 0 and 1; got 2.0 to 2.0"),
         ({}, (X, np.linspace(0, 1, 120)), "Unknown label type: continuous"),

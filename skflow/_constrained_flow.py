@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
-from sklearn.utils.metaestimators import _BaseComposition
-from sklearn.utils.validation import validate_data
 
-from ._target import Reference
-from .base import FLOATS, TARGET_CONSTRAINTS, BaseFlow
-from .flow import Particles
+from ._flow import BaseFlow, fresh_fit
+from ._run import TARGET
+from ._sklearn import BaseComposition, fit_context
+from ._target import Target, read_target
+from .flow import Dynamics, Optimizer
 from .functionals import Functional, FunctionalSum
-from .functionals._sum import BoundSum
-
-TARGET = "target"
-"""Name of the distance to the target among the terms of the objective."""
+from .transport import SolverSpec
 
 
-class ConstrainedFlow(BaseFlow, _BaseComposition):
+class ConstrainedFlow(BaseFlow, BaseComposition):
     """Shapes a dataset by the gradient flow of named functionals, added to the OTDD to a target where there is one.
 
     The objective is eq. 12: the squared OTDD to `target`, if any, plus the sum of `constraints`, each with its own
@@ -38,14 +34,15 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
     target : tuple (X, y), Reference, callable or None, default=None
         The reference dataset, see :class:`OTDDFlowTransformer`. With None, here and in `fit`, the constraints alone
         drive the flow.
-    reg, reg_scale, label_weight, label_distance, correspondence, debias, solver, batch_size
+    reg, label_weight, label_distance, correspondence, class_weight, solver, batch_size
         Of the OTDD to the target, see :class:`OTDDFlowTransformer`. ``label_weight=0`` with
-        ``correspondence="coupling"`` is vanilla, feature-only optimal transport.
-    dynamics, covariance, clusterer, recluster_every, class_weight, optimizer, step_size, max_iter, tol
+        ``correspondence="coupling"`` is vanilla, feature-only optimal transport. A debiased or otherwise configured
+        distance is a constraint of its own: ``("otdd", OTDDFunctional(target, debias=True))``.
+    dynamics, optimizer, step_size, max_iter, tol, max_particles
         Of the flow, see :class:`OTDDFlowTransformer`. With constraints ``optimizer="auto"`` knows no bound: it starts
         with `step_size`, goes on with Barzilai-Borwein steps, and takes back those that climb. The noise of an
         :class:`~skflow.functionals.Entropy` needs steps of a known length, so there it raises.
-    n_iter_no_change, max_particles, pushforward, keep_trajectory, device, random_state, verbose
+    pushforward, keep_trajectory, device, random_state, verbose
         As in :class:`OTDDFlowTransformer`; `random_state` also determines the noise of an
         :class:`~skflow.functionals.Entropy`.
 
@@ -57,7 +54,7 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
         The sum of all terms at the start and after each step.
     objective_terms_ : dict of str to ndarray of shape (n_iter + 1,)
         Each constraint's share by its name, weight included, and that of the distance as ``"target"``.
-    label_distances_, coupling_, label_map_, target_classes_
+    label_distances_, coupling_, label_map_, target_classes_, target_
         As in :class:`OTDDFlowTransformer`, where there is a target.
 
     See Also
@@ -87,35 +84,25 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
     True
     """
 
-    _parameter_constraints: dict = {
-        **BaseFlow._parameter_constraints,
-        **TARGET_CONSTRAINTS,
-        "constraints": [list, tuple],
-    }
+    _parameter_constraints: dict = {**BaseFlow._parameter_constraints, "constraints": [list, tuple]}
 
     def __init__(
         self,
         constraints: list[tuple[str, Functional]],
-        target: tuple[ArrayLike, ArrayLike] | Reference | Callable[..., tuple] | None = None,
+        target: Target | None = None,
         *,
         reg: float = 0.05,
-        reg_scale: str = "relative",
         label_weight: float = 1.0,
         label_distance: str = "gaussian",
-        dynamics: str = "fd",
-        covariance: str | int = "auto",
-        clusterer: str | Any = "dbscan",
-        recluster_every: int = 10,
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
-        debias: bool = False,
-        solver: str = "auto",
+        solver: str | SolverSpec = "auto",
         batch_size: int | None = None,
-        optimizer: str = "sgd",
+        dynamics: str | Dynamics = "fd",
+        optimizer: str | Optimizer = "sgd",
         step_size: float = 0.1,
         max_iter: int = 200,
         tol: float = 1e-3,
-        n_iter_no_change: int = 5,
         max_particles: int | None = None,
         pushforward: Any = None,
         keep_trajectory: int = 0,
@@ -123,32 +110,28 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
+        super().__init__(
+            target,
+            reg=reg,
+            label_weight=label_weight,
+            label_distance=label_distance,
+            correspondence=correspondence,
+            class_weight=class_weight,
+            solver=solver,
+            batch_size=batch_size,
+            dynamics=dynamics,
+            optimizer=optimizer,
+            step_size=step_size,
+            max_iter=max_iter,
+            tol=tol,
+            max_particles=max_particles,
+            pushforward=pushforward,
+            keep_trajectory=keep_trajectory,
+            device=device,
+            random_state=random_state,
+            verbose=verbose,
+        )
         self.constraints = constraints
-        self.target = target
-        self.reg = reg
-        self.reg_scale = reg_scale
-        self.label_weight = label_weight
-        self.label_distance = label_distance
-        self.dynamics = dynamics
-        self.covariance = covariance
-        self.clusterer = clusterer
-        self.recluster_every = recluster_every
-        self.correspondence = correspondence
-        self.class_weight = class_weight
-        self.debias = debias
-        self.solver = solver
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.step_size = step_size
-        self.max_iter = max_iter
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.max_particles = max_particles
-        self.pushforward = pushforward
-        self.keep_trajectory = keep_trajectory
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Parameters of the flow and, where `deep`, the constraints and theirs as ``name__parameter``.
@@ -181,13 +164,14 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
         return self
 
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
         X: ArrayLike,
         y: ArrayLike | None = None,
         X_target: ArrayLike | None = None,
         y_target: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> ConstrainedFlow:
         """Flow the samples down the objective and learn the movement.
 
@@ -198,8 +182,8 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
         y : array-like of shape (n_samples,) or None, default=None
             Their labels; needed where there is a target, or a constraint that tells classes apart. Without labels all
             samples are one class.
-        X_target, y_target : array-like of shape (m_samples, n_features), (m_samples,), default=None
-            The target, where the constructor was given none (routable metadata).
+        X_target, y_target, sample_weight
+            See :meth:`OTDDFlowTransformer.fit`.
 
         Returns
         -------
@@ -212,32 +196,19 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
             and a functional, missing labels, or a target that does not fit `X`.
         """
         self._check_constraints()
-        if y is None and not self._needs_labels(X_target is not None):
-            X = validate_data(self, X, dtype=FLOATS)
-            y = np.zeros(len(X), dtype=int)
-        elif y is None and X_target is not None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed where X_target is, but y=None.")
-        else:
-            X, y = self._validate_source(X, y)
-        pair = self._resolve_target(X, y, X_target, y_target)
-        terms = list(self.constraints)
-        if pair is not None:
-            terms.append((TARGET, self._distance_to(pair)))
-        if not terms:
-            raise ValueError(f"constraints={self.constraints!r} and target=None leave nothing to descend.")
-        self._fit_flow(X, y, FunctionalSum(terms))
+        with fresh_fit(self):
+            if y is None and X_target is not None:
+                raise ValueError(f"{type(self).__name__} requires y to be passed where X_target is, but y=None.")
+            X, y, weight = self._read_source(X, y, sample_weight)
+            y = np.zeros(len(X), dtype=int) if y is None else y
+            target = read_target(self.target, X, y, X_target, y_target, names=getattr(self, "feature_names_in_", None))
+            terms = list(self.constraints)
+            if target is not None:
+                terms.append((TARGET, self._distance_to(target)))
+            if not terms:
+                raise ValueError(f"constraints={self.constraints!r} and target=None leave nothing to descend.")
+            self._fit_flow(X, y, FunctionalSum(terms), target, weight)
         return self
-
-    def _describe(self, bound: BoundSum, particles: Particles) -> None:
-        self.objective_terms_ = {name: np.array(values[: self.n_iter_ + 1]) for name, values in bound.history.items()}
-        if TARGET in bound.terms:
-            self._describe_target(bound.terms[TARGET], particles)
-
-    def _needs_labels(self, has_target: bool = False) -> bool:
-        # Asked before the constraints have been checked, by scikit-learn's tags.
-        pairs = self.constraints if isinstance(self.constraints, (list, tuple)) else []
-        functionals = [pair[-1] for pair in pairs if isinstance(pair, tuple) and pair]
-        return has_target or self.target is not None or any(getattr(f, "needs_labels", False) for f in functionals)
 
     def _check_constraints(self) -> None:
         """Raise where the constraints are not named functionals."""
@@ -247,9 +218,16 @@ class ConstrainedFlow(BaseFlow, _BaseComposition):
             name, functional = constraint
             if not isinstance(functional, Functional):
                 raise ValueError(f"constraints: {name}={functional!r} is not a functional of skflow.functionals.")
-        self._validate_names([name for name, _ in self.constraints])
+        names = [name for name, _ in self.constraints]
+        self._validate_names(names)
+        if TARGET in names:
+            raise ValueError(f"constraints: the name {TARGET!r} is that of the distance to the target; choose another.")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = self._needs_labels()
+        # Asked before the constraints have been checked.
+        pairs = self.constraints if isinstance(self.constraints, (list, tuple)) else []
+        functionals = [pair[-1] for pair in pairs if isinstance(pair, tuple) and pair]
+        needy = any(getattr(functional, "needs_labels", False) for functional in functionals)
+        tags.target_tags.required = needy or self.target is not None
         return tags

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
 
-from ._target import Reference
-from .base import TARGET_CONSTRAINTS, BaseFlow
-from .flow import Particles
-from .functionals._distance import BoundOTDD
+from ._flow import BaseFlow, fresh_fit
+from ._sklearn import fit_context
+from ._target import read_target
 
 
 class OTDDFlowTransformer(BaseFlow):
@@ -28,32 +21,18 @@ class OTDDFlowTransformer(BaseFlow):
     Parameters
     ----------
     target : tuple (X, y), Reference, callable or None, default=None
-        The reference dataset. A callable ``(X, y) -> (X_target, y_target)`` is given the training data. With None the
-        target is passed to `fit`. A tuple is copied by :func:`sklearn.base.clone`, a :class:`Reference` is not.
+        The reference dataset, in the columns and units of `X`. A callable ``(X, y) -> (X_target, y_target)`` is given
+        the training data. With None the target is passed to `fit`. A tuple is copied by :func:`sklearn.base.clone`, a
+        :class:`Reference` is not. Distances are Euclidean: where columns differ by orders of magnitude, scale them
+        first (a scaler ahead of the flow, and the target scaled by it too).
     reg : float, default=0.05
-        Entropic regularisation, the paper's lambda (section 3.2). 0 is exact transport. Small values follow single
-        samples of the target, large ones its class means.
-    reg_scale : {"relative", "absolute"}, default="relative"
-        "relative": `reg` is a fraction of the mean ground cost between source and target at the start.
-        "absolute": `reg` as it stands, in squared units of the features.
+        Entropic regularisation, the paper's lambda (section 3.2), as a fraction of the mean ground cost between source
+        and target at the start. 0 is exact transport. Small values follow single samples of the target, large ones its
+        class means.
     label_weight : float, default=1.0
         Weight of the label distance in the ground cost ``||x - x'||^2 + label_weight W2^2(y, y')`` (section 3.3).
     label_distance : {"gaussian", "gaussian-diag", "means", "exact"}, default="gaussian"
         What stands for a class: a Gaussian with full or diagonal covariance, its mean, or its samples (section 6.1).
-    dynamics : {"fd", "jd-fl", "jd-vl"}, default="fd"
-        What moves (section 6.1). "fd": the features; a class's distribution is that of its moved samples (algorithm 1).
-        "jd-fl": also the classes' means and covariances, by gradients of their own (algorithm 2). "jd-vl": every
-        particle moves with a label distribution of its own, and clusters of these become the classes, which so may
-        merge, split and vanish (algorithm 3); `correspondence` must be "auto" or "coupling", which are then the same.
-    covariance : {"auto", "full", "diag"} or int, default="auto"
-        Label distributions of "jd-fl" and "jd-vl" under ``label_distance="gaussian"``: full covariances, diagonal ones,
-        or that many principal directions. "auto" is "full" as long as they hold no more than four million numbers.
-    clusterer : {"dbscan", "kmeans"} or clusterer, default="dbscan"
-        Makes classes of the label distributions in "jd-vl". "dbscan" has ``eps=5, min_samples=4`` (appendix C): classes
-        part where their W2 distance is above 5, so pass another :class:`sklearn.cluster.DBSCAN` for data of another
-        scale. "kmeans" has as many clusters as `y` has classes. Anything with `fit_predict` will do.
-    recluster_every : int, default=10
-        Steps between two clusterings in "jd-vl".
     correspondence : {"auto", "coupling", "assignment", "same"} or mapping, default="auto"
         Which target class each source class goes to. "coupling": the paper's soft one, from the plan. "assignment":
         the class-to-class assignment that minimises the label distances. "same": the class of the same name. A mapping
@@ -61,10 +40,8 @@ class OTDDFlowTransformer(BaseFlow):
         where the target has enough classes, else "coupling".
     class_weight : {"balanced", None}, default="balanced"
         "balanced" gives all classes the same mass, None all samples the same weight.
-    debias : bool, default=False
-        Descend the Sinkhorn divergence instead of the regularised cost.
-    solver : {"auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact"}, default="auto"
-        Who solves the transport problem. "dense" holds the plan; "tiled" makes it tile by tile, in memory that grows
+    solver : {"auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact"} or a solver, default="auto"
+        Algorithm that solves the transport problem, by name or configured, of :mod:`skflow.transport`. "dense" holds the plan; "tiled" makes it tile by tile, in memory that grows
         with the number of samples, not its square. "auto" is "dense" where its matrix takes no more than half of the
         free memory, else "tiled"; without regularisation it is "exact", POT in float64. "sharded" is "tiled" with the
         rows shared out over the processes of :mod:`torch.distributed`, each of which fits the same flow to the same
@@ -72,7 +49,13 @@ class OTDDFlowTransformer(BaseFlow):
     batch_size : int or None, default=None
         Mini-batches: at every step source and target are split at random into stratified batches of that many samples,
         and plans go from batch to batch. Faster by as many times as there are batches, for a plan that is blurred.
-    optimizer : {"sgd", "momentum", "adam", "auto"}, default="sgd"
+    dynamics : {"fd", "jd-fl", "jd-vl"} or Dynamics, default="fd"
+        What moves (section 6.1). "fd": the features; a class's distribution is that of its moved samples (algorithm 1).
+        "jd-fl": also the classes' means and covariances, by gradients of their own (algorithm 2). "jd-vl": every
+        particle moves with a label distribution of its own, and clusters of these become the classes, which so may
+        merge, split and vanish (algorithm 3); `correspondence` must be "auto" or "coupling", which are then the same.
+        Configured: :class:`~skflow.flow.JointFixedLabels`, :class:`~skflow.flow.JointVariableLabels`.
+    optimizer : {"sgd", "momentum", "adam", "auto"} or Optimizer, default="sgd"
         "sgd" is explicit Euler (eq. 16). "auto" comes to the same end in fewer steps: it knows a bound on the
         objective's curvature, goes to the minimum that this implies, and accelerates. Such a flow is a way to the
         end, not a curve in time.
@@ -82,9 +65,8 @@ class OTDDFlowTransformer(BaseFlow):
     max_iter : int, default=200
         Largest number of steps.
     tol : float, default=1e-3
-        The flow has converged when the objective falls by less than this fraction for `n_iter_no_change` steps.
-    n_iter_no_change : int, default=5
-        See `tol`.
+        The flow has converged when the objective has fallen by less than this fraction for a few steps, 5 unless the
+        optimizer is configured otherwise. 0 takes all of `max_iter` steps.
     max_particles : int or None, default=None
         Size of a stratified subsample that flows; the push-forward carries the rest.
     pushforward : regressor or None, default=None
@@ -97,7 +79,7 @@ class OTDDFlowTransformer(BaseFlow):
     device : str or torch.device, default="auto"
         Where the flow runs; "auto" is a CUDA device where there is one.
     random_state : int, RandomState instance or None, default=None
-        Determines the subsample and the push-forward. The flow itself is deterministic.
+        Determines the subsample and the push-forward. The flow itself is deterministic without noise.
     verbose : int, default=0
         Whether to print the objective now and then.
 
@@ -125,6 +107,8 @@ class OTDDFlowTransformer(BaseFlow):
         Labels of source (in "jd-vl" at the end of the flow) and target.
     pushforward_ : regressor
         The learnt map.
+    target_ : Reference
+        The reference dataset, checked.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -157,67 +141,15 @@ class OTDDFlowTransformer(BaseFlow):
     0.9
     """
 
-    _parameter_constraints: dict = {**BaseFlow._parameter_constraints, **TARGET_CONSTRAINTS}
-
-    def __init__(
-        self,
-        target: tuple[ArrayLike, ArrayLike] | Reference | Callable[..., tuple] | None = None,
-        *,
-        reg: float = 0.05,
-        reg_scale: str = "relative",
-        label_weight: float = 1.0,
-        label_distance: str = "gaussian",
-        dynamics: str = "fd",
-        covariance: str | int = "auto",
-        clusterer: str | Any = "dbscan",
-        recluster_every: int = 10,
-        correspondence: str | Mapping[Any, Any] = "auto",
-        class_weight: str | None = "balanced",
-        debias: bool = False,
-        solver: str = "auto",
-        batch_size: int | None = None,
-        optimizer: str = "sgd",
-        step_size: float = 0.1,
-        max_iter: int = 200,
-        tol: float = 1e-3,
-        n_iter_no_change: int = 5,
-        max_particles: int | None = None,
-        pushforward: Any = None,
-        keep_trajectory: int = 0,
-        device: str | torch.device = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.target = target
-        self.reg = reg
-        self.reg_scale = reg_scale
-        self.label_weight = label_weight
-        self.label_distance = label_distance
-        self.dynamics = dynamics
-        self.covariance = covariance
-        self.clusterer = clusterer
-        self.recluster_every = recluster_every
-        self.correspondence = correspondence
-        self.class_weight = class_weight
-        self.debias = debias
-        self.solver = solver
-        self.batch_size = batch_size
-        self.optimizer = optimizer
-        self.step_size = step_size
-        self.max_iter = max_iter
-        self.tol = tol
-        self.n_iter_no_change = n_iter_no_change
-        self.max_particles = max_particles
-        self.pushforward = pushforward
-        self.keep_trajectory = keep_trajectory
-        self.device = device
-        self.random_state = random_state
-        self.verbose = verbose
-
     @with_callbacks
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
-        self, X: ArrayLike, y: ArrayLike, X_target: ArrayLike | None = None, y_target: ArrayLike | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        X_target: ArrayLike | None = None,
+        y_target: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
     ) -> OTDDFlowTransformer:
         """Flow the samples towards the target and learn the movement.
 
@@ -228,7 +160,11 @@ class OTDDFlowTransformer(BaseFlow):
         y : array-like of shape (n_samples,)
             Their labels, of any kind; -1 is a label like any other.
         X_target, y_target : array-like of shape (m_samples, n_features), (m_samples,), default=None
-            The target, where the constructor was given none (routable metadata).
+            The target, where the constructor was given none (routable metadata). A search cuts metadata as long as `X`
+            to its training folds: there, pass the constructor a :class:`Reference`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples (routable metadata), which share out the mass of a class under
+            ``class_weight="balanced"``. A weight of zero leaves a sample out, a weight of two counts it twice.
 
         Returns
         -------
@@ -240,13 +176,16 @@ class OTDDFlowTransformer(BaseFlow):
             For parameters out of range, a missing target, one of another width or with other columns than `X`, labels
             that are not classes, or a `correspondence` that does not fit the labels.
         """
-        X, y = self._validate_source(X, y)
-        pair = self._require_target(X, y, X_target, y_target)
-        self._fit_flow(X, y, self._distance_to(pair))
+        with fresh_fit(self):
+            X, y, weight = self._read_source(X, y, sample_weight)
+            target = read_target(self.target, X, y, X_target, y_target, names=getattr(self, "feature_names_in_", None))
+            if target is None:
+                raise ValueError(
+                    f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target "
+                    "and y_target to fit."
+                )
+            self._fit_flow(X, y, self._distance_to(target), target, weight)
         return self
-
-    def _describe(self, bound: BoundOTDD, particles: Particles) -> None:
-        self._describe_target(bound, particles)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

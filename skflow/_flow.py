@@ -1,0 +1,299 @@
+"""The one flow: read the data, let the particles flow, learn their movement as a map, transform."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from functools import partial
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state, resample
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._device import resolve_device
+from ._inputs import FLOATS, as_labels
+from ._learning import LazyRegressor, LearntMap, learn_map
+from ._rowwise import transform_rows
+from ._run import FlowRun, StepReporter
+from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters, check_sample_weight
+from ._target import Reference, Target, warn_of_units
+from ._threads import shared_cores
+from ._warnings import warn
+from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Flow, Optimizer
+from .functionals import Functional, OTDDFunctional
+from .pushforward import TabularPushForward
+from .transport import LABEL_DISTANCES, SOLVERS, SolverSpec
+
+
+class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """What flows its training data and learns the movement.
+
+    Its parameters and fitted attributes are those of :class:`~skflow.OTDDFlowTransformer`, where they are described. A
+    subclass names the functional to descend in its `fit`, and calls :meth:`_fit_flow`.
+    """
+
+    _parameter_constraints: dict = {
+        "target": [tuple, Reference, callable, None],
+        "reg": [Interval(Real, 0, None, closed="left")],
+        "label_weight": [Interval(Real, 0, None, closed="left")],
+        "label_distance": [StrOptions(set(LABEL_DISTANCES))],
+        "correspondence": [StrOptions({"auto", "coupling", "assignment", "same"}), Mapping],
+        "class_weight": [StrOptions({"balanced"}), None],
+        "solver": [StrOptions(set(SOLVERS)), SolverSpec],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "dynamics": [StrOptions(set(DYNAMICS)), Dynamics],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
+        "step_size": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_particles": [Interval(Integral, 1, None, closed="left"), None],
+        "pushforward": [HasMethods(["fit", "predict"]), None],
+        "keep_trajectory": [Interval(Integral, 0, None, closed="left")],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        target: Target | None = None,
+        *,
+        reg: float = 0.05,
+        label_weight: float = 1.0,
+        label_distance: str = "gaussian",
+        correspondence: str | Mapping[Any, Any] = "auto",
+        class_weight: str | None = "balanced",
+        solver: str | SolverSpec = "auto",
+        batch_size: int | None = None,
+        dynamics: str | Dynamics = "fd",
+        optimizer: str | Optimizer = "sgd",
+        step_size: float = 0.1,
+        max_iter: int = 200,
+        tol: float = 1e-3,
+        max_particles: int | None = None,
+        pushforward: Any = None,
+        keep_trajectory: int = 0,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.target = target
+        self.reg = reg
+        self.label_weight = label_weight
+        self.label_distance = label_distance
+        self.correspondence = correspondence
+        self.class_weight = class_weight
+        self.solver = solver
+        self.batch_size = batch_size
+        self.dynamics = dynamics
+        self.optimizer = optimizer
+        self.step_size = step_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.max_particles = max_particles
+        self.pushforward = pushforward
+        self.keep_trajectory = keep_trajectory
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
+        """Carry samples of the source domain along the learnt movement.
+
+        Rows are carried block by block, with a progress bar where `verbose` is set. What is larger than memory stays
+        out of memory: a memory map, an iterator or a dask array comes back as one, and is read and checked one block
+        at a time.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), iterator of such, or dask array
+            Samples, seen in `fit` or not; no labels are needed. An iterator yields blocks of rows, such as the frames
+            of ``pandas.read_csv(..., chunksize=10_000)``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The samples where the push-forward takes them, in the dtype of `X` (float32 or float64). A
+            :class:`numpy.memmap` comes back as a map of a temporary file, which is there as long as the array; an
+            iterator as an iterator of ndarrays, a block each; a dask array as a dask array, which computes when asked.
+
+        Examples
+        --------
+        A file of one's own, written block by block::
+
+            X = np.load("X.npy", mmap_mode="r")
+            Z = np.lib.format.open_memmap("Z.npy", mode="w+", dtype=X.dtype, shape=X.shape)
+            blocks = list(gen_batches(len(X), 10_000))  # of sklearn.utils
+            for rows, moved in zip(blocks, flow.transform(X[rows] for rows in blocks)):
+                Z[rows] = moved
+        """
+        check_is_fitted(self)
+        return transform_rows(self, X, LearntMap(self.pushforward_), self.n_features_in_, self.verbose)
+
+    def _read_source(
+        self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
+    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
+        """Checked rows, labels and weights."""
+        if y is None:
+            X = validate_data(self, X, y=None, dtype=FLOATS)
+        else:
+            X, y = validate_data(self, X, y, dtype=FLOATS)
+            y = as_labels(y)
+        if sample_weight is None:
+            return X, y, None
+        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError(f"sample_weight={sample_weight!r} gives no row any weight.")
+        return X, y, weight
+
+    def _distance_to(self, target: Reference) -> OTDDFunctional:
+        return OTDDFunctional(
+            tuple(target),
+            reg=self.reg,
+            label_weight=self.label_weight,
+            label_distance=self.label_distance,
+            correspondence=self.correspondence,
+            class_weight=self.class_weight,
+            solver=self.solver,
+            batch_size=self.batch_size,
+        )
+
+    def _fit_flow(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        functional: Functional,
+        target: Reference | None,
+        sample_weight: np.ndarray | None = None,
+    ) -> None:
+        """Flow the particles, learn the push-forward, set the fitted attributes."""
+        if target is not None:
+            warn_of_units(target.X, getattr(self, "feature_names_in_", None))
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        rng = check_random_state(self.random_state)
+        self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
+        start, labels, weight = (a if a is None or len(rows) == len(X) else a[rows] for a in (X, y, sample_weight))
+        seed = rng.randint(np.iinfo(np.int32).max)
+        learn = partial(self._learn, start, weight=weight)
+        with shared_cores():
+            run = FlowRun(
+                functional,
+                start,
+                labels,
+                sample_weight=weight,
+                class_weight=self.class_weight,
+                dynamics=self.dynamics,
+                optimizer=self.optimizer,
+                step_size=self.step_size,
+                n_target=0 if target is None else len(target.X),
+                device=resolve_device(self.device),
+                seed=seed,
+            )
+
+            def as_if_ended(flow: Flow) -> dict[str, Any]:
+                told = {**fitted_attributes(self), **run.attributes(flow)}
+                later = deepcopy(rng)
+                told["pushforward_"] = LazyRegressor(lambda: learn(told["particles_"], told["particle_labels_"], later))
+                return told
+
+            flow = run.integrate(
+                max_iter=self.max_iter,
+                tol=self.tol,
+                n_frames=self.keep_trajectory,
+                monitor=StepReporter(self, context, X, y, run.unit, as_if_ended),
+            )
+            run.bound.release()
+            self._warn(flow, run)
+            for name, value in run.attributes(flow).items():
+                setattr(self, name, value)
+            self.pushforward_ = learn(self.particles_, self.particle_labels_, rng)
+        if target is not None:
+            self.target_ = target
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+
+    def _learn(
+        self,
+        start: np.ndarray,
+        end: np.ndarray,
+        labels: np.ndarray,
+        rng: np.random.RandomState,
+        weight: np.ndarray | None,
+    ) -> Any:
+        """The regressor that learns ``x_0 -> x_T``."""
+        pushforward = self.pushforward
+        if pushforward is None:
+            seed = rng.randint(np.iinfo(np.int32).max)
+            pushforward = TabularPushForward(device=self.device, random_state=seed)
+        return learn_map(pushforward, start, end, labels, weight)
+
+    def _warn(self, flow: Flow, run: FlowRun) -> None:
+        if flow.status == "diverged":
+            message = (
+                f"The flow diverged after {flow.n_iter} steps; the particles are the last finite ones. "
+                f"Lower step_size={self.step_size}."
+            )
+        elif not run.bound.converged:
+            error = getattr(run.bound, "marginal_error", None)
+            much = "" if error is None else f" (marginal error {error:.1%} of the mass)"
+            message = (
+                f"Sinkhorn did not converge in the last step{much}; the particles may be off by about that much of "
+                f"their class's spread. Raise reg={self.reg}, or scale the features."
+            )
+        elif flow.status == "max_iter" and self.tol > 0:
+            message = (
+                f"The flow did not converge to tol={self.tol} in max_iter={self.max_iter} steps; the particles are "
+                f"still moving. Raise max_iter or step_size={self.step_size}, or scale the features."
+            )
+        else:
+            return
+        warn(message, ConvergenceWarning)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def choose_particles(
+    y: np.ndarray, sample_weight: np.ndarray | None, most: int | None, rng: np.random.RandomState
+) -> np.ndarray:
+    """Rows that flow: those with weight, or a stratified sample of `most` of them with every class in it."""
+    rows = np.arange(len(y)) if sample_weight is None else np.flatnonzero(sample_weight)
+    if most is None or most >= len(rows):
+        return rows
+    if most < 2:
+        chosen = rows[:0]
+    else:
+        chosen = resample(rows, replace=False, n_samples=most, stratify=y[rows], random_state=rng)
+    left_out = np.setdiff1d(y[rows], y[chosen])
+    first = [rows[y[rows] == label][0] for label in left_out]
+    return np.sort(np.concatenate([chosen, np.array(first, dtype=int)]))
+
+
+def fitted_attributes(estimator: BaseEstimator) -> dict[str, Any]:
+    """What `fit` has set."""
+    return {name: value for name, value in vars(estimator).items() if name.endswith("_") and not name.startswith("__")}
+
+
+@contextmanager
+def fresh_fit(estimator: BaseEstimator) -> Iterator[None]:
+    """Let a fit start from nothing; where it fails, the estimator is what it was before."""
+    before = fitted_attributes(estimator)
+    for name in before:
+        delattr(estimator, name)
+    try:
+        yield
+    except BaseException:
+        for name in fitted_attributes(estimator):
+            delattr(estimator, name)
+        vars(estimator).update(before)
+        raise

@@ -1,0 +1,89 @@
+"""The map that a flow leaves behind: a regressor from where particles started to where they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+
+def learn_map(
+    pushforward: Any,
+    start: np.ndarray,
+    end: np.ndarray,
+    labels: np.ndarray,
+    sample_weight: np.ndarray | None,
+) -> Any:
+    """A clone of the regressor, fitted to the particles, and asked once so that errors come here.
+
+    Parameters
+    ----------
+    pushforward : regressor
+        With `fit` and `predict`; labels and weights are passed where its `fit` has `labels` and `sample_weight`.
+    start, end : ndarray of shape (n_particles, n_features)
+        Features of the particles.
+    labels, sample_weight : ndarray of shape (n_particles,)
+        Their labels and weights.
+
+    Raises
+    ------
+    ValueError
+        If what it predicts are no finite numbers, one row for each row.
+    """
+    regressor = clone(pushforward)
+    optional = {"labels": labels, "sample_weight": sample_weight}
+    known = {name: v for name, v in optional.items() if v is not None and has_fit_parameter(regressor, name)}
+    regressor.fit(start, end, **known)
+    some = start[: min(len(start), 2)]
+    moved = np.asarray(regressor.predict(some))
+    if moved.dtype.kind not in "fiu" or moved.reshape(len(moved), -1).shape != (len(some), end.shape[1]):
+        raise ValueError(
+            f"pushforward={pushforward!r} predicts an array of shape {moved.shape} and dtype {moved.dtype} for "
+            f"{len(some)} rows; it must predict numbers of shape {(len(some), end.shape[1])}."
+        )
+    if not np.isfinite(moved).all():
+        raise ValueError(f"pushforward={pushforward!r} predicts values that are not finite.")
+    return regressor
+
+
+class LearntMap:
+    """A fitted push-forward as a map of rows, in their own dtype; it pickles.
+
+    Parameters
+    ----------
+    regressor : regressor
+        Fitted.
+    """
+
+    def __init__(self, regressor: Any) -> None:
+        self.regressor = regressor
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        moved = np.asarray(self.regressor.predict(X))
+        return moved.reshape(len(X), -1).astype(X.dtype, copy=False)
+
+
+class LazyRegressor:
+    """A regressor that is learnt when it is first used.
+
+    Parameters
+    ----------
+    learn : callable () -> regressor
+        Makes the fitted regressor.
+    """
+
+    def __init__(self, learn: Callable[[], Any]) -> None:
+        self._learn = learn
+
+    @cached_property
+    def regressor(self) -> Any:
+        """The fitted regressor."""
+        return self._learn()
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Where the map takes the rows of `X`."""
+        return self.regressor.predict(X)

@@ -1,0 +1,270 @@
+"""PseudoLabelFlow: find the labels that are missing, then flow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._flow import fitted_attributes, fresh_fit
+from ._inputs import FLOATS
+from ._otdd_flow import OTDDFlowTransformer
+from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context
+from ._target import Reference, Target, read_target
+from .labelling import complete_labels, split_labels
+
+LEAST_CONFIDENCE = 1e-2
+"""Weight of a row of which nothing is known beside that of one with a label: particles need some."""
+
+
+class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    """Moves a dataset with few labels or none towards a reference dataset: finds the labels, then has a flow.
+
+    The OTDD needs labels, so the rows without one get pseudo-labels first (section 6.3). Where some labels are known,
+    they stay and spread over the neighbour graph. Where none is, the rows are clustered, and the clusters are matched
+    with the target's classes. Particles weigh as much within their class as their label can be trusted.
+
+    Parameters
+    ----------
+    target : tuple (X, y), Reference, callable or None, default=None
+        The reference dataset, see :class:`OTDDFlowTransformer`. A callable is given `y` with -1 where it is not known.
+        With None it is that of `flow`, or is passed to `fit`.
+    clusterer : clusterer or None, default=None
+        Makes classes of unlabelled rows: any scikit-learn clusterer. Rows that it leaves out as noise (-1) take the
+        cluster of their neighbours. None is :class:`~skflow.labelling.SpectralMixture` with as many clusters as the
+        target has classes. Not used where some labels are known.
+    flow : flow or None, default=None
+        The flow from the labels that have been found: it is cloned, and its parameters are searched as ``flow__reg``.
+        None is ``OTDDFlowTransformer()``. Where no label is known, ``correspondence="auto"`` is the matching of
+        clusters with classes.
+    unlabelled : object, default=-1
+        What marks an unlabelled row in `y`, beside None and NaN, which always do. With None all other labels are
+        labels, and so is -1 where 1 is the only other.
+    random_state : int, RandomState instance or None, default=None
+        Of the default clusterer, and of the flow where that has none.
+    verbose : int, default=0
+        Whether the flow prints its objective now and then, unless its own `verbose` says so.
+
+    Attributes
+    ----------
+    pseudo_labels_ : ndarray of shape (n_samples,)
+        Label of each training row: the known one where it has one, else what has been inferred; clusters, counted
+        from 0, where nothing is known.
+    confidence_ : ndarray of shape (n_samples,)
+        Trust in them, from 0 to 1; 1 for known labels. It is the lead of the first choice over the second.
+    clusterer_ : clusterer or None
+        The fitted clusterer, where it was used.
+    flow_ : flow
+        The fitted flow.
+    particles_, coupling_, label_map_, classes_, target_classes_ and all others of the flow
+        As in :class:`OTDDFlowTransformer`: what `flow_` has, this has too.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where `X` has them.
+
+    See Also
+    --------
+    OTDDFlowTransformer : Where all labels are known.
+    RepurposedClassifier : Takes what the frozen model says of the rows as evidence, too.
+
+    References
+    ----------
+    .. [1] D. Alvarez-Melis, N. Fusi, "Dataset Dynamics via Gradient Flows in Probability Space", ICML 2021, sections
+       6.3 and 7.3.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skflow import PseudoLabelFlow
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_ref, y_ref, X_src, y_src = X[:800], y[:800], 16 - X[800:1300], y[800:1300].copy()
+    >>> few = y_src.copy()
+    >>> few[50:] = -1
+    >>> flow = PseudoLabelFlow(target=(X_ref, y_ref), random_state=0).fit(X_src, few)
+    >>> print(f"{(flow.pseudo_labels_ == y_src)[50:].mean():.1f}")
+    1.0
+    >>> flow.transform(X_src).shape
+    (500, 64)
+    """
+
+    _parameter_constraints: dict = {
+        "target": [tuple, Reference, callable, None],
+        "clusterer": [HasMethods("fit_predict"), None],
+        "flow": [HasMethods(["fit", "transform", "set_params"]), None],
+        "unlabelled": "no_validation",
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        target: Target | None = None,
+        clusterer: Any = None,
+        *,
+        flow: Any = None,
+        unlabelled: Any = -1,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.target = target
+        self.clusterer = clusterer
+        self.flow = flow
+        self.unlabelled = unlabelled
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        X_target: ArrayLike | None = None,
+        y_target: ArrayLike | None = None,
+        confidence: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> PseudoLabelFlow:
+        """Find the missing labels, flow the samples towards the target and learn the movement.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples of the source domain.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their labels, with `unlabelled`, None or NaN where there is none. None: no label at all.
+        X_target, y_target : array-like of shape (m_samples, n_features), (m_samples,), default=None
+            The target, where the constructor was given none (routable metadata).
+        confidence : array-like of shape (n_samples,), default=None
+            Trust in the labels in `y`, from 0 to 1, where it is not full.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples, see :meth:`OTDDFlowTransformer.fit`.
+
+        Returns
+        -------
+        self : PseudoLabelFlow
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range, a missing target, one of another width or with other columns than `X`, labels
+            that are not classes, or a clusterer that finds no cluster.
+        """
+        with fresh_fit(self):
+            rows, labels, known = self._read_source(X, y)
+            flow = OTDDFlowTransformer() if self.flow is None else clone(self.flow)
+            target = self._read_target(flow, rows, labels, known, X_target, y_target)
+            rng = check_random_state(self.random_state)
+            seed = int(rng.randint(np.iinfo(np.int32).max))
+            found = complete_labels(rows, labels, known, target=target, clusterer=self.clusterer, seed=seed)
+            self.pseudo_labels_, self.confidence_, self.clusterer_ = found.labels, found.confidence, found.clusterer
+            if confidence is not None:
+                self.confidence_ = self.confidence_ * check_confidence(confidence, len(rows))
+            params = flow.get_params(deep=False)
+            if found.names is not None and params.get("correspondence") == "auto":
+                flow.set_params(correspondence=found.names)
+            own = {"random_state": seed if params.get("random_state") is None else params["random_state"]}
+            own["verbose"] = params.get("verbose") or self.verbose
+            flow.set_params(target=target, **{name: value for name, value in own.items() if name in params})
+            context = self._init_callback_context(max_subtasks=1)
+            context.call_on_fit_task_begin(estimator=self, X=rows, y=labels)
+            with context.subcontext(task_name="flow").propagate_callback_context(flow):
+                weight = self._weights(sample_weight, rows)
+                flow.fit(X, self.pseudo_labels_, **({} if weight is None else {"sample_weight": weight}))
+            self.flow_ = flow
+            for name, value in fitted_attributes(flow).items():
+                setattr(self, name, value)
+            context.call_on_fit_task_end(estimator=self, X=rows, y=labels, reconstruction_attributes={})
+        return self
+
+    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
+        """Carry samples of the source domain along the learnt movement, see :meth:`OTDDFlowTransformer.transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), iterator of such, or dask array
+            Samples, seen in `fit` or not; no labels are needed.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The samples where the push-forward takes them.
+        """
+        check_is_fitted(self)
+        return self.flow_.transform(X)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+        """Names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of shape (n_features,) or None, default=None
+            Names of the source's columns; those seen in `fit` by default.
+
+        Returns
+        -------
+        ndarray of shape (n_columns,)
+            The names.
+        """
+        check_is_fitted(self)
+        return self.flow_.get_feature_names_out(input_features)
+
+    def _read_source(self, X: ArrayLike, y: ArrayLike | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Checked rows, their labels, and which of those are known."""
+        rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+        if y is None:
+            return rows, np.full(len(rows), -1), np.zeros(len(rows), dtype=bool)
+        labels, known = split_labels(y, self.unlabelled)
+        if len(known) != len(rows):
+            raise ValueError(f"y has {len(known)} labels for n_samples={len(rows)} rows of X.")
+        return rows, labels, known
+
+    def _read_target(
+        self,
+        flow: Any,
+        X: np.ndarray,
+        y: np.ndarray,
+        known: np.ndarray,
+        X_target: ArrayLike | None,
+        y_target: ArrayLike | None,
+    ) -> Reference:
+        own = flow.get_params(deep=False).get("target")
+        if self.target is not None and own is not None:
+            raise ValueError(f"A target was given twice: target={self.target!r}, and to flow={self.flow!r}.")
+        names = getattr(self, "feature_names_in_", None)
+        marked = y if known.all() or y.dtype.kind not in "iu" else np.where(known, y, -1)
+        target = read_target(own if self.target is None else self.target, X, marked, X_target, y_target, names=names)
+        if target is None:
+            raise ValueError(
+                f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
+                "y_target to fit."
+            )
+        return target
+
+    def _weights(self, sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray | None:
+        """Weights of the particles; None where all are the same."""
+        if sample_weight is None:
+            return None if (self.confidence_ == 1).all() else np.maximum(self.confidence_, LEAST_CONFIDENCE)
+        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return weight * np.maximum(self.confidence_, LEAST_CONFIDENCE)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def check_confidence(confidence: ArrayLike, n_samples: int) -> np.ndarray:
+    """Confidences as an array, one for each row of `X`, between 0 and 1."""
+    checked = np.asarray(confidence, dtype=float)
+    if checked.shape != (n_samples,):
+        raise ValueError(f"confidence must have shape ({n_samples},), one per row of X; got {checked.shape}.")
+    if not ((checked >= 0) & (checked <= 1)).all():
+        raise ValueError(f"confidence must lie between 0 and 1; got {checked.min()} to {checked.max()}.")
+    return checked

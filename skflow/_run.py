@@ -1,0 +1,234 @@
+"""One run of a flow: from arrays to particles, through the loop, and back to arrays; and what is told meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, clone
+from sklearn.cluster import DBSCAN, KMeans
+from torch import Tensor
+
+from .flow import (
+    DYNAMICS,
+    OPTIMIZERS,
+    BoundDynamics,
+    BoundFunctional,
+    Dynamics,
+    Flow,
+    Optimizer,
+    Particles,
+    integrate,
+)
+from .functionals import Coordinates, Functional
+
+if TYPE_CHECKING:
+    from sklearn.callback import CallbackContext
+
+PRINT_EVERY = 10
+"""Steps between two printed lines."""
+CHEAP = 2**20
+"""Pairs of source and target rows up to which float64 data are computed with in float64."""
+FLOAT32_OFFSET = 1e3
+"""Distance from the origin, in spreads of the data, up to which float32 holds them well."""
+
+
+class FlowRun:
+    """A flow made ready to run, and its outcome as arrays in the user's own units and order.
+
+    Parameters
+    ----------
+    functional : Functional
+        What to descend.
+    X, y : ndarray of shape (n_particles, n_features), (n_particles,)
+        Where the particles start, and their labels.
+    sample_weight : ndarray of shape (n_particles,) or None
+        Positive weights.
+    class_weight : {"balanced", None}
+        See :class:`~skflow.OTDDFlowTransformer`.
+    dynamics, optimizer : str or object
+        By name or configured.
+    step_size : float
+        See :class:`~skflow.OTDDFlowTransformer`.
+    n_target : int
+        Rows of the target, 0 without one.
+    device : torch.device
+        Where to compute.
+    seed : int
+        Of noise and clusters.
+    """
+
+    def __init__(
+        self,
+        functional: Functional,
+        X: np.ndarray,
+        y: np.ndarray,
+        *,
+        sample_weight: np.ndarray | None,
+        class_weight: str | None,
+        dynamics: str | Dynamics,
+        optimizer: str | Optimizer,
+        step_size: float,
+        n_target: int,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.optimizer: Optimizer = by_name(OPTIMIZERS, optimizer)
+        dynamics = by_name(DYNAMICS, dynamics)
+        # Features in plain steps move as the axes of a smaller basis do; Adam's steps are of each feature on its own.
+        plain = dynamics.moves_features_alone and self.optimizer.turns_with_the_axes
+        found = functional.in_coordinates(X, rotate=plain)
+        self.coordinates: Coordinates | None = None
+        if found is not None:
+            self.coordinates, functional = found
+        self._dtype, self._shape = X.dtype, X.shape
+        particles = Particles.from_arrays(
+            X if self.coordinates is None else self.coordinates.reduce(X),
+            y,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            device=device,
+            dtype=self._precision(X, n_target),
+        )
+        self.unit = 1.0 if self.coordinates is None else self.coordinates.scale
+        self.dynamics: BoundDynamics = with_clusterer(dynamics, particles.n_classes, seed).bind(
+            particles, optimizer=self.optimizer, step_size=step_size, seed=seed, unit=self.unit
+        )
+        self.bound: BoundFunctional = functional.bind(self.dynamics.particles)
+
+    def _precision(self, X: np.ndarray, n_target: int) -> torch.dtype:
+        """float64 where the data are and it is cheap, or where float32 would lose them."""
+        if X.dtype == np.float64 and len(X) * n_target <= CHEAP:
+            return torch.float64
+        if self.coordinates is None:
+            spread, size = X.std(axis=0).max(), np.abs(X).max()
+            if size > FLOAT32_OFFSET * spread or not 1e-10 < size < 1e10:
+                return torch.float64
+        return torch.float32
+
+    def integrate(
+        self, *, max_iter: int, tol: float, n_frames: int, monitor: Callable[[int, float, Particles], bool]
+    ) -> Flow:
+        """Let the particles flow, see :func:`~skflow.flow.integrate`."""
+        return integrate(
+            self.bound,
+            self.dynamics,
+            max_iter=max_iter,
+            tol=tol,
+            n_iter_no_change=self.optimizer.n_iter_no_change,
+            n_frames=n_frames,
+            monitor=monitor,
+        )
+
+    def to_user(self, x: Tensor) -> np.ndarray:
+        """Features of particles as an array in the user's own units."""
+        rows = x.cpu().numpy()
+        return (rows if self.coordinates is None else self.coordinates.lift(rows)).astype(self._dtype, copy=False)
+
+    def attributes(self, flow: Flow) -> dict[str, Any]:
+        """The fitted attributes that tell of a flow."""
+        particles, square = flow.particles, self.unit**2
+        codes = particles.in_data_order(particles.y).cpu().numpy()
+        told = {
+            "classes_": particles.classes,
+            "n_iter_": flow.n_iter,
+            "particles_": self.to_user(particles.in_data_order(particles.x)),
+            "particle_labels_": particles.classes[codes],
+            "trajectory_": np.array([self.to_user(x) for x in flow.frames]).reshape(-1, *self._shape),
+            "objective_": np.array(flow.objective) * square,
+        }
+        terms = getattr(self.bound, "terms", {})
+        if terms:
+            history = {name: np.array(values[: flow.n_iter + 1]) for name, values in self.bound.history.items()}
+            told["objective_terms_"] = {name: values * square for name, values in history.items()}
+        distance = terms.get(TARGET, None if terms else self.bound)
+        if distance is not None and hasattr(distance, "target_classes"):
+            told |= self._of_target(distance, particles)
+        return told
+
+    def _of_target(self, distance: Any, particles: Particles) -> dict[str, Any]:
+        """Those that tell which class went where."""
+        coupling = distance.coupling_of(particles).cpu().numpy().astype(np.float64)
+        goes_to = distance.target_classes[coupling.argmax(axis=1)]
+        distances = distance.label_distances(particles).cpu().numpy().astype(np.float64)
+        return {
+            "target_classes_": distance.target_classes,
+            "label_distances_": distances * self.unit**2,
+            "coupling_": coupling,
+            "label_map_": dict(zip(particles.classes.tolist(), goes_to.tolist(), strict=True)),
+        }
+
+
+TARGET = "target"
+"""Name of the distance to the target among the terms of an objective."""
+
+
+def by_name(known: dict[str, type], value: Any) -> Any:
+    """The option of that name, or the configured option that was passed, checked."""
+    option = known[value]() if isinstance(value, str) else clone(value)
+    option.validate()
+    return option
+
+
+def with_clusterer(dynamics: Dynamics, n_classes: int, seed: int) -> Dynamics:
+    """The dynamics with a clusterer for its name: those of appendix C, and k-means with as many clusters as classes."""
+    clusterer = getattr(dynamics, "clusterer", None)
+    if not isinstance(clusterer, str):
+        return dynamics
+    named = {
+        "dbscan": DBSCAN(eps=5, min_samples=4),
+        "kmeans": KMeans(n_clusters=n_classes, random_state=seed),
+    }
+    return dynamics.set_params(clusterer=named[clusterer])
+
+
+class StepReporter:
+    """The monitor of a flow: one callback task a step, and a printed line now and then.
+
+    A callback whose hook has the parameter `fitted_estimator` gets the estimator as if the flow had ended here, with
+    `particles_`, `objective_`, `n_iter_` and all else; it is put together only if it is asked for, and its
+    push-forward is learnt only if it transforms. A hook that returns True ends the flow.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Whose fit this is.
+    context : CallbackContext
+        Of the fit.
+    X, y : ndarray
+        The training data.
+    unit : float
+        Length in the user's units of one unit of the particles' coordinates.
+    fitted : callable (Flow) -> dict
+        Fitted attributes as if the flow had ended so.
+    """
+
+    def __init__(
+        self,
+        estimator: BaseEstimator,
+        context: CallbackContext,
+        X: np.ndarray,
+        y: np.ndarray,
+        unit: float,
+        fitted: Callable[[Flow], dict[str, Any]],
+    ) -> None:
+        self.estimator, self.context, self.X, self.y, self.unit = estimator, context, X, y, unit
+        self.fitted = fitted
+        self.objective: list[float] = []
+
+    def __call__(self, step: int, objective: float, particles: Particles) -> bool:
+        self.objective.append(objective)
+        if step == 0:
+            return False
+        if self.estimator.verbose and step % PRINT_EVERY == 0:
+            print(f"[{type(self.estimator).__name__}] step {step}: objective {objective * self.unit**2:.6g}")
+        task = self.context.subcontext(task_name="flow step")
+        task.call_on_fit_task_begin(estimator=self.estimator, X=self.X, y=self.y)
+        return task.call_on_fit_task_end(
+            estimator=self.estimator,
+            X=self.X,
+            y=self.y,
+            reconstruction_attributes=lambda: self.fitted(Flow(particles, list(self.objective), "stopped")),
+        )

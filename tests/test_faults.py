@@ -1,0 +1,354 @@
+"""Small inputs of users that once went wrong: silently, by a hang or with a riddle. Each is one of a kind."""
+
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_digits, load_iris, load_wine, make_blobs
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from skflow import ConstrainedFlow, OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
+from skflow.flow import JointVariableLabels
+from skflow.functionals import Entropy, OTDDFunctional, PotentialEnergy
+from skflow.metrics import class_coupling, neg_otdd_scorer, otdd
+
+X, y = load_iris(return_X_y=True)
+A, a, B, b = X[::2], y[::2], X[1::2] + 2, y[1::2]  # A: the model's data, B: the source
+CLF = LogisticRegression(max_iter=999).fit(A, a)
+QUICK = {"pushforward": LinearRegression(), "random_state": 0}
+
+
+def flow(**parameters):
+    return OTDDFlowTransformer(Reference(A, a), **{**QUICK, **parameters})
+
+
+class TestUnits:
+    @pytest.mark.parametrize("label_distance", ["gaussian", "gaussian-diag", "means", "exact"])
+    def test_otdd_scales_with_the_data(self, label_distance):
+        plain = otdd(A, a, B - 2, b, label_distance=label_distance)
+        for scale in (1e-30, 1e-9, 1e-7, 1e30):
+            scaled = otdd(A * scale, a, (B - 2) * scale, b, label_distance=label_distance)
+            assert scaled / scale == pytest.approx(plain, rel=1e-6)
+
+    @pytest.mark.parametrize("scale", [1e-30, 1e-9, 1e9, 1e30])
+    def test_class_coupling_does_not_see_units(self, scale):
+        coupling = class_coupling(A * scale, a, B * scale, b)
+        assert_array_equal(coupling.argmax(axis=1), [0, 1, 2])
+
+    @pytest.mark.parametrize("scale", [1e-30, 1e-13, 1e11, 1e30])
+    def test_a_flow_in_other_units_is_the_same_flow(self, scale):
+        plain = flow().fit(B, b)
+        scaled = OTDDFlowTransformer(Reference(A * scale, a), **QUICK).fit(B * scale, b)
+        assert scaled.n_iter_ == plain.n_iter_
+        assert_allclose(scaled.particles_ / scale, plain.particles_, atol=1e-6)
+        assert_allclose(scaled.transform(B * scale) / scale, plain.transform(B), atol=1e-6)
+        assert_allclose(scaled.objective_ / scale / scale, plain.objective_, rtol=1e-6)
+
+    @pytest.mark.parametrize("offset", [1e4, 1e6, 1e7, 1e9])
+    @pytest.mark.parametrize("optimizer", ["sgd", "auto"])
+    def test_far_from_the_origin_is_as_good_as_near(self, offset, optimizer):
+        near = flow(optimizer=optimizer).fit(B, b)
+        far = OTDDFlowTransformer(Reference(A + offset, a), optimizer=optimizer, **QUICK).fit(B + offset, b)
+        rounding = 1e-12 * offset + 1e-7
+        assert_allclose(far.particles_ - offset, near.particles_, atol=rounding)
+
+    def test_one_column_of_epoch_seconds(self):
+        offset = np.array([0, 0, 1.7e9, 0])
+        near = flow().fit(B, b)
+        far = OTDDFlowTransformer(Reference(A + offset, a), **QUICK).fit(B + offset, b)
+        assert_allclose(far.particles_ - offset, near.particles_, atol=1e-5)
+
+    def test_columns_of_very_different_units_are_named(self):
+        X, y = load_wine(return_X_y=True, as_frame=True)
+        with pytest.warns(UserWarning, match=r"(?s)'proline'.*'(hue|nonflavanoid_phenols)'.*StandardScaler"):
+            OTDDFlowTransformer((X[::2], y[::2]), **QUICK).fit(X[1::2], y[1::2])
+        scaler = StandardScaler().fit(X[::2])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Columns are in very different units")
+            OTDDFlowTransformer((scaler.transform(X[::2]), y[::2]), **QUICK).fit(scaler.transform(X[1::2]), y[1::2])
+
+
+class TestDegenerateData:
+    @pytest.mark.parametrize(
+        "parameters", [{}, {"label_weight": 0, "correspondence": "coupling"}, {"reg": 0}, {"solver": "tiled"}]
+    )
+    def test_all_rows_equal_on_both_sides(self, parameters):
+        O, o = np.ones((20, 3)), np.arange(20) % 2
+        fitted = OTDDFlowTransformer((O, o), **parameters, **QUICK).fit(O, o)
+        assert_allclose(fitted.objective_, 0, atol=1e-12)
+        assert_array_equal(fitted.particles_, O)
+
+    def test_empty_batches(self):
+        X, y = make_blobs(40, centers=20, random_state=0)
+        fitted = OTDDFlowTransformer((X + 1, y), batch_size=4, correspondence="coupling", max_iter=3, tol=0, **QUICK)
+        assert np.isfinite(fitted.fit(X, y).particles_).all()
+
+    def test_two_rows(self):
+        assert PseudoLabelFlow(Reference(A, a), flow=OTDDFlowTransformer(**QUICK)).fit(B[:2]).particles_.shape == (2, 4)
+
+    def test_many_classes(self):
+        X, y = np.random.default_rng(0).normal(size=(900, 16)), np.arange(900) % 300
+        begin = time.perf_counter()
+        OTDDFlowTransformer((X[::-1] + 1, y), max_iter=5, tol=0, **QUICK).fit(X, y)
+        assert time.perf_counter() - begin < 30  # it took a loop over all pairs 20 to 33 seconds on a quiet machine
+
+
+class TestNamesOfClasses:
+    def test_one_class_unknown_to_the_target(self):
+        """Its name is all that is lost; those of the others stay."""
+        X, y = load_digits(return_X_y=True)
+        turned = np.rot90(X.reshape(-1, 8, 8), axes=(1, 2)).reshape(-1, 64)
+        known = y[:400] < 9
+        fitted = OTDDFlowTransformer((X[:400][known], y[:400][known]), **QUICK)
+        with pytest.warns(UserWarning, match=r"\b9\b"):
+            fitted.fit(turned[400:800], y[400:800])
+        assert {k: v for k, v in fitted.label_map_.items() if k < 9} == {k: k for k in range(9)}
+
+    def test_text_and_numbers_that_look_alike(self):
+        with pytest.warns(UserWarning, match="(?i)text|number"):
+            fitted = flow().fit(B, b.astype(str))
+        assert fitted.label_map_ == {"0": 0, "1": 1, "2": 2}
+
+    def test_labels_of_object_dtype(self):
+        assert_array_equal(flow().fit(B, b.astype(object)).particles_, flow().fit(B, b).particles_)
+        nullable = flow().fit(B, pd.Series(b, dtype="Int64"))
+        assert nullable.classes_.dtype.kind == "i"
+        assert_array_equal(nullable.particles_, flow().fit(B, b).particles_)
+
+    def test_split_classes_keep_their_kind(self):
+        X, y = make_blobs(60, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
+        two, clusterer = y > 0, JointVariableLabels(clusterer=make_dbscan(1.0), recluster_every=2)
+        fitted = OTDDFlowTransformer((X + 1, y), dynamics=clusterer, reg=0.01, **QUICK).fit(X, two)
+        assert {True, False} <= set(fitted.classes_.tolist())
+
+
+def make_dbscan(eps):
+    from sklearn.cluster import DBSCAN
+
+    return DBSCAN(eps=eps, min_samples=3)
+
+
+class TestUnlabelledRows:
+    @pytest.mark.parametrize(
+        "marked",
+        [
+            [str(v) if i % 8 == 0 else -1 for i, v in enumerate(b)],
+            [str(v) if i % 8 == 0 else None for i, v in enumerate(b)],
+            np.array([str(v) if i % 8 == 0 else np.nan for i, v in enumerate(b)], dtype=object),
+            pd.Series([str(v) if i % 8 == 0 else pd.NA for i, v in enumerate(b)], dtype="string"),
+        ],
+        ids=["-1", "None", "NaN", "NA"],
+    )
+    def test_markers_of_text_labels(self, marked):
+        pseudo = PseudoLabelFlow(Reference(A, a.astype(str)), flow=OTDDFlowTransformer(**QUICK)).fit(B, marked)
+        assert set(pseudo.classes_) == {"0", "1", "2"}
+        assert (pseudo.pseudo_labels_ == b.astype(str)).mean() > 0.8
+
+    @pytest.mark.parametrize("marker", [np.nan, -1, 77])
+    def test_markers_of_numbers(self, marker):
+        marked = np.where(np.arange(len(b)) % 8 == 0, b, marker)
+        pseudo = PseudoLabelFlow(Reference(A, a), flow=OTDDFlowTransformer(**QUICK), unlabelled=marker).fit(B, marked)
+        assert_array_equal(pseudo.classes_, [0, 1, 2])
+        assert pseudo.classes_.dtype.kind == "i"
+        assert pseudo.label_map_ == {0: 0, 1: 1, 2: 2}
+
+
+class TestScorers:
+    def test_steps_before_the_flow_are_applied(self):
+        scaler = StandardScaler().fit(B)
+        pipe = make_pipeline(StandardScaler(), flow(), FrozenEstimator(CLF)).fit(B, b)
+        assert neg_otdd_scorer(pipe, B, b) == pytest.approx(neg_otdd_scorer(pipe[1], scaler.transform(B), b))
+
+    def test_without_labels(self):
+        assert neg_otdd_scorer(flow().fit(B, b), B) == pytest.approx(neg_otdd_scorer(flow().fit(B, b), B, None))
+        search = GridSearchCV(flow(), {"reg": [0.05, 0.5]}, scoring=neg_otdd_scorer, cv=2).fit(B, b)
+        assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+class TestSurroundings:
+    @pytest.mark.parametrize("surroundings", ["default dtype", "no_grad", "inference_mode", "numpy errors"])
+    def test_results_do_not_depend_on_them(self, surroundings):
+        def fit():
+            constrained = ConstrainedFlow([("v", PotentialEnergy(lambda X, y: (X**2).sum(1)))], max_iter=3, **QUICK)
+            return [
+                OTDDFlowTransformer(Reference(A, a), random_state=0, max_iter=3, tol=0).fit(B, b).transform(B[:9]),
+                constrained.fit(B.astype(np.float32)).particles_,
+            ]
+
+        before = fit()
+        if surroundings == "default dtype":
+            torch.set_default_dtype(torch.float64)
+            try:
+                after = fit()
+            finally:
+                torch.set_default_dtype(torch.float32)
+        else:
+            context = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode}.get(surroundings)
+            with context() if context else np.errstate(all="raise"):
+                after = fit()
+        for left, right in zip(before, after, strict=True):
+            assert_array_equal(left, right)
+
+    def test_threads_leave_the_warning_filters(self):
+        before = list(warnings.filters)
+        fits = [
+            threading.Thread(
+                target=PseudoLabelFlow(Reference(A, a), flow=OTDDFlowTransformer(max_iter=3, **QUICK)).fit, args=(B,)
+            )
+            for _ in range(8)
+        ]
+        for thread in fits:
+            thread.start()
+        for thread in fits:
+            thread.join()
+        assert warnings.filters == before
+
+
+class TestState:
+    def test_failed_fit_then_transform(self):
+        estimator = OTDDFlowTransformer()
+        with pytest.raises(ValueError, match="target=None"):
+            estimator.fit(B, b)
+        with pytest.raises(NotFittedError):
+            estimator.transform(B)
+
+    def test_failed_refit_leaves_the_old_fit_whole(self):
+        estimator = flow().fit(B, b)
+        before, moved = estimator.particles_, estimator.transform(B)
+        with pytest.raises(ValueError, match="features"):
+            estimator.fit(B[:, :2], b)
+        assert estimator.particles_ is before
+        assert_array_equal(estimator.transform(B), moved)
+
+    def test_refits_of_a_repurposed_classifier_start_from_nothing(self):
+        few = b.copy()
+        few[::3] = -1
+        clf = RepurposedClassifier(FrozenEstimator(CLF), flow())
+        again = clf.fit(B, few).fit(B[:60], few[:60]).predict_proba(B)
+        fresh = RepurposedClassifier(FrozenEstimator(CLF), flow()).fit(B[:60], few[:60]).predict_proba(B)
+        assert_array_equal(again, fresh)
+
+    def test_interrupt_while_the_map_is_learnt(self):
+        """A real Ctrl-C, at several moments of a long training."""
+        script = """
+import _thread, threading, sys
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+from skflow.pushforward import ImagePushForward
+X = np.random.default_rng(0).normal(size=(400, 64))
+push = ImagePushForward((8, 8), max_epochs=10_000, random_state=0)
+threading.Timer(float(sys.argv[1]), _thread.interrupt_main).start()
+try:
+    push.fit(X, X + 1)
+except KeyboardInterrupt:
+    print("interrupted", [name for name in vars(push) if name.endswith("_")])
+"""
+        for delay in (0.5, 1.1):
+            done = subprocess.run(
+                [sys.executable, "-c", script, str(delay)], capture_output=True, text=True, timeout=60
+            )
+            assert done.stdout.strip() == "interrupted []", done.stderr
+
+
+class TestUsersOwnPieces:
+    def test_functionals_are_validated(self):
+        for parameters, message in [
+            ({"reg": -1}, "reg"),
+            ({"solver": "dens"}, "Did you mean 'dense'"),
+            ({"weight": np.nan}, "weight"),
+        ]:
+            with pytest.raises(ValueError, match=message):
+                ConstrainedFlow([("d", OTDDFunctional((A, a), **parameters))], **QUICK).fit(B, b)
+        with pytest.raises(ValueError, match="2 features"):
+            ConstrainedFlow([("d", OTDDFunctional((A[:, :2], a)))], **QUICK).fit(B, b)
+
+    def test_nan_of_a_users_potential_is_named_as_theirs(self):
+        def logarithms(X, y):
+            return X.log().sum(1)
+
+        with pytest.raises(ValueError, match="logarithms"):
+            ConstrainedFlow([("log", PotentialEnergy(logarithms))], **QUICK).fit(-B)
+
+    def test_a_map_that_blew_up_is_refused(self):
+        with pytest.raises(ValueError, match="(?i)pushforward|finite|blew"):
+            flow(pushforward=Exploded()).fit(B, b)
+
+    @pytest.mark.parametrize("answer", ["list", "rows", "columns", "text"])
+    def test_a_push_forward_of_another_shape_is_named(self, answer):
+        with pytest.raises(ValueError, match="pushforward=Answers"):
+            flow(pushforward=Answers(answer)).fit(B, b)
+
+    def test_noise_is_not_convergence(self):
+        """The stationary law of ``d X = -X dt + dW`` with temperature 1/2 has mean 0 and variance 1/2."""
+        start = np.random.default_rng(0).normal(size=(2000, 1)) + 2
+        terms = [("bowl", PotentialEnergy(lambda X, y: X[:, 0] ** 2 / 2)), ("noise", Entropy(weight=0.5))]
+        fitted = ConstrainedFlow(terms, step_size=0.05, max_iter=200, tol=0, **QUICK).fit(start)
+        assert fitted.n_iter_ == 200
+        assert abs(fitted.particles_.mean()) < 5 * np.sqrt(0.5 / 2000)
+
+
+class Exploded(LinearRegression):
+    def predict(self, X):
+        return super().predict(X) * np.nan
+
+
+class Answers(LinearRegression):
+    def __init__(self, answer="list"):
+        super().__init__()
+        self.answer = answer
+
+    def predict(self, X):
+        moved = super().predict(X)
+        return {"list": [1, "a"], "rows": moved[:-1], "columns": moved[:, :-1], "text": moved.astype(str)}[self.answer]
+
+
+class TestPrinting:
+    def test_references_print_whatever_they_hold(self):
+        reference = Reference(A[:4], ["a", None, "b", "b"])
+        assert repr(reference) == "Reference(n_samples=4, n_features=4, n_classes=3)"
+        assert "Reference" in OTDDFlowTransformer(reference)._repr_html_()
+
+    @pytest.mark.parametrize("pair", [(np.zeros(3), [0, 1, 1]), (None, None), (3, 3), ("text", "text")])
+    def test_references_that_are_no_tables_are_refused(self, pair):
+        with pytest.raises(ValueError, match="Reference"):
+            Reference(*pair)
+
+
+class TestPipelines:
+    def test_raw_units_with_a_scaler_inside(self):
+        """Wine in other units: a scaler that was fitted on the target goes first, and its target is scaled by it."""
+        X, y = load_wine(return_X_y=True)
+        order = np.random.default_rng(0).permutation(len(X))
+        ref, src, new = np.array_split(order, 3)
+        rng = np.random.default_rng(1)
+        gain, offset = rng.uniform(0.6, 1.6, 13), X.std(axis=0)
+        scaler = StandardScaler().fit(X[ref])
+        model = SVC().fit(scaler.transform(X[ref]), y[ref])
+        target = Reference(scaler.transform(X[ref]), y[ref])
+        pipe = make_pipeline(
+            FrozenEstimator(scaler), OTDDFlowTransformer(target, random_state=0), FrozenEstimator(model)
+        )
+        pipe.fit(X[src] * gain + offset, y[src])
+        assert pipe.score(X[new] * gain + offset, y[new]) > 0.9
+
+    def test_ahead_of_a_model_that_knows_names(self):
+        frame, target = pd.DataFrame(B, columns=list("wxyz")), pd.DataFrame(A, columns=list("wxyz"))
+        model = LogisticRegression(max_iter=999).fit(target, a)
+        pipe = make_pipeline(OTDDFlowTransformer(Reference(target, a), **QUICK), FrozenEstimator(model))
+        pipe.set_output(transform="pandas").fit(frame, b)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert pipe.score(frame, b) > 0.9
