@@ -28,9 +28,8 @@ from ._blocks import carried, is_dask_array, map_chunks, memory_map, row_blocks,
 from ._progress import LazyPushForward, StepReporter
 from ._reference import Reference
 from ._threads import shared_cores
-from .flow import DYNAMICS, OPTIMIZERS, Dynamics, EulerMaruyama, Flow, Particles, integrate
-from .functionals import BoundFunctional, Functional, OTDDFunctional
-from .functionals._distance import BoundOTDD
+from .flow import DYNAMICS, OPTIMIZERS, BoundFunctional, Dynamics, EulerMaruyama, Flow, Particles, integrate
+from .functionals import BoundOTDD, Functional, OTDDFunctional
 from .pushforward import TabularPushForward
 from .pushforward._device import resolve_device
 from .transport import LABEL_DISTANCES, SOLVERS

@@ -16,8 +16,7 @@ from sklearn.utils.validation import validate_data
 from ._reference import Reference
 from .base import FLOATS, TARGET_CONSTRAINTS, BaseFlow
 from .flow import Particles
-from .functionals import Functional, FunctionalSum
-from .functionals._sum import BoundSum
+from .functionals import BoundSum, Functional, FunctionalSum
 
 TARGET = "target"
 """Name of the distance to the target among the terms of the objective."""

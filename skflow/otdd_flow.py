@@ -14,7 +14,7 @@ from sklearn.callback import with_callbacks
 from ._reference import Reference
 from .base import TARGET_CONSTRAINTS, BaseFlow
 from .flow import Particles
-from .functionals._distance import BoundOTDD
+from .functionals import BoundOTDD
 
 
 class OTDDFlowTransformer(BaseFlow):

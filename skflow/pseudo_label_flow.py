@@ -18,7 +18,7 @@ from sklearn.utils.validation import validate_data
 from ._reference import Reference
 from .base import FLOATS, TARGET_CONSTRAINTS, BaseFlow
 from .flow import Particles
-from .functionals._distance import BoundOTDD
+from .functionals import BoundOTDD
 from .labelling import (
     NeighbourGraph,
     SpectralMixture,

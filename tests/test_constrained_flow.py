@@ -211,7 +211,7 @@ def test_representations():
 def test_sum_is_what_it_descends():
     terms = [("norm", NormPotential()), ("tube", TubePotential(0.1))]
     flow = ConstrainedFlow(terms, max_iter=3, tol=0, pushforward=Mean()).fit(X)
-    from skflow.functionals import Particles
+    from skflow.flow import Particles
 
     start = Particles.from_arrays(X, np.zeros(len(X), dtype=int))
     assert flow.objective_[0] == pytest.approx(FunctionalSum(terms).bind(start).evaluate(start).value.item())

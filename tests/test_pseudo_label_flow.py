@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
-from skflow.functionals import Particles
+from skflow.flow import Particles
 from skflow.labelling import SpectralMixture
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
