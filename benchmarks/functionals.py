@@ -16,7 +16,8 @@ import numpy as np
 import torch
 
 from _tables import markdown
-from skflow.functionals import ClassRepulsion, Entropy, InteractionEnergy, InternalEnergy, Particles
+from skflow.flow import Particles
+from skflow.functionals import ClassRepulsion, Entropy, InteractionEnergy, InternalEnergy
 
 N_CLASSES = 10
 

@@ -17,7 +17,8 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from . import transport
 from ._scorers import agreement_scorer, confidence_scorer, neg_otdd_scorer
-from .functionals import OTDDFunctional, Particles
+from .flow import Particles
+from .functionals import OTDDFunctional
 from .transport import LABEL_DISTANCES
 
 ACCEPTED_ERROR = 1e-3

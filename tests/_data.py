@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from skflow.functionals import Particles
+from skflow.flow import Particles
 from skflow.transport import LabelledPoints
 
 

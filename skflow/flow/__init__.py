@@ -1,11 +1,12 @@
 """Particle flows (eqs. 16 and 17): dynamics, optimizers and the loop that runs them."""
 
-from ..functionals import Particles
+from ._derivative import BoundFunctional, Derivative
 from ._dynamics import Dynamics, FeatureDriven
 from ._integrate import Flow, integrate
 from ._joint import JointFixedLabels
 from ._noise import EulerMaruyama
 from ._optimizers import OPTIMIZERS, Adam, Auto, Euler, Momentum, Optimizer
+from ._particles import Particles
 from ._variable_labels import JointVariableLabels
 
 DYNAMICS: dict[str, type[Dynamics]] = {"fd": FeatureDriven, "jd-fl": JointFixedLabels, "jd-vl": JointVariableLabels}
@@ -16,6 +17,8 @@ __all__ = [
     "OPTIMIZERS",
     "Adam",
     "Auto",
+    "BoundFunctional",
+    "Derivative",
     "Dynamics",
     "Euler",
     "EulerMaruyama",

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..functionals import Derivative, Particles
+from ._derivative import Derivative
 from ._optimizers import Optimizer
+from ._particles import Particles
 
 
 class Dynamics(ABC):

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ..functionals import BoundFunctional, Particles
+from ._derivative import BoundFunctional
 from ._dynamics import Dynamics
+from ._particles import Particles
 
 BLOW_UP = 10.0
 """A flow that climbs by this multiple of its starting objective diverges."""

@@ -8,10 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..functionals import Derivative, Particles
 from ..transport import GaussianLabels, require_memory
+from ._derivative import Derivative
 from ._dynamics import Dynamics, velocity
 from ._optimizers import Optimizer
+from ._particles import Particles
 
 FULL_NUMBERS = 2**22
 """Numbers in all factors together up to which "auto" takes full covariances."""

@@ -6,8 +6,9 @@ import math
 
 import torch
 
-from ..functionals import Derivative, Particles
+from ._derivative import Derivative
 from ._dynamics import Dynamics
+from ._particles import Particles
 
 
 class EulerMaruyama(Dynamics):

@@ -9,11 +9,12 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..functionals import Derivative, Particles
 from ..transport import GaussianLabels
+from ._derivative import Derivative
 from ._dynamics import velocity
 from ._joint import JointFixedLabels
 from ._optimizers import Optimizer
+from ._particles import Particles
 from ._relabelling import absorb_noise, embed, keep_names
 
 

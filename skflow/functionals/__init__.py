@@ -1,21 +1,21 @@
 """What a flow descends: functionals of labelled particles (eq. 12)."""
 
-from ._base import BoundFunctional, Derivative, Functional, Particles
+from ._base import Functional
 from ._class_presets import AffinePotential, MarginPotential
-from ._distance import OTDDFunctional
+from ._distance import BoundOTDD, OTDDFunctional
 from ._interaction import ClassRepulsion, InteractionEnergy
 from ._internal import Entropy, InternalEnergy
 from ._potential import PotentialEnergy
 from ._presets import BoxPotential, CollapsePotential, NormPotential, TubePotential
-from ._sum import FunctionalSum
+from ._sum import BoundSum, FunctionalSum
 
 __all__ = [
     "AffinePotential",
-    "BoundFunctional",
+    "BoundOTDD",
+    "BoundSum",
     "BoxPotential",
     "ClassRepulsion",
     "CollapsePotential",
-    "Derivative",
     "Entropy",
     "Functional",
     "FunctionalSum",
@@ -24,7 +24,6 @@ __all__ = [
     "MarginPotential",
     "NormPotential",
     "OTDDFunctional",
-    "Particles",
     "PotentialEnergy",
     "TubePotential",
 ]

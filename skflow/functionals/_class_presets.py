@@ -11,8 +11,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from .._sklearn import Interval
+from ..flow import Particles
 from ._arrays import as_tensor, norm_and_direction
-from ._base import WEIGHT, Interval, Particles
+from ._base import WEIGHT
 from ._potential import Evaluation, Potential
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..flow import BoundFunctional, Derivative, Particles
 from ..transport import (
     BlockSolver,
     EntropicSolver,
@@ -27,7 +28,7 @@ from ..transport import (
     mean_ground_cost,
     resolve_correspondence,
 )
-from ._base import BoundFunctional, Derivative, Functional, Particles
+from ._base import Functional
 from ._span import JointSpan
 
 

@@ -12,7 +12,9 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor
 
-from ._base import WEIGHT, BoundFunctional, Derivative, Functional, Interval, Particles, StrOptions
+from .._sklearn import Interval, StrOptions
+from ..flow import BoundFunctional, Derivative, Particles
+from ._base import WEIGHT, Functional
 from ._potential import check_gradient, check_returned
 
 BLOCK = 2**22

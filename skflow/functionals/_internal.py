@@ -13,8 +13,10 @@ from numbers import Real
 import torch
 from torch import Tensor
 
+from .._sklearn import Interval, StrOptions
+from ..flow import BoundFunctional, Derivative, Particles
 from ..transport import squared_distances
-from ._base import BoundFunctional, Derivative, Functional, Interval, Particles, StrOptions
+from ._base import Functional
 from ._interaction import BLOCK, blocks
 from ._potential import check_gradient, check_returned
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..flow import Derivative, Particles
 from ..transport import FreeLabelCost, GaussianLabels, LabelledPoints, free_label_distances
-from ._base import Derivative, Particles
 from ._distance import BoundOTDD
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ._base import WEIGHT, BoundFunctional, Derivative, Functional, Particles
+from ..flow import BoundFunctional, Derivative, Particles
+from ._base import WEIGHT, Functional
 
 Evaluation = tuple[Tensor, Tensor]
 """V, shape (n,), and its gradient in x, shape (n, d)."""

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from .._sklearn import Interval, StrOptions
+from ..flow import Particles
 from ._arrays import as_tensor, norm_and_direction
-from ._base import WEIGHT, Interval, Particles, StrOptions
+from ._base import WEIGHT
 from ._potential import Evaluation, Potential
 
 

@@ -7,7 +7,8 @@ from dataclasses import fields
 
 import torch
 
-from ._base import BoundFunctional, Derivative, Functional, Particles
+from ..flow import BoundFunctional, Derivative, Particles
+from ._base import Functional
 
 
 class FunctionalSum(Functional):

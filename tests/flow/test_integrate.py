@@ -8,16 +8,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skflow.flow import OPTIMIZERS, Auto, Euler, EulerMaruyama, FeatureDriven, JointFixedLabels, Momentum, integrate
-from skflow.functionals import (
+from skflow.flow import (
+    OPTIMIZERS,
+    Auto,
     BoundFunctional,
     Derivative,
-    Entropy,
-    FunctionalSum,
-    NormPotential,
-    OTDDFunctional,
+    Euler,
+    EulerMaruyama,
+    FeatureDriven,
+    JointFixedLabels,
+    Momentum,
     Particles,
+    integrate,
 )
+from skflow.functionals import Entropy, FunctionalSum, NormPotential, OTDDFunctional
 from tests._data import labelled, tensor
 
 CENTRE = 2.0

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from skflow.functionals import OTDDFunctional, Particles
+from skflow.flow import Particles
+from skflow.functionals import OTDDFunctional
 from skflow.transport import LABEL_DISTANCES
 from tests._data import array, labelled, tensor
 from tests._tolerances import EXACT_OTDD, GRADIENT, ROUNDING

@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
+from skflow.flow import Particles
 from skflow.functionals import (
     AffinePotential,
     BoxPotential,
@@ -16,7 +17,6 @@ from skflow.functionals import (
     MarginPotential,
     NormPotential,
     OTDDFunctional,
-    Particles,
     PotentialEnergy,
     TubePotential,
 )

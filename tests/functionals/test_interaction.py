@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skflow.flow import Euler, FeatureDriven, integrate
-from skflow.functionals import ClassRepulsion, InteractionEnergy, Particles
+from skflow.flow import Euler, FeatureDriven, Particles, integrate
+from skflow.functionals import ClassRepulsion, InteractionEnergy
 from skflow.functionals import _interaction as interaction
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skflow.flow import OPTIMIZERS, Euler, EulerMaruyama, FeatureDriven, integrate
-from skflow.functionals import Entropy, FunctionalSum, InternalEnergy, Particles, PotentialEnergy
+from skflow.flow import OPTIMIZERS, Euler, EulerMaruyama, FeatureDriven, Particles, integrate
+from skflow.functionals import Entropy, FunctionalSum, InternalEnergy, PotentialEnergy
 from skflow.functionals import _internal as internal
 
 Q = torch.tensor([[1.5, 0.4], [0.4, 1.2]], dtype=torch.float64)

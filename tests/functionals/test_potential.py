@@ -5,14 +5,13 @@ import ot
 import pytest
 import torch
 
-from skflow.flow import Euler, FeatureDriven, integrate
+from skflow.flow import Euler, FeatureDriven, Particles, integrate
 from skflow.functionals import (
     AffinePotential,
     BoxPotential,
     CollapsePotential,
     MarginPotential,
     NormPotential,
-    Particles,
     PotentialEnergy,
     TubePotential,
 )

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from skflow.functionals import ClassRepulsion, Entropy, FunctionalSum, NormPotential, Particles
+from skflow.flow import Derivative, Particles
+from skflow.functionals import ClassRepulsion, Entropy, FunctionalSum, NormPotential
 from skflow.functionals import _sum as summation
-from skflow.functionals._base import Derivative
 
 
 def particles():

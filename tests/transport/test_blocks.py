@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from skflow.functionals import OTDDFunctional, Particles
+from skflow.flow import Particles
+from skflow.functionals import OTDDFunctional
 from skflow.transport import _blocks as blocks
 from skflow.transport import batches
 from tests._data import array, labelled

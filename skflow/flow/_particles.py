@@ -1,0 +1,67 @@
+"""The source samples in motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..transport import GaussianLabels, LabelledPoints
+
+
+@dataclass
+class Particles(LabelledPoints):
+    """The source samples in motion: ``rho_N = sum_i a_i delta_(x_i, y_i)`` (section 4.2), sorted by class.
+
+    Parameters
+    ----------
+    x, y, a : Tensor
+        See :class:`~skflow.transport.LabelledPoints`.
+    classes : ndarray of shape (n_classes,)
+        The label of each class code.
+    order : Tensor of shape (n,), int64
+        Row of the user's data that each particle comes from.
+    labels : GaussianLabels or None
+        Label distributions where they are free state ("jd-fl", "jd-vl"); None where they are those of the samples.
+    """
+
+    classes: np.ndarray
+    order: Tensor
+    labels: GaussianLabels | None = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: np.ndarray,
+        y: np.ndarray,
+        *,
+        class_weight: str | None = "balanced",
+        sample_weight: np.ndarray | None = None,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Particles:
+        """Particles for features `X` (n, d) with labels `y` (n,).
+
+        `class_weight` "balanced" gives every class the same mass, None every sample the same weight; positive
+        `sample_weight` (n,) share out a class's mass, or all of it, unevenly.
+        """
+        classes, codes = np.unique(y, return_inverse=True)
+        order = np.argsort(codes, kind="stable")
+        codes = codes[order]
+        weights = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight, dtype=float)[order]
+        if class_weight == "balanced":
+            weights = weights / np.bincount(codes, weights)[codes]
+        weights = weights / weights.sum()
+        return cls(
+            torch.as_tensor(np.asarray(X)[order], dtype=dtype, device=device),
+            torch.as_tensor(codes, device=device),
+            torch.as_tensor(weights, dtype=dtype, device=device),
+            classes,
+            torch.as_tensor(order, device=device),
+        )
+
+    def in_data_order(self, values: Tensor) -> Tensor:
+        """Rows of `values` (n, ...), which go with the particles, in the order of the user's data."""
+        return torch.empty_like(values).index_copy_(0, self.order, values)
