@@ -226,7 +226,7 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
     def _describe_target(self, bound: BoundOTDD, particles: Particles) -> None:
         """Set the fitted attributes that tell which class went where."""
         self.target_classes_ = bound.target_classes
-        self.label_distances_ = bound.label_distances(particles).cpu().numpy().astype(np.float64)
+        self.label_distances_ = self._area * bound.label_distances(particles).cpu().numpy().astype(np.float64)
         self.coupling_ = bound.coupling_of(particles).cpu().numpy().astype(np.float64)
         goes_to = self.target_classes_[self.coupling_.argmax(axis=1)]
         self.label_map_ = dict(zip(self.classes_.tolist(), goes_to.tolist(), strict=True))
@@ -260,7 +260,8 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
         device = resolve_device(self.device)
         # Features in plain steps move as the axes of a smaller basis do; Adam's steps are of each feature on its own.
         plain = self.dynamics == "fd" and self.optimizer != "adam"
-        span, functional = (plain and functional.reduced(start)) or (None, functional)
+        span, functional = (plain and functional.in_coordinates(start, rotate=True)) or (None, functional)
+        self._area = 1.0 if span is None else span.scale**2
         particles = Particles.from_arrays(
             start if span is None else span.reduce(start),
             labels,
@@ -305,7 +306,7 @@ class BaseFlow(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, Bas
         self.particles_ = to_user(particles.in_data_order(particles.x))
         self.particle_labels_ = particles.classes[particles.in_data_order(particles.y).cpu().numpy()]
         self.trajectory_ = np.array([to_user(x) for x in flow.frames]).reshape(-1, *self.particles_.shape)
-        self.objective_ = np.array(flow.objective)
+        self.objective_ = self._area * np.array(flow.objective)
 
     def _fit_pushforward(self, start: np.ndarray, rng: np.random.RandomState) -> Any:
         """The map learnt from where the particles started, (n_particles, n_features), to where they ended."""

@@ -8,12 +8,11 @@ from numbers import Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
 from torch import Tensor
 
+from .._sklearn import Interval, ParameterObject, StrOptions
 from ..transport import GaussianLabels, LabelledPoints
-from ._span import JointSpan
+from ._coordinates import Coordinates
 
 __all__ = ["WEIGHT", "BoundFunctional", "Derivative", "Functional", "Interval", "Particles", "StrOptions"]
 
@@ -95,7 +94,7 @@ class Derivative:
     the metric of the masses (``sum_i a_i ||dx_i||^2``); None where none is known."""
 
 
-class Functional(BaseEstimator, ABC):
+class Functional(ParameterObject, ABC):
     """A functional F of labelled particles, a term of eq. 12.
 
     Subclasses are parameter objects in scikit-learn's manner: the constructor stores parameters, state lives in what
@@ -105,8 +104,11 @@ class Functional(BaseEstimator, ABC):
     needs_labels: bool = False
     """Whether the functional says nothing about particles of a single class."""
 
-    def reduced(self, X: np.ndarray) -> tuple[JointSpan, Functional] | None:
-        """The functional in fewer coordinates that lose nothing, for particles that start at `X`; None without any."""
+    def in_coordinates(self, X: np.ndarray, *, rotate: bool) -> tuple[Coordinates, Functional] | None:
+        """The functional of the same flow in centred and scaled coordinates; None where lengths mean something.
+
+        `X` (n, d) is where the particles start; `rotate` says whether the axes may be turned.
+        """
         return None
 
     @abstractmethod
