@@ -207,7 +207,7 @@ def class_coupling(
     source, target = _datasets(X, y, X_target, y_target, class_weight)
     reference = Particles.from_arrays(*target, class_weight=class_weight, dtype=torch.float64)
     distances = transport.label_distance_matrix(source, reference, label_distance)
-    return transport.class_coupling(distances.numpy(), source.mass.numpy(), reference.mass.numpy())
+    return transport.histogram_coupling(distances.numpy(), source.mass.numpy(), reference.mass.numpy())
 
 
 def _datasets(X, y, X_target, y_target, class_weight) -> tuple[Particles, tuple[np.ndarray, np.ndarray]]:

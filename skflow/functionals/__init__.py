@@ -1,8 +1,9 @@
 """What a flow descends: functionals of labelled particles (eq. 12)."""
 
 from ._base import Functional
+from ._bound_distance import BoundOTDD
 from ._class_presets import AffinePotential, MarginPotential
-from ._distance import BoundOTDD, OTDDFunctional
+from ._distance import OTDDFunctional
 from ._interaction import ClassRepulsion, InteractionEnergy
 from ._internal import Entropy, InternalEnergy
 from ._potential import PotentialEnergy

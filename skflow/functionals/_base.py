@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from numbers import Real
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._sklearn import Interval, ParameterObject
 from ..flow import BoundFunctional, Particles
-
-if TYPE_CHECKING:
-    from ._span import JointSpan
+from ._coordinates import Coordinates
 
 WEIGHT = [Interval(Real, None, None, closed="neither")]
 """Constraint of a weight, any finite number: a negative one turns a functional round."""
@@ -28,8 +25,11 @@ class Functional(ParameterObject, ABC):
     needs_labels: bool = False
     """Whether the functional says nothing about particles of a single class."""
 
-    def reduced(self, X: np.ndarray) -> tuple[JointSpan, Functional] | None:
-        """The functional in fewer coordinates that lose nothing, for particles that start at `X`; None without any."""
+    def in_coordinates(self, X: np.ndarray, *, rotate: bool) -> tuple[Coordinates, Functional] | None:
+        """The functional of the same flow in centred and scaled coordinates; None where lengths mean something.
+
+        `X` (n, d) is where the particles start; `rotate` says whether the axes may be turned.
+        """
         return None
 
     @abstractmethod

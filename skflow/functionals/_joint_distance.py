@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ..flow import Derivative, Particles
 from ..transport import FreeLabelCost, GaussianLabels, LabelledPoints, free_label_distances
-from ._distance import BoundOTDD
+from ._bound_distance import BoundOTDD, TransportBlock
 
 if TYPE_CHECKING:
-    from ._distance import OTDDFunctional, _Block
+    from ._distance import OTDDFunctional
 
 
 class BoundJointOTDD(BoundOTDD):
@@ -101,11 +101,11 @@ class BoundJointOTDD(BoundOTDD):
             factor=None if factors[0] is None else torch.cat(factors),
         )
 
-    def _block(self, rows: slice, mass: float, source: LabelledPoints, target: LabelledPoints) -> _Block:
+    def _block(self, rows: slice, mass: float, source: LabelledPoints, target: LabelledPoints) -> TransportBlock:
         if self._per_particle:
             order = source.labels.of.argsort(stable=True)
             source = LabelledPoints(source.x[order], source.labels.of[order], source.a[order])
         return super()._block(rows, mass, source, target)
 
-    def _make_label_cost(self, source: LabelledPoints, target: LabelledPoints, by_image: bool) -> FreeLabelCost:
+    def _label_cost(self, source: LabelledPoints, target: LabelledPoints, by_image: bool) -> FreeLabelCost:
         return FreeLabelCost(source, target, self._covariance)

@@ -1,53 +1,83 @@
 """Optimal transport between labelled point clouds: torch tensors in, torch tensors out."""
 
-from ._blocks import BlockSolver, batches
-from ._correspondence import CORRESPONDENCES, class_coupling, resolve_correspondence
-from ._dense import DenseSolver
-from ._entropic import EntropicSolver
-from ._exact import ExactSolver, LogDomainSolver
-from ._free_labels import FreeLabelCost, GaussianLabels, free_label_distances
+from ._correspondence import CORRESPONDENCES, histogram_coupling, resolve_correspondence
 from ._gaussian import bures_wasserstein, class_factor
 from ._ground_cost import Features, GroundCost, mean_ground_cost, squared_distances
-from ._label_distances import LABEL_DISTANCES, LabelCost, label_distance_matrix, make_label_cost
 from ._memory import Workspace, require_memory
-from ._minibatch import MiniBatchSolver
-from ._plan import Solver, TransportPlan
+from ._padding import batches
 from ._points import LabelledPoints
-from ._problem import TransportProblem
-from ._solvers import SOLVERS, make_solver
-from ._tiled import TiledSolver
+from ._problem import SolvedProblem, TransportProblem
+from ._refreshes import RefreshRule
+from .label_costs import (
+    LABEL_DISTANCES,
+    FreeLabelCost,
+    GaussianLabels,
+    LabelCost,
+    free_label_distances,
+    label_distance_matrix,
+    make_label_cost,
+    matched_label_distances,
+    prefers_images,
+)
+from .solvers import (
+    SOLVERS,
+    BoundSolver,
+    Dense,
+    EntropicSolver,
+    Exact,
+    Fused,
+    Geomloss,
+    MiniBatches,
+    NetworkSimplex,
+    Sharded,
+    Solver,
+    Task,
+    Tiled,
+    TransportPlan,
+    bind_solver,
+    solves_matched_together,
+)
 
 __all__ = [
     "CORRESPONDENCES",
     "LABEL_DISTANCES",
     "SOLVERS",
-    "BlockSolver",
-    "DenseSolver",
+    "BoundSolver",
+    "Dense",
     "EntropicSolver",
-    "ExactSolver",
+    "Exact",
     "Features",
     "FreeLabelCost",
+    "Fused",
     "GaussianLabels",
+    "Geomloss",
     "GroundCost",
     "LabelCost",
     "LabelledPoints",
-    "LogDomainSolver",
-    "MiniBatchSolver",
+    "MiniBatches",
+    "NetworkSimplex",
+    "RefreshRule",
+    "Sharded",
+    "SolvedProblem",
     "Solver",
-    "TiledSolver",
+    "Task",
+    "Tiled",
     "TransportPlan",
     "TransportProblem",
     "Workspace",
     "batches",
+    "bind_solver",
     "bures_wasserstein",
-    "class_coupling",
     "class_factor",
     "free_label_distances",
+    "histogram_coupling",
     "label_distance_matrix",
     "make_label_cost",
-    "make_solver",
+    "matched_label_distances",
     "mean_ground_cost",
+    "prefers_images",
     "require_memory",
     "resolve_correspondence",
+    "solves_matched_together",
     "squared_distances",
 ]

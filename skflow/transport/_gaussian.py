@@ -33,12 +33,15 @@ def bures_wasserstein(mu: Tensor, factor: Tensor, nu: Tensor, other: Tensor) -> 
 
 def core(factor: Tensor) -> Tensor:
     """A factor of the same covariance with no more rows than columns."""
-    return factor if len(factor) <= factor.shape[1] else torch.linalg.qr(factor, mode="r").R
+    return factor if factor.shape[-2] <= factor.shape[-1] else torch.linalg.qr(factor, mode="r").R
 
 
 def orthogonal_core(factor: Tensor) -> tuple[Tensor | None, Tensor]:
     """:func:`core`, and the orthonormal columns that make it the factor again; None where it is the factor."""
-    return (None, factor) if len(factor) <= factor.shape[1] else tuple(torch.linalg.qr(factor))
+    if factor.shape[-2] <= factor.shape[-1]:
+        return None, factor
+    basis, r = torch.linalg.qr(factor)
+    return basis, r
 
 
 def polar_factor(factor: Tensor, other: Tensor) -> Tensor:
@@ -60,9 +63,9 @@ def newton_schulz(m: Tensor) -> Tensor:
     """Orthogonal polar factors of matrices (..., p, q), see :func:`polar_factor`; null spaces are left out."""
     if m.shape[-2] > m.shape[-1]:
         return newton_schulz(m.mT).mT
-    x = (m / torch.linalg.norm(m, dim=(-2, -1), keepdim=True).clamp(min=torch.finfo(m.dtype).tiny)).view(
-        -1, *m.shape[-2:]
-    )
+    tiny = torch.finfo(m.dtype).tiny
+    x = m / m.abs().amax((-2, -1), keepdim=True).clamp(min=tiny)  # whose squares neither over- nor underflow
+    x = (x / torch.linalg.norm(x, dim=(-2, -1), keepdim=True).clamp(min=tiny)).view(-1, *m.shape[-2:])
     smallest = torch.finfo(m.dtype).eps ** 0.5
     while smallest < 1 - 1e-3:
         alpha = math.sqrt(3 / (1 + smallest + smallest**2))
@@ -81,8 +84,12 @@ def gaussian_class_plan(x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor
     and ``sum_ij R_ij ||x_i - x'_j||^2 = W2^2(N(mu, Sigma), N(nu, Sigma'))``. For any other R of this form the sum is an
     upper bound: an R from an earlier step still gives a distance that is off in second order only.
     """
+    return centred_plan(polar_factor(class_factor(x, w)[1], class_factor(x_target, w_target)[1]), w, w_target)
+
+
+def centred_plan(q: Tensor, w: Tensor, w_target: Tensor) -> Tensor:
+    """The plan R of a polar factor Q (..., n_k, n_l), see :func:`gaussian_class_plan`."""
     root, root_target = w.sqrt()[..., None], w_target.sqrt()[..., None, :]
-    q = polar_factor(class_factor(x, w)[1], class_factor(x_target, w_target)[1])
     q = q - root * (root.mT @ q)  # (I - sqrt(w) sqrt(w)^T) Q: the factor's rows are orthogonal to sqrt(w)
     q = q - (q @ root_target.mT) * root_target
     return w[..., None] * w_target[..., None, :] + root * q * root_target

@@ -31,9 +31,9 @@ class Features:
         """Some of the moving features."""
         return self.x[rows] if self.centre is None else self.x[rows] - self.centre
 
-    def class_means(self, source: LabelledPoints) -> Tensor:
+    def moving_means(self, source: LabelledPoints) -> Tensor:
         """Means of the moving classes, (n_classes, d)."""
-        return torch.stack([source.within[s] @ self.rows(s) for s in source.slices])
+        return source.class_means(self.rows)
 
 
 @dataclass
@@ -58,6 +58,7 @@ class GroundCost:
     def matrix(self) -> Tensor:
         """All of it, (n, m), in the place of the inner products; a solver may overwrite it and ask again."""
         f = self.features
+        assert f.inner is not None, "the solver did not declare that it wants a matrix"
         if self._stale:
             torch.mm(f.x, f.x_target.T, out=f.inner)
         self._stale = True
@@ -71,8 +72,11 @@ class GroundCost:
         """
         labels = self.labels[self.source.y[rows]] / -eps
         column = (potential - self.features.square_target) / eps
-        for l, cols in enumerate(self.target.slices):
-            torch.add(column[cols], labels[:, l, None], out=out[:, cols])
+        if self.target.has_small_classes:
+            torch.index_select(labels, 1, self.target.y, out=out).add_(column)
+        else:
+            for l, cols in enumerate(self.target.slices):
+                torch.add(column[cols], labels[:, l, None], out=out[:, cols])
         return out.addmm_(self.features.rows(rows), self.features.x_target.T, alpha=2 / eps)
 
     def transposed(self) -> GroundCost:
@@ -107,26 +111,57 @@ def distances_from_inner(inner: Tensor, square: Tensor, square_target: Tensor) -
 
 
 def add_label_cost(cost: Tensor, distances: Tensor, source: LabelledPoints, target: LabelledPoints) -> Tensor:
-    """Add `distances` (K, K') to `cost` (n, m), target class by target class, in place."""
+    """Add `distances` (K, K') to `cost` (n, m) in place, target class by target class unless they are small."""
+    if target.has_small_classes:
+        for rows in source.chunks(len(target.a)):
+            cost[rows] += distances[source.y[rows]].index_select(1, target.y)
+        return cost
     for l, cols in enumerate(target.slices):
         cost[:, cols] += distances[source.y, l, None]
     return cost
 
 
-def mean_ground_cost(source: LabelledPoints, target: LabelledPoints, label_cost: Tensor) -> Tensor:
+def mean_ground_cost(
+    source: LabelledPoints, target: LabelledPoints, label_cost: Tensor, goes_to: Tensor | None = None
+) -> float:
     """Mean of the ground cost under independent draws, from first and second moments alone.
+
+    The moments are those of centred points in float64: of uncentred ones, in float32, a common offset leaves nothing,
+    or less than nothing.
 
     Parameters
     ----------
-    label_cost : Tensor of shape (K, K')
-        The label part of the ground cost (already weighted).
+    source, target : LabelledPoints
+        The two sides.
+    label_cost : Tensor of shape (K, K'), or (K,)
+        The label part of the ground cost (already weighted), of all pairs of classes or of the matched ones.
+    goes_to : Tensor of shape (K,), int64, or None
+        Draws from a source class meet draws from this target class; None: draws of the whole target.
     """
-    centre = target.a @ target.x
-    total, means = source.mass @ label_cost @ target.mass, []
-    for points in (source, target):
-        means.append(torch.zeros_like(centre))
-        for s in points.slices:  # not all of them at once: centred features are a copy
-            x = points.x[s] - centre
-            means[-1] += points.a[s] @ x
-            total += points.a[s] @ x.square_().sum(1)
-    return total - 2 * means[0] @ means[1]
+    (means, second), (means_target, second_target) = _centred_moments(source, target)
+    mass, mass_target, label_cost = source.mass.double(), target.mass.double(), label_cost.double()
+    if goes_to is None:
+        label, apart = mass @ label_cost @ mass_target, (mass @ means) @ (mass_target @ means_target)
+        mean = mass @ second + mass_target @ second_target - 2 * apart + label
+    else:
+        apart = torch.linalg.vecdot(means, means_target[goes_to])
+        mean = mass @ (second + second_target[goes_to] - 2 * apart + label_cost)
+    return max(mean.item(), 0.0)
+
+
+def _centred_moments(*sides: LabelledPoints) -> list[tuple[Tensor, Tensor]]:
+    """Means (K, d) and mean squared norms (K,) of the classes of all sides about one origin, in float64."""
+    points, x = sides[-1], sides[-1].x
+    origin = x[0].double()  # what all points have in common goes before anything is summed
+    total = torch.zeros_like(origin)
+    for s in points.chunks(x.shape[1]):
+        total += points.a[s].double() @ (x[s].double() - origin)
+    centre, moments = origin + total / points.a.double().sum(), []
+    for points in sides:
+        means, second = centre.new_zeros(points.n_classes, len(centre)), centre.new_zeros(points.n_classes)
+        for s in points.chunks(len(centre)):
+            centred, within = points.x[s].double() - centre, points.within[s].double()
+            second.index_add_(0, points.y[s], within * centred.square().sum(1))
+            means.index_add_(0, points.y[s], centred.mul_(within[:, None]))
+        moments.append((means, second))
+    return moments

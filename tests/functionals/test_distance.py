@@ -174,6 +174,7 @@ def test_gradient_is_that_of_the_value(label_distance, correspondence, debias, r
     assert_gradient(functional, particles(*labelled(15, 3, 2), class_weight, device))
 
 
+@pytest.mark.filterwarnings("ignore:The target has no class 2")
 @pytest.mark.parametrize("correspondence", ["assignment", {0: 1, 1: 0, 2: 1}, "auto"])
 @pytest.mark.parametrize("debias", [False, True])
 def test_gradient_where_classes_are_matched_or_merged(correspondence, debias, device):

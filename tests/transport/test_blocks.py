@@ -6,7 +6,7 @@ import torch
 
 from skflow.flow import Particles
 from skflow.functionals import OTDDFunctional
-from skflow.transport import _blocks as blocks
+from skflow.transport import _padding as padding
 from skflow.transport import batches
 from tests._data import array, labelled
 
@@ -30,10 +30,10 @@ def test_a_batch_gives_what_its_blocks_give(label_distance, debias, monkeypatch,
         "label_distance": label_distance, "debias": debias, "label_weight": 1.7, "weight": 0.6,
         "correspondence": {0: 3, 1: 0, 2: 1, 3: 3, 4: 4, 5: 2},
     }  # fmt: skip
-    monkeypatch.setattr(blocks, "PADDING", 100.0)
+    monkeypatch.setattr(padding, "PADDING", 100.0)
     together, bound = evaluate(device, **parameters)
     assert len(bound._blocks) == 1
-    monkeypatch.setattr(blocks, "BATCH", {device.type: 0})
+    monkeypatch.setattr(padding, "BLOCK_BATCH", {device.type: 0})
     apart, other = evaluate(device, **parameters)
     assert len(other._blocks) == 6
     torch.testing.assert_close(bound.coupling, other.coupling)
@@ -60,8 +60,13 @@ def test_blocks_are_taken_together_while_padding_is_little():
 
 
 def test_on_a_processor_large_blocks_stay_alone_and_so_do_blocks_with_many_features():
-    side = round(blocks.BATCH["cpu"] ** 0.5)
+    side = round(padding.BLOCK_BATCH["cpu"] ** 0.5)
     alone = [range(k, k + 1) for k in range(3)]
     assert batches([(side, side)] * 3, 8, CPU) == alone
-    assert batches([(20, 30)] * 3, 31, CPU) == alone
-    assert batches([(20, 30)] * 3, 31, torch.device("cuda")) == [range(3)]
+    assert batches([(200, 300)] * 3, 784, CPU) == alone
+    assert batches([(200, 300)] * 3, 784, torch.device("cuda")) == [range(3)]
+
+
+def test_many_small_blocks_are_taken_together_whatever_their_features():
+    """A call for each would cost more than the copy of their features."""
+    assert batches([(3, 3)] * 300, 16, CPU) == [range(300)]

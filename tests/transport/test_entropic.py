@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from skflow.transport import EntropicSolver
 from tests._data import array, tensor
 from tests._tolerances import ORACLE, ROUNDING
+from tests.transport._problems import Matrix
 
 SIZES = [(40, 40), (7, 90), (90, 7), (1, 5), (5, 1)]
 
@@ -28,7 +29,7 @@ def make(a, b, eps, device="cpu", dtype=torch.float64, tol=1e-12, max_iter=100_0
 
 def solve(solver, cost):
     # The solver overwrites what it is given and may ask again.
-    return solver.solve(lambda: tensor(cost.copy(), solver.a.device, solver.a.dtype))
+    return solver.solve(Matrix(lambda: tensor(cost.copy(), solver.a.device, solver.a.dtype)))
 
 
 def primal(plan, a, b, cost, eps):

@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skflow.transport import ExactSolver
+from skflow.transport import NetworkSimplex
 from tests._data import array, tensor
 from tests._tolerances import ORACLE, ROUNDING
+from tests.transport._problems import Matrix
 
 
 def problem(n=40, m=30, seed=0):
@@ -21,13 +22,13 @@ def problem(n=40, m=30, seed=0):
 
 
 def solve(solver, cost, device="cpu", dtype=torch.float64):
-    return solver.solve(lambda: tensor(cost.copy(), device, dtype))
+    return solver.solve(Matrix(lambda: tensor(cost.copy(), device, dtype)))
 
 
 @pytest.mark.parametrize(("n", "m"), [(40, 30), (3, 50), (1, 5), (5, 1)])
 def test_value_and_plan_are_optimal(n, m, device):
     a, b, cost = problem(n, m)
-    solved = solve(ExactSolver(tensor(a, device), tensor(b, device)), cost, device)
+    solved = solve(NetworkSimplex(tensor(a, device), tensor(b, device)), cost, device)
     plan = array(solved.plan)
     expected = ot.emd2(a, b, cost)
     assert solved.converged
@@ -44,13 +45,13 @@ def test_on_the_line_sorted_goes_to_sorted(values, seed):
     x, z = np.array(values), np.random.default_rng(seed).normal(size=len(values))
     weights = tensor(np.full(len(x), 1 / len(x)))
     expected = np.mean((np.sort(x) - np.sort(z)) ** 2)
-    solved = solve(ExactSolver(weights, weights), (x[:, None] - z) ** 2)
+    solved = solve(NetworkSimplex(weights, weights), (x[:, None] - z) ** 2)
     assert solved.value.item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_warm_start_has_the_same_answer(device):
     a, b, cost = problem()
-    warm, rng = ExactSolver(tensor(a, device), tensor(b, device)), np.random.default_rng(1)
+    warm, rng = NetworkSimplex(tensor(a, device), tensor(b, device)), np.random.default_rng(1)
     for other in [cost, cost, 1.01 * cost, cost + rng.uniform(size=cost.shape), 1000 * cost[::-1], cost / 1000]:
         solved = solve(warm, other, device)
         assert solved.converged
@@ -66,7 +67,7 @@ def test_float32_weights_are_met_to_their_rounding(n, m, device):
     _, _, cost = problem(n, m)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        solved = solve(ExactSolver(a, b), cost, device, torch.float32)
+        solved = solve(NetworkSimplex(a, b), cost, device, torch.float32)
     assert solved.converged
     assert solved.plan.dtype == torch.float32
     torch.testing.assert_close(solved.plan.sum(1), a, rtol=ROUNDING[torch.float32], atol=0)
@@ -78,4 +79,4 @@ def test_float32_weights_are_met_to_their_rounding(n, m, device):
 @pytest.mark.filterwarnings("ignore:numItermax reached")
 def test_too_few_iterations_do_not_converge_and_say_so(device):
     a, b, cost = problem()
-    assert not solve(ExactSolver(tensor(a, device), tensor(b, device), max_iter=3), cost, device).converged
+    assert not solve(NetworkSimplex(tensor(a, device), tensor(b, device), max_iter=3), cost, device).converged

@@ -54,6 +54,6 @@ def test_ground_cost_is_features_and_labels(device):
 def test_mean_is_that_of_the_matrix(dtype, offset, device):
     source, target = (points(n, k=k, seed=k, shift=offset, device=device, dtype=dtype) for n, k in ((20, 3), (30, 4)))
     label_cost = np.random.default_rng(2).uniform(size=(3, 4))
-    actual = mean_ground_cost(source, target, tensor(label_cost, device, dtype)).item()
+    actual = mean_ground_cost(source, target, tensor(label_cost, device, dtype))
     expected = array(source.a) @ dense(source, target, label_cost) @ array(target.a)
     assert actual == pytest.approx(expected, rel=10 * ROUNDING[dtype])

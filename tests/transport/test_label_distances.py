@@ -13,7 +13,7 @@ from skflow.transport import (
     label_distance_matrix,
     make_label_cost,
 )
-from skflow.transport import _label_distances as label_distances
+from skflow.transport.label_costs import _couplings as label_couplings
 from tests._data import array, points, tensor
 from tests._tolerances import GRADIENT, ORACLE
 
@@ -132,10 +132,10 @@ def test_a_batch_of_pairs_gives_what_they_give_alone(by_image, d, monkeypatch, d
     source, target = points(60, d, 4, device=device), points(50, d, 3, seed=1, shift=1.0, device=device)
     at, kept = features(source.x, target.x), []
     for runs in (lambda sizes, *_: [range(len(sizes))], lambda sizes, *_: [range(i, i + 1) for i in range(len(sizes))]):
-        monkeypatch.setattr(label_distances, "batches", runs)
+        monkeypatch.setattr(label_couplings, "batches", runs)
         cost = make_label_cost("gaussian", source, target, by_image=by_image)
         cost.follow(torch.outer(source.mass, target.mass), at)
-        kept.append(cost._kept)
+        kept.append(cost.kept.couplings)
     together, alone = kept
     assert len(together) == 12
     assert list(together) == list(alone)

@@ -1,30 +1,22 @@
 """One transport problem: value, gradient and class coupling by brute force, and when label distances are refreshed."""
 
-from functools import partial
-
 import numpy as np
 import ot
 import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from skflow.transport import (
-    LabelledPoints,
-    TransportProblem,
-    label_distance_matrix,
-    make_label_cost,
-    make_solver,
-)
-from skflow.transport._problem import RefreshRule
+from skflow.transport import LabelledPoints, RefreshRule, label_distance_matrix
 from tests._data import array, points, tensor
 from tests._tolerances import GRADIENT, ORACLE
+from tests.transport._problems import make_problem
 
 EPS = 1.5
 SOLVERS = {
-    "exact": partial(make_solver, reg=0),
-    "dense": partial(make_solver, solver="dense", reg=EPS, tol=1e-12),
-    "tiled": partial(make_solver, solver="tiled", reg=EPS, tol=1e-12),
-    "loose": partial(make_solver, solver="dense", reg=10.0, tol=1e-6),
+    "exact": {"reg": 0},
+    "dense": {"solver": "dense", "reg": EPS, "tol": 1e-12},
+    "tiled": {"solver": "tiled", "reg": EPS, "tol": 1e-12},
+    "loose": {"solver": "dense", "reg": 10.0, "tol": 1e-6},
 }
 TIGHT = ("exact", "dense", "tiled")
 
@@ -35,10 +27,9 @@ def sides(device="cpu", **kwargs):
 
 def problem(source, target, *, solver="exact", kind="gaussian", refresh_tol=0.0, **kwargs):
     negligible = 1e-3 if refresh_tol else 0.0
-    return TransportProblem(
-        source, target, solver=SOLVERS[solver], refresh_tol=refresh_tol,
-        label_cost=partial(make_label_cost, kind, negligible=negligible), **kwargs,
-    )  # fmt: skip
+    return make_problem(
+        source, target, kind=kind, refresh_tol=refresh_tol, negligible=negligible, **SOLVERS[solver], **kwargs
+    )
 
 
 def brute_force(source, target, solver, kind="gaussian", label_weight=1.0):

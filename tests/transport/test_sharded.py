@@ -7,7 +7,7 @@ import torch.distributed as dist
 from sklearn.linear_model import LinearRegression
 
 from skflow import OTDDFlowTransformer
-from skflow.transport import make_solver
+from skflow.transport import Task, bind_solver
 from tests._data import labelled, points
 
 SETTINGS = [{}, {"correspondence": "coupling"}, {"debias": True, "label_distance": "means"}]
@@ -46,4 +46,4 @@ def test_two_processes_give_the_particles_of_one(tmp_path):
 
 def test_without_processes_it_says_what_is_missing():
     with pytest.raises(ValueError, match="call torch.distributed.init_process_group"):
-        make_solver(points(), points(), solver="sharded", reg=1.0)
+        bind_solver("sharded", Task(points(), points(), 1.0))

@@ -1,16 +1,16 @@
 """The solvers by name: that they agree, what they report, and what they refuse."""
 
 import os
-from functools import partial
 from importlib.util import find_spec
 
 import pytest
 import torch
 
-from skflow.transport import SOLVERS, TransportProblem, make_label_cost, make_solver
-from skflow.transport import _solvers as solvers
-from skflow.transport import _tiled as tiled
+from skflow.transport import SOLVERS, Task, Tiled, bind_solver
+from skflow.transport.solvers import _dispatch as dispatch
+from skflow.transport.solvers import _tiled as tiled
 from tests._data import array, points
+from tests.transport._problems import make_problem
 
 EPS = 3.0
 AGREE = {torch.float64: 1e-6, torch.float32: 2e-3}
@@ -19,13 +19,7 @@ AGREE = {torch.float64: 1e-6, torch.float32: 2e-3}
 
 def evaluate(name, source, target, *, eps=EPS, tol=None, x=None, kind="gaussian", batch_size=None):
     tol = (1e-9 if source.a.dtype == torch.float64 else 1e-4) if tol is None else tol
-    problem = TransportProblem(
-        source,
-        target,
-        solver=partial(make_solver, solver=name, reg=eps, tol=tol, batch_size=batch_size),
-        label_cost=partial(make_label_cost, kind, negligible=0.0),
-        refresh_tol=0.0,
-    )
+    problem = make_problem(source, target, name, reg=eps, tol=tol, kind=kind, batch_size=batch_size)
     return problem.evaluate(source.x if x is None else x)
 
 
@@ -78,10 +72,7 @@ def test_first_potentials_from_a_part_of_the_points(name, monkeypatch, device):
 
 def test_a_warm_start_takes_fewer_sweeps(device):
     source, target = points(200, k=3, device=device), points(200, k=3, seed=1, device=device)
-    problem = TransportProblem(
-        source, target, label_cost=partial(make_label_cost, "means"),
-        solver=partial(make_solver, solver="tiled", reg=EPS, tol=1e-6),
-    )  # fmt: skip
+    problem = make_problem(source, target, "tiled", reg=EPS, tol=1e-6, kind="means")
     cold = problem.evaluate(source.x).n_iter
     again = problem.evaluate(source.x).n_iter
     assert again <= 2 < cold
@@ -89,11 +80,15 @@ def test_a_warm_start_takes_fewer_sweeps(device):
 
 def test_auto_takes_what_fits(monkeypatch, device):
     source, target = points(50, device=device), points(40, seed=1, device=device)
-    of = partial(make_solver, source, target)
-    assert type(of(reg=1.0)).__name__ == "DenseSolver"
-    assert type(of(reg=0).solver).__name__ == "ExactSolver"
-    monkeypatch.setattr(solvers, "available_memory", lambda device: 8 * 50 * 40)
-    assert type(of(reg=1.0)).__name__ == "TiledSolver"
+
+    def chosen(reg):
+        return type(bind_solver("auto", Task(source, target, reg))).__name__
+
+    assert chosen(1.0) == "EntropicSolver"
+    assert chosen(0) == "NetworkSimplex"
+    monkeypatch.setattr(dispatch, "available_memory", lambda device: 8 * 50 * 40)
+    assert chosen(1.0) == "TiledSolver"
+    assert chosen(0) == "NetworkSimplex"
 
 
 def test_more_memory_than_there_is_is_refused(monkeypatch, device):
@@ -101,38 +96,32 @@ def test_more_memory_than_there_is_is_refused(monkeypatch, device):
     monkeypatch.setattr("skflow.transport._memory.available_memory", lambda device: 1000)
     for name in ("dense", "exact"):
         with pytest.raises(MemoryError, match=f"solver='{name}' for 50 x 40 points.*solver='tiled'"):
-            make_solver(source, target, solver=name, reg=1.0)
-    assert make_solver(source, target, solver="tiled", reg=1.0)
+            bind_solver(name, Task(source, target, 1.0))
+    assert bind_solver("tiled", Task(source, target, 1.0))
 
 
 def test_what_needs_regularisation_says_so():
     source, target = points(50), points(40, seed=1)
     for name in ("dense", "tiled", "geomloss", "fused"):
         with pytest.raises(ValueError, match=f"solver='{name}' needs entropic regularisation, got reg=0"):
-            make_solver(source, target, solver=name, reg=0)
-    for kwargs in ({"solver": "tiled", "reg": 1.0}, {"solver": "auto", "reg": 0}):
+            bind_solver(name, Task(source, target, 0.0))
+    for solver, reg in (("tiled", 1.0), (Tiled(), 1.0), ("auto", 0.0)):
         with pytest.raises(ValueError, match="batch_size=10 is for the solvers 'auto' and 'dense'"):
-            make_solver(source, target, batch_size=10, share=0.5, **kwargs)
+            bind_solver(solver, Task(source, target, reg), batch_size=10)
 
 
 @pytest.mark.parametrize(("name", "package"), [("geomloss", "pykeops"), ("fused", r"skflow\[gpu\]")])
 def test_missing_packages_are_named(name, package, monkeypatch):
-    monkeypatch.setattr("skflow.transport._engines.find_spec", lambda module: None)
+    monkeypatch.setattr("skflow.transport.solvers._base.find_spec", lambda module: None)
     with pytest.raises(ImportError, match=f"solver='{name}' needs the package .*pip install '{package}'"):
-        make_solver(points(50), points(40), solver=name, reg=1.0)
+        bind_solver(name, Task(points(50), points(40), 1.0))
 
 
 def test_geomloss_takes_as_many_iterations_as_a_problem_needs_and_no_more(monkeypatch):
     """Along a flow; without KeOps geomloss holds the matrix, and is the same otherwise."""
-    monkeypatch.setattr("skflow.transport._engines.find_spec", lambda module: True)
+    monkeypatch.setattr("skflow.transport.solvers._base.find_spec", lambda module: True)
     sides = [points(60, k=3, seed=s, shift=s, dtype=torch.float32) for s in (0, 1)]
-    geomloss, dense = (
-        TransportProblem(
-            *sides, label_cost=partial(make_label_cost, "means"),
-            solver=partial(make_solver, solver=name, reg=EPS, tol=1e-3),
-        )
-        for name in ("geomloss", "dense")
-    )  # fmt: skip
+    geomloss, dense = (make_problem(*sides, name, reg=EPS, tol=1e-3, kind="means") for name in ("geomloss", "dense"))
     x, taken = sides[0].x, []
     for _ in range(6):
         got, expected = geomloss.evaluate(x), dense.evaluate(x)
@@ -151,7 +140,7 @@ def test_a_batch_of_all_points_is_no_batch(device):
 
 def test_batches_are_stratified_and_cover_all(device):
     source = points(103, k=3, device=device)
-    solver = make_solver(source, source, reg=EPS, batch_size=20)
+    solver = bind_solver("auto", Task(source, source, EPS), batch_size=20)
     batches = solver._draw(source)
     assert len(batches) == 5
     assert torch.equal(torch.cat(batches).sort().values, torch.arange(103, device=device))
@@ -167,10 +156,7 @@ def test_mini_batches_blur_the_plan_less_the_larger_they_are(device):
     expected = evaluate("dense", source, target, tol=1e-6, kind="means")
     error, excess = [], []
     for size in (20, 100):
-        problem = TransportProblem(
-            source, target, solver=partial(make_solver, reg=EPS, tol=1e-6, batch_size=size),
-            label_cost=partial(make_label_cost, "means"),
-        )  # fmt: skip
+        problem = make_problem(source, target, reg=EPS, tol=1e-6, batch_size=size, kind="means")
         draws = [problem.evaluate(source.x) for _ in range(20)]
         mean = torch.stack([d.gradient for d in draws]).mean(0)
         error.append(((mean - expected.gradient) / source.a[:, None]).norm().item())

@@ -3,36 +3,76 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ._ground_cost import GroundCost
-from ._plan import TransportPlan
-from ._points import LabelledPoints
+from .._ground_cost import GroundCost
+from ._base import TOL, BoundSolver, Solver, Task, TransportPlan
 from ._tiled import TiledSolver
 
 
+class Geomloss(Solver):
+    """geomloss's solver on symbolic tensors, which needs KeOps.
+
+    Parameters
+    ----------
+    tol : float or None, default=None
+        Accepted marginal error (L1, relative to the mass); None is that of the functional.
+    """
+
+    name = "geomloss"
+    packages = {"pykeops": "pykeops"}
+    _parameter_constraints = {"tol": TOL}
+
+    def __init__(self, tol: float | None = None) -> None:
+        self.tol = tol
+
+    def bind(self, task: Task) -> BoundSolver:
+        return GeomlossSolver(task, tol=self._tol(task))
+
+
+class Fused(Solver):
+    """flash-sinkhorn's fused kernels, which need a GPU.
+
+    To test, Triton's interpreter (TRITON_INTERPRET=1) runs them on any device.
+
+    Parameters
+    ----------
+    tol : float or None, default=None
+        Accepted marginal error (L1, relative to the mass); None is that of the functional.
+    """
+
+    name = "fused"
+    packages = {"flash_sinkhorn": "skflow[gpu]"}
+    _parameter_constraints = {"tol": TOL}
+
+    def __init__(self, tol: float | None = None) -> None:
+        self.tol = tol
+
+    def check(self, task: Task) -> None:
+        super().check(task)
+        if task.device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
+            raise ValueError(f"solver='fused' runs on CUDA devices, not on {task.device}; choose 'auto' or 'tiled'.")
+
+    def bind(self, task: Task) -> BoundSolver:
+        return FusedSolver(task, tol=self._tol(task))
+
+
 class GeomlossSolver(TiledSolver):
-    """Potentials by geomloss's solver on symbolic tensors, which needs KeOps.
+    """Algorithm of :class:`Geomloss`.
 
     The label part is the inner product of a one-hot vector with ``-D[:, y'] / 2``, appended to the features: a squared
     Euclidean cost on augmented points, but for terms of one side alone, which the potentials take. geomloss has no
     tolerance and no warm start: its iterations double until the plan's own marginals are within `tol`.
-
-    Raises
-    ------
-    ImportError
-        Without KeOps.
     """
 
     n_first = 32
     """Iterations at first, most of which lower the regularisation to its value."""
 
-    def __init__(self, source: LabelledPoints, target: LabelledPoints, eps: float, **kwargs) -> None:
-        require("pykeops", "geomloss")
-        super().__init__(source, target, eps, **kwargs)
+    def __init__(self, task: Task, **parameters: Any) -> None:
+        super().__init__(task, **parameters)
         self._n_inner = self.n_first
 
     def solve(self, cost: GroundCost) -> TransportPlan:
@@ -61,30 +101,10 @@ class GeomlossSolver(TiledSolver):
 
 
 class FusedSolver(TiledSolver):
-    """Potentials by flash-sinkhorn's fused kernels, which take the label distances as they are; needs a GPU.
-
-    Warm-started: the kernels go on from the last potentials. To test, Triton's interpreter (TRITON_INTERPRET=1) runs
-    them on any device.
-
-    Raises
-    ------
-    ImportError
-        Without flash-sinkhorn.
-    ValueError
-        On another device than CUDA.
-    """
+    """Algorithm of :class:`Fused`: the kernels take the label distances as they are, and the last potentials."""
 
     n_inner = 5
     """Iterations between two looks at the marginal error."""
-
-    def __init__(self, source: LabelledPoints, target: LabelledPoints, eps: float, **kwargs) -> None:
-        require("flash_sinkhorn", "fused")
-        self._on_gpu = source.a.device.type == "cuda"
-        if not self._on_gpu and os.environ.get("TRITON_INTERPRET") != "1":
-            raise ValueError(
-                f"solver='fused' runs on CUDA devices, not on {source.a.device}; choose 'auto' or 'tiled'."
-            )
-        super().__init__(source, target, eps, **kwargs)
 
     def _improve(self, cost: GroundCost, column: Tensor) -> None:
         from flash_sinkhorn.sinkhorn_solvers import sinkhorn_flashstyle_symmetric
@@ -108,12 +128,5 @@ class FusedSolver(TiledSolver):
             label_cost_matrix=distances,
             lambda_y=1.0,
             allow_tf32=False,
-            autotune=self._on_gpu,
+            autotune=self.a.device.type == "cuda",
         )
-
-
-def require(module: str, solver: str) -> None:
-    """Raise ImportError where the package behind `solver` is not installed."""
-    if find_spec(module) is None:
-        package = {"pykeops": "pykeops", "flash_sinkhorn": "skflow[gpu]"}[module]
-        raise ImportError(f"solver={solver!r} needs the package {module}: pip install '{package}'.")

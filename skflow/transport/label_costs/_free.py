@@ -16,12 +16,12 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from ._gaussian import newton_schulz
-from ._ground_cost import Features, squared_distances
-from ._label_distances import LabelCost
-from ._memory import require_memory
-from ._plan import TransportPlan
-from ._points import LabelledPoints
+from .._gaussian import newton_schulz
+from .._ground_cost import Features, squared_distances
+from .._memory import require_memory
+from .._points import LabelledPoints
+from ..solvers import TransportPlan
+from ._base import LabelCost
 
 
 @dataclass

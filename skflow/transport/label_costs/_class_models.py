@@ -1,0 +1,105 @@
+"""What stands for a class where its distance to another is a transport cost: a Gaussian, or its samples."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+from .._gaussian import centred_plan, class_factor, newton_schulz, orthogonal_core
+from .._ground_cost import squared_distances
+from ..solvers import NetworkSimplex
+
+
+class ClassModel(Protocol):
+    """What stands for classes; all methods take batches of them where `in_batches` says so."""
+
+    in_batches: bool
+    """Whether many pairs of classes are worked on at once, padded with points without weight."""
+
+    def prepare(self, x: Tensor, w: Tensor) -> tuple:
+        """What all pairs need of a class with points `x` (..., n_k, d) and weights `w` (..., n_k) that sum to one."""
+        ...
+
+    def plan(self, one: tuple, other: tuple) -> Tensor:
+        """The plan R between two prepared classes, (..., n_k, m_l)."""
+        ...
+
+    def image(self, one: tuple, other: tuple) -> Tensor:
+        """What the plan makes of the other's samples about their mean, ``R (x' - nu)``, (..., n_k, d)."""
+        ...
+
+
+class GaussianClass(NamedTuple):
+    """A class by its factor ``A = basis core``; a basis of None is the identity."""
+
+    w: Tensor
+    basis: Tensor | None
+    core: Tensor
+
+
+class GaussianClasses:
+    """Gaussians, whose plan is signed, see :func:`~skflow.transport._gaussian.gaussian_class_plan`.
+
+    With the factors ``A = L C`` and ``B = L' C'``, the polar factor of ``A B^T`` is ``L Q L'^T`` with Q that of
+    ``C C'^T``, and an image is ``diag(sqrt(w)) L Q C'``: no plan is made for it. With fewer samples than dimensions C
+    is A, and L the identity.
+    """
+
+    in_batches = True
+
+    def prepare(self, x: Tensor, w: Tensor) -> GaussianClass:
+        return GaussianClass(w, *orthogonal_core(class_factor(x, w)[1]))
+
+    def plan(self, one: GaussianClass, other: GaussianClass) -> Tensor:  # type: ignore[override]
+        q = newton_schulz(one.core @ other.core.mT)
+        if one.basis is not None:
+            q = one.basis @ q
+        if other.basis is not None:
+            q = q @ other.basis.mT
+        return centred_plan(q, one.w, other.w)
+
+    def image(self, one: GaussianClass, other: GaussianClass) -> Tensor:  # type: ignore[override]
+        image = newton_schulz(one.core @ other.core.mT) @ other.core
+        if one.basis is not None:
+            image = one.basis @ image
+        return image.mul_(one.w.sqrt()[..., None])
+
+
+class SampleClasses:
+    """The samples themselves ("computed non-parametrically", section 6.1), one pair at a time."""
+
+    in_batches = False
+
+    def prepare(self, x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        return x, w
+
+    def plan(self, one: tuple, other: tuple) -> Tensor:
+        return optimal_class_plan(*one, *other)
+
+    def image(self, one: tuple, other: tuple) -> Tensor:
+        x, w = other
+        return self.plan(one, other) @ (x - w @ x)
+
+
+class PairDistances:
+    """The squared distances between the points of two classes, as a cost that a solver asks for."""
+
+    def __init__(self, x: Tensor, x_target: Tensor) -> None:
+        self._x, self._x_target = x, x_target
+
+    def matrix(self) -> Tensor:
+        return squared_distances(self._x, self._x_target)
+
+
+def optimal_class_plan(x: Tensor, w: Tensor, x_target: Tensor, w_target: Tensor) -> Tensor:
+    """The optimal plan between the samples of two classes."""
+    plan = NetworkSimplex(w, w_target).solve(PairDistances(x, x_target)).plan
+    assert plan is not None
+    return plan
+
+
+CLASS_MODELS: dict[str, type[GaussianClasses] | type[SampleClasses]] = {
+    "gaussian": GaussianClasses,
+    "exact": SampleClasses,
+}
