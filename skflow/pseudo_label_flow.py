@@ -22,12 +22,12 @@ from .functionals._distance import BoundOTDD
 from .labelling import (
     NeighbourGraph,
     SpectralMixture,
-    align,
     balance,
     class_prior,
     confidence_of,
-    is_unlabelled,
 )
+from .labelling import name_clusters as align
+from .labelling import unlabelled_rows as is_unlabelled
 
 LEAST_CONFIDENCE = 1e-2
 """Weight of a row of which nothing is known beside that of one with a label: particles need some."""
