@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
+from scipy.linalg import null_space
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import normalize
@@ -122,14 +125,14 @@ class SpectralMixture(ClusterMixin, BaseEstimator):
         ValueError
             For fewer samples than clusters, or parameters out of range.
         """
-        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
-        if len(X) < self.n_clusters:
-            raise ValueError(f"n_clusters={self.n_clusters} is more than n_samples={len(X)}.")
+        rows: np.ndarray = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+        if len(rows) < self.n_clusters:
+            raise ValueError(f"n_clusters={self.n_clusters} is more than n_samples={len(rows)}.")
         rng = check_random_state(self.random_state)
-        self.labels_ = np.zeros(len(X), dtype=int)
+        self.labels_ = np.zeros(len(rows), dtype=np.int64)
         if self.n_clusters > 1:
-            graph = NeighbourGraph(X, self.n_neighbors)
-            points = normalize(_embedding(graph, min(self.n_clusters, len(X) - 2) or 1, rng))
+            graph = NeighbourGraph(rows, self.n_neighbors)
+            points = normalize(_embedding(graph, min(self.n_clusters, len(rows) - 2) or 1, rng))
             mixture = GaussianMixture(
                 self.n_clusters, covariance_type="tied", n_init=self.n_init, random_state=rng, reg_covar=1e-4
             )
@@ -143,10 +146,28 @@ def _embedding(graph: NeighbourGraph, n_components: int, rng: np.random.RandomSt
     As :func:`sklearn.manifold.spectral_embedding`, which warns of parts that do not hang together; here these are
     clusters, which is what is asked for.
     """
-    n, root = len(graph.degrees), np.sqrt(graph.degrees)
-    if n <= max(SMALL, 4 * n_components):
-        vectors = np.linalg.eigh(graph.normalised.toarray())[1]
+    root = np.sqrt(graph.degrees)
+    n_parts, part = connected_components(graph.weights)
+    parts = normalize(np.eye(n_parts)[part] * root[:, None], axis=0)  # whose eigenvalue is the largest, 1, for each
+    sizes = np.square(root @ parts)
+    constant = np.sqrt(sizes / sizes.sum())
+    # An iteration finds eigenvectors of one eigenvalue only by luck: parts are taken as known, and out of the way.
+    free = null_space(constant[None])[:, :n_components] if n_parts > 1 else np.zeros((1, 0))
+    vectors, missing = parts @ free, n_components - free.shape[1]
+    if missing:
+        others = _leading_eigenvectors(graph.normalised, parts, missing, rng)
+        vectors = np.column_stack([vectors, others])
+    return vectors / root[:, None]
+
+
+def _leading_eigenvectors(
+    matrix: sparse.csr_array, without: np.ndarray, n_vectors: int, rng: np.random.RandomState
+) -> np.ndarray:
+    """Eigenvectors (n, n_vectors) of the largest eigenvalues that are orthogonal to the eigenvectors `without`."""
+    n = matrix.shape[0]
+    if n <= max(SMALL, 4 * n_vectors):
+        vectors = np.linalg.eigh(matrix.toarray() - 3 * without @ without.T)[1]
     else:
-        start = rng.uniform(-1, 1, n)
-        vectors = eigsh(graph.normalised, n_components + 1, which="LA", v0=start, tol=1e-6)[1]
-    return vectors[:, ::-1][:, 1 : n_components + 1] / root[:, None]
+        deflated = LinearOperator((n, n), matvec=lambda v: matrix @ v - 3 * without @ (without.T @ v), dtype=np.float64)
+        vectors = eigsh(deflated, n_vectors, which="LA", v0=rng.uniform(-1, 1, n), tol=1e-6)[1]
+    return vectors[:, ::-1][:, :n_vectors]

@@ -38,13 +38,17 @@ def split_labels(y: ArrayLike, unlabelled: Any = -1, name: str = "y") -> tuple[n
     Raises
     ------
     ValueError
-        For labels of several kinds, or that are no classes; and for text labels with the text "-1" among them where
-        `unlabelled` is the number -1, which NumPy makes of ``["a", -1]``. (So does
-        :class:`sklearn.semi_supervised.SelfTrainingClassifier`.)
+        For labels of several kinds, or that are no classes; for an array of floats that are all NaN, unless that is the
+        marker; and for text labels with the text "-1" among them where `unlabelled` is the number -1, as NumPy makes of
+        ``["a", -1]``. (:class:`sklearn.semi_supervised.SelfTrainingClassifier` refuses text arrays, too.)
     """
     values = column_or_1d(_as_array(y), warn=True)
     missing, marked = _missing(values), unlabelled_rows(values, unlabelled, name)
     known = ~(missing | marked)
+    if isinstance(y, np.ndarray) and values.dtype.kind == "f" and missing.all() and not is_missing(unlabelled):
+        raise ValueError(
+            f"{name} contains NaN in every row. Pass {name}=None where no row has a label, or unlabelled=float('nan')."
+        )
     if not known.any():
         return np.empty(0, dtype=int), known
     labels = values[known]
@@ -62,9 +66,9 @@ def merge_labels(labels: np.ndarray, known: np.ndarray, unlabelled: Any = -1) ->
         return labels
     if len(labels) == 0:
         return np.full(len(known), -1)
-    is_text = labels.dtype.kind == "U"
-    merged = np.full(len(known), unlabelled, dtype=None if is_text == isinstance(unlabelled, str) else object)
-    merged = merged.astype(object if merged.dtype.kind == "O" else np.result_type(merged, labels))
+    marker = np.asarray(unlabelled)
+    alike = marker.dtype.kind == labels.dtype.kind == "U" or {marker.dtype.kind, labels.dtype.kind} <= set("iuf")
+    merged = np.full(len(known), unlabelled, dtype=np.result_type(marker, labels) if alike else object)
     merged[known] = labels
     return merged
 
@@ -94,7 +98,7 @@ def unlabelled_rows(values: np.ndarray, unlabelled: Any, name: str = "y") -> np.
             f"unlabelled={str(unlabelled)!r}."
         )
     rest = values[~marked & ~_missing(values)]
-    are_signs = marked.any() and len(rest) and unlabelled == -1 and all(_is_same(value, 1) for value in rest.tolist())
+    are_signs = marked.any() and len(rest) and unlabelled == -1 and all(map(_is_one, rest.tolist()))
     return none if are_signs else marked
 
 
@@ -120,3 +124,7 @@ def _is_same(value: Any, marker: Any) -> bool:
     """Whether a label is the marker: both text or neither, and equal."""
     alike = isinstance(value, str) == isinstance(marker, str)
     return alike and not is_missing(value) and bool(value == marker)
+
+
+def _is_one(value: Any) -> bool:
+    return isinstance(value, Number) and not isinstance(value, bool) and value == 1

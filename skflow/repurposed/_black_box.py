@@ -67,7 +67,7 @@ class BlackBox:
             )
         self._outputs = [self._codes[label] for label in target_classes.tolist()]
         self._knows = getattr(classifier, "feature_names_in_", None)
-        self._columns = self._knows if columns is None else list(columns)
+        self._columns = list(columns if columns is not None else self._knows if self._knows is not None else ())
         if self._knows is not None and sorted(self._knows) != sorted(self._columns):
             raise ValueError(
                 f"classifier={classifier!r} was fitted on the columns {list(self._knows)}, but X has {self._columns}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from numbers import Integral
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -202,30 +202,33 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         """
         fresh = copy(self)
         fresh._fit(X, y)
-        vars(self).clear()
-        vars(self).update(vars(fresh))
+        self.__dict__ = fresh.__dict__
         return self
 
     def _fit(self, X: ArrayLike, y: ArrayLike | None) -> None:
         labels, known = (np.empty(0, dtype=int), None) if y is None else split_labels(y, self.unlabelled)
         full = known is not None and bool(known.all())
-        X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=1 if full else 2)
-        known = np.zeros(len(X), dtype=bool) if known is None else known
-        check_consistent_length(X, known)
-        target = self._read_target(X, merge_labels(labels, known, self.unlabelled))
+        rows: np.ndarray = validate_data(self, X, dtype=FLOATS, ensure_min_samples=1 if full else 2)
+        known = np.zeros(len(rows), dtype=bool) if known is None else known
+        check_consistent_length(rows, known)
+        target = self._read_target(rows, merge_labels(labels, known, self.unlabelled))
         target_classes = self._model.target_classes
         self.classes_, goes_to = classes_and_targets(labels, full, correspondence_of(self.flow), target_classes)
-        truth = np.full(len(X), -1)
+        truth = np.full(len(rows), -1)
         truth[known] = np.searchsorted(self.classes_, labels)
         plan = FlowPlan(self.flow, self.classes_, target, self.n_flows, goes_to)
-        self.evidence_weights_, self.prediction_weight_, self.confusion_, self.n_queries_ = {}, None, None, 0
-        self._graph, self._goes_to = None, goes_to
+        self.evidence_weights_: dict[str, float] = {}
+        self.prediction_weight_: float | None = None
+        self.confusion_: np.ndarray | None = None
+        self.n_queries_ = 0
+        self._graph: NeighbourGraph | None = None
+        self._goes_to = goes_to
         K = len(self.classes_)
-        beliefs = np.zeros((len(X), K)) if full else self._believe(X, truth, plan)
+        beliefs = np.zeros((len(rows), K)) if full else self._believe(rows, truth, plan)
         beliefs[known] = np.eye(K)[truth[known]]
         self.label_distributions_ = beliefs
         self.transduction_ = self.classes_[beliefs.argmax(axis=1)]
-        self._carrying = plan.fit(X, beliefs)
+        self._carrying = plan.fit(rows, beliefs)
         self.flows_, self.decoders_ = self._carrying.flows, self._carrying.decoders
         self.codewords_ = target_classes[np.stack([mass.argmax(axis=1) for mass in self._carrying.couplings], axis=1)]
         self.n_queries_per_row_ = len(self.flows_) + bool(self.prediction_weight_)
@@ -236,7 +239,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         if target is None:
             raise ValueError(f"flow={self.flow!r} has no target, the data that the classifier knows.")
         pair, names = pair_of(target, X, y), getattr(self, "feature_names_in_", None)
-        checked = read_target(pair, X, y, names=names)
+        checked = cast(Reference, read_target(pair, X, y, names=names))
         columns = feature_names(pair[0]) if names is None else names
         self._model = BlackBox(self.classifier, self.model_classes, np.unique(checked.y), columns)
         return checked
@@ -279,13 +282,13 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             Columns in the order of `classes_`.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=FLOATS)
-        decoded = self.decode(self._carrying.carry(X))
+        rows: np.ndarray = validate_data(self, X, reset=False, dtype=FLOATS)
+        decoded = self.decode(self._carrying.carry(rows))
         if self._graph is None:
             return decoded
-        pieces = [decoded, self._graph.extend(X, self.label_distributions_)]
+        pieces = [decoded, self._graph.extend(rows, self.label_distributions_)]
         if self.prediction_weight_:
-            predictions = predictions_for(self._model(X), self._goes_to)
+            predictions = predictions_for(self._model(rows), self._goes_to)
             if self.confusion_ is not None:
                 predictions = read_as(predictions, self.confusion_)
             pieces.append(temper(predictions, self.prediction_weight_))

@@ -92,8 +92,7 @@ class FlowPlan:
         if sample_weight is not None and not has_fit_parameter(self.flow, "sample_weight"):
             raise ValueError(f"sample_weight was given, but flow={self.flow!r} takes none.")
         if has_fit_parameter(self.flow, "confidence"):
-            weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-            return {"confidence": confidence, **weights}
+            return {"confidence": confidence} | ({} if sample_weight is None else {"sample_weight": sample_weight})
         if has_fit_parameter(self.flow, "sample_weight"):
             weights = np.ones(len(beliefs)) if sample_weight is None else sample_weight
             if sample_weight is not None or (confidence < 1).any():

@@ -87,7 +87,8 @@ def test_text_of_a_number_is_refused_as_self_training_does(y):
         (["a", 1, -1], "y must hold labels of one kind"),
         ([0.5, 0.7, -1], "Unknown label type: continuous"),
         ([[0, 1], [1, 0]], "y should be a 1d array"),
-        ([np.inf, 0.0], "Input y contains infinity"),
+        (np.array([np.inf, 0.0]), "Input y contains infinity"),
+        (np.full(3, np.nan), "y contains NaN in every row. Pass y=None"),
         (pd.Series(pd.to_datetime(["2020-01-01", None])), "y must hold integers, booleans or text|one kind"),
     ],
 )
