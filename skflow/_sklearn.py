@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import _BaseComposition
+from sklearn.utils.multiclass import _ovr_decision_function
 from sklearn.utils.validation import _check_n_features, _check_sample_weight, _get_feature_names
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "feature_names",
     "fit_context",
     "get_output_config",
+    "ovr_decision_function",
     "validate_params",
 ]
 
@@ -39,6 +41,7 @@ check_sample_weight = _check_sample_weight
 feature_names = _get_feature_names
 fit_context = _fit_context
 get_output_config = _get_output_config
+ovr_decision_function = _ovr_decision_function
 
 
 class ValidatedParameters:

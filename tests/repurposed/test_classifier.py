@@ -80,7 +80,7 @@ def test_outputs_are_decoded_to_the_sources_labels():
     assert clf.classes_.tolist() == ["a", "b", "c"]
     np.testing.assert_allclose(clf.predict_proba(X).sum(axis=1), 1)
     assert clf.codewords_.tolist() == [[1], [2], [0]]
-    assert clf.trust_ is None
+    assert clf.prediction_weight_ is None
     assert clf.n_queries_ == 0
     assert clf.n_queries_per_row_ == 1
 
@@ -140,7 +140,7 @@ def test_few_labels_help_a_model_that_is_nearly_right(digits, k):
     open_ = known < 0
     assert (clf.transduction_ == y)[open_].mean() > (model.predict(near) == y)[open_].mean() + 0.02
     assert (clf.transduction_ == y)[~open_].all()
-    assert 0 < clf.trust_ <= 0.25
+    assert 0 < clf.prediction_weight_ <= 0.25
     assert (clf.confusion_ is None) == (k < 2)
     assert clf.n_queries_ == 2 * len(near)
     assert clf.n_queries_per_row_ == 2
@@ -166,7 +166,7 @@ def test_second_query_is_out_of_sample(digits, monkeypatch):
     for told, asked in zip(fitted, carried, strict=False):
         assert not {row.tobytes() for row in told} & {row.tobytes() for row in asked}
     assert clf.n_queries_ == 1000
-    assert clf.powers_["carried"] > 0.1
+    assert clf.evidence_weights_["carried"] > 0.1
 
 
 def test_second_query_is_silenced_where_it_misleads(digits):
@@ -175,7 +175,7 @@ def test_second_query_is_silenced_where_it_misleads(digits):
     misled.set_params(pushforward=DummyRegressor())  # carries every row to one place
     clf = RepurposedClassifier(model, misled).fit(near, few(5, y))
     once = RepurposedClassifier(model, misled, second_query=False).fit(near, few(5, y))
-    assert "carried" not in once.powers_
+    assert "carried" not in once.evidence_weights_
     assert once.n_queries_ == len(near)
     assert (clf.transduction_ == y).mean() > (once.transduction_ == y).mean() - 0.01
 
@@ -187,7 +187,7 @@ def test_worthless_answers_are_noticed(digits, k):
     assert (model.predict(inverted) == y).mean() < 0.2
     clf = RepurposedClassifier(model, flow(PseudoLabelFlow, reference)).fit(inverted, known)
     if k == 1:
-        assert clf.trust_ < 0.1
+        assert clf.prediction_weight_ < 0.1
     else:  # they are read as what they have been found to say
         assert np.diag(clf.confusion_).mean() < 0.3
     assert (clf.transduction_ == y)[known < 0].mean() > 0.75
@@ -212,7 +212,7 @@ def test_answers_count_only_where_it_is_known_which_class_is_which(correspondenc
     base = flow(PseudoLabelFlow, correspondence=correspondence)
     clf = RepurposedClassifier(MODEL, base, unlabelled="").fit(X, known)
     assert clf.score(X, NAMES[y]) == 1
-    assert (clf.trust_ is None) == (correspondence == "auto")
+    assert (clf.prediction_weight_ is None) == (correspondence == "auto")
 
 
 def test_use_in_searches_and_calibration():

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
 
-from skflow._evidence import TEMPER, confusion_of, halves, read_as, weigh_evidence, weigh_second
 from skflow.labelling import NeighbourGraph
+from skflow.repurposed._evidence import TEMPER, confusion_of, read_as, weigh_evidence, weigh_second
+from skflow.repurposed._second_query import halves
 
 K = 3
 X, y = make_blobs(150, centers=[[0, 0], [6, 0], [0, 9]], random_state=0)
 GRAPH = NeighbourGraph(X)
 
 
-def answers_of(codes, sure=0.8):
+def predictions_of(codes, sure=0.8):
     return np.where(np.eye(K, dtype=bool)[codes], sure, (1 - sure) / (K - 1))
 
 
@@ -24,33 +25,33 @@ def known_rows(k):
 def test_good_answers_are_believed(k):
     noisy = np.where(np.random.RandomState(0).rand(len(y)) < 0.3, (y + 1) % K, y)
     rows = known_rows(k)
-    found = weigh_evidence(GRAPH, answers_of(noisy), rows, y[rows], K)
+    found = weigh_evidence(GRAPH, predictions_of(noisy), rows, y[rows], K)
     assert (found.beliefs.argmax(axis=1) == y).mean() > (noisy == y).mean() + 0.05
-    assert set(found.powers) == {"answers", "spread", "labels"} - ({"labels"} if k == 0 else set())
-    assert found.trust > TEMPER
+    assert set(found.weights) == {"predictions", "spread", "labels"} - ({"labels"} if k == 0 else set())
+    assert found.prediction_weight > TEMPER
 
 
 def test_answers_that_mislead_are_silenced():
     rows, said = known_rows(4), np.random.RandomState(0).randint(K, size=len(y))
-    found = weigh_evidence(GRAPH, answers_of(said, 0.99), rows, y[rows], K)
+    found = weigh_evidence(GRAPH, predictions_of(said, 0.99), rows, y[rows], K)
     assert (found.beliefs.argmax(axis=1) == y).mean() > 0.95
-    assert read_as(answers_of(said, 0.99), found.confusion).max() < 0.6
-    assert found.powers["labels"] > 0.1
-    assert found.trust == 0
+    assert read_as(predictions_of(said, 0.99), found.confusion).max() < 0.6
+    assert found.weights["labels"] > 0.1
+    assert found.prediction_weight == 0
 
 
 def test_answers_that_are_wrong_in_the_same_way_throughout_are_understood():
     rows = known_rows(4)
-    found = weigh_evidence(GRAPH, answers_of((y + 1) % K, 0.99), rows, y[rows], K)
+    found = weigh_evidence(GRAPH, predictions_of((y + 1) % K, 0.99), rows, y[rows], K)
     assert (found.confusion.argmax(axis=1) == (np.arange(K) + 1) % K).all()
     assert (found.beliefs.argmax(axis=1) == y).mean() > 0.95
-    assert found.trust > TEMPER
+    assert found.prediction_weight > TEMPER
 
 
 @pytest.mark.parametrize("k", [0, 1])
 def test_no_confusion_without_a_label_to_hide(k):
     rows = known_rows(k)
-    assert weigh_evidence(GRAPH, answers_of(y), rows, y[rows], K).confusion is None
+    assert weigh_evidence(GRAPH, predictions_of(y), rows, y[rows], K).confusion is None
 
 
 def test_confusion_is_counted():
@@ -70,26 +71,26 @@ def test_labels_that_foretell_by_accident_at_best_are_no_witness():
     rng = np.random.RandomState(0)
     noise, truth = NeighbourGraph(rng.randn(150, 20)), rng.randint(K, size=150)
     rows = np.sort(np.concatenate([np.flatnonzero(truth == label)[:4] for label in range(K)]))
-    powers = weigh_evidence(noise, answers_of(truth), rows, truth[rows], K).powers
-    assert powers["labels"] == 0
-    assert powers["answers"] > 0
+    weights = weigh_evidence(noise, predictions_of(truth), rows, truth[rows], K).weights
+    assert weights["labels"] == 0
+    assert weights["predictions"] > 0
 
 
 def test_without_answers_there_are_the_labels():
     rows = known_rows(2)
     found = weigh_evidence(GRAPH, None, rows, y[rows], K)
     assert (found.beliefs.argmax(axis=1) == y).mean() > 0.95
-    assert list(found.powers) == ["labels"]
-    assert found.trust == 0
+    assert list(found.weights) == ["labels"]
+    assert found.prediction_weight == 0
     assert found.confusion is None
 
 
 def test_second_witness_is_heard_as_far_as_it_helps():
-    codes, before = y[:30], answers_of(y[:30], 0.5)
+    codes, before = y[:30], predictions_of(y[:30], 0.5)
     nothing_known = np.empty((0, K)), np.empty((0, K)), codes[:0]
     assert weigh_second(*nothing_known)[1] == pytest.approx(TEMPER)
-    assert weigh_second(before, answers_of((codes + 1) % K), codes)[1] < 0.05
-    assert weigh_second(before, answers_of(codes), codes)[1] > TEMPER
+    assert weigh_second(before, predictions_of((codes + 1) % K), codes)[1] < 0.05
+    assert weigh_second(before, predictions_of(codes), codes)[1] > TEMPER
 
 
 def test_halves_share_classes_and_known_labels():

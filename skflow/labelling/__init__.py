@@ -1,0 +1,39 @@
+"""Labels where there are few or none: markers, beliefs spread over a neighbour graph, clusters, class proportions."""
+
+from ._beliefs import (
+    TINY,
+    balance,
+    combine,
+    confidence_of,
+    fit_temperature,
+    fit_weights,
+    rows_to_one,
+    temper,
+)
+from ._clusters import SpectralMixture, name_clusters
+from ._completion import PseudoLabels, complete_labels
+from ._graph import NeighbourGraph
+from ._markers import merge_labels, split_labels, unlabelled_rows
+from ._proportions import Proportions, class_prior, estimate_proportions
+
+__all__ = [
+    "TINY",
+    "NeighbourGraph",
+    "Proportions",
+    "PseudoLabels",
+    "SpectralMixture",
+    "balance",
+    "class_prior",
+    "combine",
+    "complete_labels",
+    "confidence_of",
+    "estimate_proportions",
+    "fit_temperature",
+    "fit_weights",
+    "merge_labels",
+    "name_clusters",
+    "rows_to_one",
+    "split_labels",
+    "temper",
+    "unlabelled_rows",
+]

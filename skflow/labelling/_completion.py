@@ -1,0 +1,118 @@
+"""Labels for all rows, where few are known or none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from ._beliefs import balance, confidence_of
+from ._clusters import SpectralMixture, name_clusters
+from ._graph import NeighbourGraph
+from ._proportions import class_prior
+
+
+@dataclass(frozen=True)
+class PseudoLabels:
+    """Labels of all rows, see :func:`complete_labels`."""
+
+    labels: np.ndarray
+    """Of shape (n_samples,): the known ones, and what has been inferred; clusters, counted from 0, where nothing is
+    known."""
+    confidence: np.ndarray
+    """Trust in them, of shape (n_samples,), from 0 to 1; 1 for known labels. The lead of the first choice over the
+    second."""
+    clusterer: Any = None
+    """The fitted clusterer, where it was used."""
+    names: dict[Any, Any] | None = None
+    """``{cluster: target label}``; None where labels are the user's own."""
+
+
+def complete_labels(
+    X: np.ndarray,
+    labels: np.ndarray,
+    known: np.ndarray,
+    *,
+    target: tuple[np.ndarray, np.ndarray],
+    clusterer: Any = None,
+    label_distance: str = "gaussian",
+    random_state: int | np.random.RandomState | None = None,
+) -> PseudoLabels:
+    """Labels for rows that have none (section 6.3).
+
+    Known labels stay, and spread over the neighbour graph. Where none is known, rows are clustered, and the clusters
+    matched with the target's classes by optimal transport between classes.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The rows.
+    labels, known : ndarray of shape (n_known,), (n_samples,)
+        Labels of the known rows, and which these are, see :func:`split_labels`.
+    target : tuple of ndarray (X, y) or Reference
+        The reference dataset, checked.
+    clusterer : clusterer or None, default=None
+        Makes classes of rows where no label is known; it is cloned. Rows that it leaves out as noise (-1) take the
+        cluster of their neighbours. None is :class:`SpectralMixture` with as many clusters as the target has classes.
+    label_distance : str, default="gaussian"
+        By which clusters are matched with the target's classes.
+    random_state : int, RandomState instance or None, default=None
+        Of the default clusterer.
+
+    Returns
+    -------
+    PseudoLabels
+
+    Raises
+    ------
+    ValueError
+        For a clusterer that finds no cluster or does not return a label for each row.
+    """
+    if known.all():
+        return PseudoLabels(labels, np.ones(len(labels)))
+    if known.any():
+        return PseudoLabels(*_spread(X, labels, known, keep=1.0))
+    X_target, y_target = target
+    if clusterer is None:
+        n_clusters = min(len(np.unique(y_target)), len(X))
+        fitted = SpectralMixture(n_clusters, random_state=check_random_state(random_state))
+    else:
+        fitted = clone(clusterer)
+    clusters = _checked(fitted.fit_predict(X), clusterer, len(X))
+    # A cluster's own rows may be amid those of another: half from the neighbours, half from the clusterer.
+    found, confidence = _spread(X, clusters[clusters >= 0], clusters >= 0, keep=0.5)
+    return PseudoLabels(found, confidence, fitted, name_clusters(X, found, X_target, y_target, label_distance))
+
+
+def _checked(clusters: Any, clusterer: Any, n_samples: int) -> np.ndarray:
+    clusters = np.asarray(clusters)
+    if clusters.shape != (n_samples,) or clusters.dtype.kind not in "iu":
+        raise ValueError(
+            f"clusterer={clusterer!r} must return {n_samples} integers, one cluster a row; its fit_predict returned an "
+            f"array of shape {clusters.shape} and dtype {clusters.dtype}."
+        )
+    if (clusters < 0).all():
+        raise ValueError(f"clusterer={clusterer!r} found no cluster: all {n_samples} rows are noise.")
+    return clusters
+
+
+def _spread(X: np.ndarray, labels: np.ndarray, known: np.ndarray, keep: float) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of all rows and the confidence in them; `keep` is the least confidence of the given labels."""
+    classes, codes = np.unique(labels, return_inverse=True)
+    evidence = np.zeros((len(X), len(classes)))
+    evidence[np.flatnonzero(known), codes] = 1
+    graph = NeighbourGraph(X)
+    if keep == 1:
+        beliefs = graph.spread(evidence)
+        shares = evidence.sum(axis=0) / evidence.sum()
+        beliefs = balance(beliefs, class_prior(graph, beliefs, shares))
+    else:
+        beliefs = graph.spread(evidence, alpha=0.5)
+    found, confidence = classes[beliefs.argmax(axis=1)], confidence_of(beliefs)
+    own = beliefs[known, codes] / beliefs[known].max(axis=1)
+    found[known] = labels
+    confidence[known] = np.maximum(keep, np.minimum(own, confidence[known]))
+    return found, confidence

@@ -1,0 +1,368 @@
+"""RepurposedClassifier: a frozen classifier in the source's own labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from numbers import Integral
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._inputs import FLOATS
+from .._sklearn import HasMethods, Interval, StrOptions, feature_names, fit_context
+from .._target import Reference, pair_of, read_target
+from .._warnings import warn
+from ..labelling import NeighbourGraph, combine, merge_labels, split_labels, temper
+from ._black_box import BlackBox
+from ._evidence import TEMPER, read_as, weigh_evidence
+from ._flows import FlowPlan, correspondence_of, target_of
+from ._names import classes_and_targets, predictions_for
+from ._second_query import MANY, ask_again
+
+LEAST = 0.01
+"""Least weight of the model's predictions for rows as they are for which `predict` asks for them."""
+
+
+class RepurposedClassifier(ClassifierMixin, BaseEstimator):
+    """Classifies the source's rows, in the source's labels, by a classifier that was trained on other data.
+
+    `fit` fits the flow, and never the classifier: rows are carried to the classifier's own domain, and its answers
+    decoded through the class coupling (section 6.4). It may have other classes than the source, and fewer.
+
+    Where labels are few or missing, the classifier's predictions are evidence, and a loop closes:
+
+    1. It is asked about the rows as they are. Its predictions are read as what it is found to say of each class [2]_,
+       spread over the rows' neighbour graph and balanced, and multiplied with what the known labels say when spread.
+    2. Flows start from the labels that come out of it, one from each half of the rows, and their maps carry the other
+       half. The classifier is asked again, about the carried rows.
+    3. Each piece of evidence is given the weight under which all fit the known labels best, none having been told the
+       label in question: those that mislead fall silent.
+    4. The flow starts from what is believed then.
+
+    New rows are classified by the classifier's predictions for the carried rows, for the rows as they are, as far as
+    they are trusted, and by the beliefs about their neighbours.
+
+    A class without a label does not vanish: where all labels are names of target classes (or of a `correspondence`
+    mapping) and rows without a label are left, all those classes are looked for.
+
+    Parameters
+    ----------
+    classifier : fitted classifier, FrozenEstimator or callable
+        The classifier, which stays as it is. It is asked by `predict_proba`, `decision_function` or `predict`, the
+        first that it has. A callable takes an array of rows and returns probabilities or their logarithms
+        ``(n_samples, n_model_classes)``, probabilities of the second of two classes, or labels ``(n_samples,)``. Where
+        it was fitted on a DataFrame it is given one. Inside of anything that clones, wrap a fitted classifier in
+        :class:`sklearn.frozen.FrozenEstimator`.
+    flow : OTDDFlowTransformer, PseudoLabelFlow or another flow with a target
+        From the source towards (a sample of) the classifier's training data; it is cloned.
+    model_classes : array-like of shape (n_model_classes,), default=None
+        Labels of the classifier's outputs. None: its `classes_`; of a callable, the target's classes in sorted order.
+    n_flows : int or "auto", default="auto"
+        Flows whose predictions are combined. With more than one, each source class has a codeword, one target class for
+        each flow (compare :class:`sklearn.multiclass.OutputCodeClassifier`), chosen to lower the label distances and
+        to keep codewords apart. "auto" is 1 where the target has enough classes, else one more than needed to tell the
+        source's classes apart. A `correspondence` of the flow is only heeded with one flow.
+    second_query : bool, default=True
+        Whether to ask about carried training rows, too, where labels are missing. It takes twice the time to fit.
+    unlabelled : object, default=-1
+        What marks an unlabelled row in `y`; missing values (None, NaN, ``pandas.NA``) always do. With None nothing else
+        does. Where -1 and 1 are the only labels, -1 is a label. Among text labels -1 is a marker in lists and in arrays
+        of dtype object; the text "-1" is refused, see :func:`skflow.labelling.split_labels`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The source's labels; the classifier's where none is known.
+    flows_ : list of n_flows flows
+        The fitted flows.
+    codewords_ : ndarray of shape (n_classes, n_flows)
+        Target label that each class goes to, most of its mass where the coupling is soft.
+    decoders_ : list of ndarray of shape (n_target_classes, n_classes)
+        The linear layers after the classifier, one for each flow; rows sum to one.
+    label_distributions_ : ndarray of shape (n_samples, n_classes)
+        Beliefs about the training rows; known labels are certain.
+    transduction_ : ndarray of shape (n_samples,)
+        Their labels: what is known, else believed.
+    evidence_weights_ : dict
+        Weight that each piece of evidence has earned, 0 where it misleads: the classifier's predictions for the rows as
+        they are, "predictions", and what they say when spread, "spread"; its predictions for carried rows, "carried";
+        the known labels, "labels". Empty with full labels; with labels that are not the classifier's there are no
+        predictions for rows as they are.
+    prediction_weight_ : float or None
+        Weight of the predictions for new rows as they are: what they have earned in all, at most 1/4, or 0 where they
+        mislead. None where they were not asked for.
+    confusion_ : ndarray of shape (n_classes, n_classes) or None
+        What the classifier predicts for rows of each class as they are, as far as the known labels tell: probabilities
+        of the predictions, of rows that sum to one. Its predictions are read by it. None where it was not asked, or a
+        class has fewer than two labels.
+    n_queries_ : int
+        Rows that the classifier was asked about in `fit`: none with full labels, else each once as it is, if the labels
+        are the classifier's, and once carried by each flow.
+    n_queries_per_row_ : int
+        Queries that each row costs in `predict`.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the features, where `X` has them.
+
+    See Also
+    --------
+    PseudoLabelFlow : Pseudo-labels without a classifier to ask.
+
+    References
+    ----------
+    .. [1] D. Alvarez-Melis, N. Fusi, "Dataset Dynamics via Gradient Flows in Probability Space", ICML 2021, sections
+       6.3, 6.4 and 7.3.
+    .. [2] A. P. Dawid, A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm",
+       Applied Statistics, 1979.
+
+    Examples
+    --------
+    A classifier of digits from 0 to 4 tells letters apart that it has never seen:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from sklearn.svm import SVC
+    >>> from skflow import OTDDFlowTransformer, Reference, RepurposedClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> low = y < 5
+    >>> reference = Reference(X[low][:400], y[low][:400])
+    >>> model = SVC(probability=False).fit(*reference)
+    >>> X_src, y_src = X[~low], y[~low].astype(str)
+    >>> flow = OTDDFlowTransformer(reference, random_state=0)
+    >>> clf = RepurposedClassifier(FrozenEstimator(model), flow).fit(X_src[:400], y_src[:400])
+    >>> clf.classes_.tolist()
+    ['5', '6', '7', '8', '9']
+    >>> bool(clf.score(X_src[400:], y_src[400:]) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "classifier": [HasMethods("predict"), callable],
+        "flow": [HasMethods(["fit", "transform"])],
+        "model_classes": ["array-like", None],
+        "n_flows": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "second_query": ["boolean"],
+        "unlabelled": "no_validation",
+    }
+
+    def __init__(
+        self,
+        classifier: Any | Callable[[np.ndarray], ArrayLike],
+        flow: Any,
+        *,
+        model_classes: ArrayLike | None = None,
+        n_flows: int | str = "auto",
+        second_query: bool = True,
+        unlabelled: Any = -1,
+    ) -> None:
+        self.classifier = classifier
+        self.flow = flow
+        self.model_classes = model_classes
+        self.n_flows = n_flows
+        self.second_query = second_query
+        self.unlabelled = unlabelled
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> RepurposedClassifier:
+        """Fit the flows; the classifier stays as it is.
+
+        A fit that fails leaves the estimator as it was.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source domain.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their labels, with `unlabelled` where there is none; None: no label at all, the classes are the
+            classifier's.
+
+        Returns
+        -------
+        self : RepurposedClassifier
+
+        Raises
+        ------
+        NotFittedError
+            If `classifier` is not fitted, as after cloning where it was not wrapped in a `FrozenEstimator`.
+        ValueError
+            For a flow without a target, a target with other columns than `X`, classes or outputs of the classifier that
+            do not fit the target's, or too few flows to tell the classes apart.
+
+        Warns
+        -----
+        UserWarning
+            Where some of the classes have no label, or where, without any, the classifier finds few of its classes.
+        """
+        fresh = copy(self)
+        fresh._fit(X, y)
+        self.__dict__ = fresh.__dict__
+        return self
+
+    def _fit(self, X: ArrayLike, y: ArrayLike | None) -> None:
+        labels, known = (np.empty(0, dtype=int), None) if y is None else split_labels(y, self.unlabelled)
+        full = known is not None and bool(known.all())
+        rows: np.ndarray = validate_data(self, X, dtype=FLOATS, ensure_min_samples=1 if full else 2)
+        known = np.zeros(len(rows), dtype=bool) if known is None else known
+        check_consistent_length(rows, known)
+        target = self._read_target(rows, merge_labels(labels, known, self.unlabelled))
+        target_classes = self._model.target_classes
+        self.classes_, goes_to = classes_and_targets(labels, full, correspondence_of(self.flow), target_classes)
+        truth = np.full(len(rows), -1)
+        truth[known] = np.searchsorted(self.classes_, labels)
+        plan = FlowPlan(self.flow, self.classes_, target, self.n_flows, goes_to)
+        self.evidence_weights_: dict[str, float] = {}
+        self.prediction_weight_: float | None = None
+        self.confusion_: np.ndarray | None = None
+        self.n_queries_ = 0
+        self._graph: NeighbourGraph | None = None
+        self._goes_to = goes_to
+        K = len(self.classes_)
+        beliefs = np.zeros((len(rows), K)) if full else self._believe(rows, truth, plan)
+        beliefs[known] = np.eye(K)[truth[known]]
+        self.label_distributions_ = beliefs
+        self.transduction_ = self.classes_[beliefs.argmax(axis=1)]
+        self._carrying = plan.fit(rows, beliefs)
+        self.flows_, self.decoders_ = self._carrying.flows, self._carrying.decoders
+        self.codewords_ = target_classes[np.stack([mass.argmax(axis=1) for mass in self._carrying.couplings], axis=1)]
+        self.n_queries_per_row_ = len(self.flows_) + bool(self.prediction_weight_)
+
+    def _read_target(self, X: np.ndarray, y: np.ndarray) -> Reference:
+        """The flow's reference dataset, checked; sets the model that knows its classes."""
+        target = target_of(self.flow)
+        if target is None:
+            raise ValueError(f"flow={self.flow!r} has no target, the data that the classifier knows.")
+        pair, names = pair_of(target, X, y), getattr(self, "feature_names_in_", None)
+        checked = cast(Reference, read_target(pair, X, y, names=names))
+        columns = feature_names(pair[0]) if names is None else names
+        self._model = BlackBox(self.classifier, self.model_classes, np.unique(checked.y), columns)
+        return checked
+
+    def _believe(self, X: np.ndarray, truth: np.ndarray, plan: FlowPlan) -> np.ndarray:
+        """Beliefs (n, K) about the training rows from the model's predictions and the known labels."""
+        self._graph, predictions = NeighbourGraph(X), None
+        known, K = np.flatnonzero(truth >= 0), len(self.classes_)
+        if self._goes_to is not None:
+            predictions = predictions_for(self._model(X), self._goes_to)
+            self.n_queries_ += len(X)
+            if not len(known):
+                _warn_if_blind(predictions)
+        evidence = weigh_evidence(self._graph, predictions, known, truth[known], K)
+        beliefs, self.evidence_weights_, self.confusion_ = evidence.beliefs, evidence.weights, evidence.confusion
+        if predictions is not None:
+            # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already.
+            weight = evidence.prediction_weight
+            self.prediction_weight_ = min(weight, TEMPER) if weight > LEAST else 0.0
+        if self.second_query and len(X) >= MANY * K:
+            again = ask_again(X, self._graph, predictions, beliefs, truth, self._model, plan)
+            before, second = again.weights.tolist()
+            beliefs = combine(temper(beliefs, before), temper(again.predictions, second))
+            self.evidence_weights_ = {name: weight * before for name, weight in self.evidence_weights_.items()}
+            self.evidence_weights_["carried"] = second
+            self.n_queries_ += again.n_queries
+        return beliefs
+
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+        """Probabilities of the source's classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        rows: np.ndarray = validate_data(self, X, reset=False, dtype=FLOATS)
+        decoded = self.decode(self._carrying.carry(rows))
+        if self._graph is None:
+            return decoded
+        pieces = [decoded, self._graph.extend(rows, self.label_distributions_)]
+        if self.prediction_weight_:
+            predictions = predictions_for(self._model(rows), self._goes_to)
+            if self.confusion_ is not None:
+                predictions = read_as(predictions, self.confusion_)
+            pieces.append(temper(predictions, self.prediction_weight_))
+        return combine(*pieces)
+
+    def decode(self, carried: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities of the source's classes for rows that the flows have carried, or for their particles.
+
+        Parameters
+        ----------
+        carried : sequence of n_flows arrays of shape (n_samples, n_features)
+            The same rows, carried by each of `flows_`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Product of the classifier's predictions, each decoded by the linear layer of its flow.
+        """
+        check_is_fitted(self)
+        return self._carrying.decode(self._model, carried)
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Classes of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            The source's labels.
+        """
+        chosen = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[chosen]
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Accuracy on the rows that have a label; those marked as unlabelled do not count.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source domain.
+        y : array-like of shape (n_samples,)
+            Their labels, with `unlabelled` where there is none.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If no row has a label.
+        """
+        labels, known = split_labels(y, self.unlabelled)
+        if not known.any():
+            raise ValueError("y holds no label: there is nothing to score by.")
+        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+        return float(accuracy_score(labels, self.predict(X)[known], sample_weight=weights))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        return tags
+
+
+def _warn_if_blind(predictions: np.ndarray) -> None:
+    K, found = predictions.shape[1], len(np.unique(predictions.argmax(axis=1)))
+    if found < (K + 1) / 2:
+        warn(
+            f"The classifier finds only {found} of its {K} classes in rows of the source; its predictions say little "
+            "about them, and there are no labels."
+        )
