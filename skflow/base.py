@@ -28,7 +28,7 @@ from ._blocks import carried, is_dask_array, map_chunks, memory_map, row_blocks,
 from ._progress import LazyPushForward, StepReporter
 from ._reference import Reference
 from ._threads import shared_cores
-from .flow import DYNAMICS, OPTIMIZERS, BoundFunctional, Dynamics, EulerMaruyama, Flow, Particles, integrate
+from .flow import DYNAMICS, OPTIMIZERS, BoundFunctional, Dynamics, Flow, Particles, integrate
 from .functionals import BoundOTDD, Functional, OTDDFunctional
 from .pushforward import TabularPushForward
 from .pushforward._device import resolve_device

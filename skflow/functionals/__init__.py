@@ -1,6 +1,6 @@
 """What a flow descends: functionals of labelled particles (eq. 12)."""
 
-from ._base import Functional
+from ._base import WEIGHT, Functional
 from ._class_presets import AffinePotential, MarginPotential
 from ._distance import BoundOTDD, OTDDFunctional
 from ._interaction import ClassRepulsion, InteractionEnergy
@@ -10,6 +10,7 @@ from ._presets import BoxPotential, CollapsePotential, NormPotential, TubePotent
 from ._sum import BoundSum, FunctionalSum
 
 __all__ = [
+    "WEIGHT",
     "AffinePotential",
     "BoundOTDD",
     "BoundSum",
