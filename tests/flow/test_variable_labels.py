@@ -207,7 +207,7 @@ def test_names_are_one_to_one_and_none_is_used_twice(clusters, before):
         (np.array(["cat", "dog"], dtype=object), np.array(["cat", "cat-2", "dog"], dtype=object)),
         (np.array([False, True]), np.array([False, True, 2], dtype=object)),
         (np.array([3, 8], dtype=object), np.array([3, 8, 9], dtype=object)),
-        (np.array([(1, 2), (3, 4), None], dtype=object)[:2], np.array([(1, 2), (3, 4), "(1, 2)-2"], dtype=object)),
+        (np.array([(1, 2), (3, 4), None], dtype=object)[:2], np.array([(1, 2), "(1, 2)-2", (3, 4)], dtype=object)),
     ],
     ids=repr,
 )
