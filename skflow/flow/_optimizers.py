@@ -1,42 +1,94 @@
 """From velocities to displacements, under one step-size convention.
 
-Every optimizer is told the velocity v and answers with the displacement of one step. `step_size` means the same in all
-of them: a constant velocity moves a particle by ``step_size`` times its length a step, whatever its scale.
+An optimizer is a configured option. Started with a step size, it makes a stepper for one moving quantity, which is told
+the velocity v and answers with the displacement of one step. `step_size` means the same in all of them: a constant
+velocity moves a particle by ``step_size`` times its length a step, whatever its scale.
 """
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections import deque
+from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
+from .._sklearn import Interval, ParameterObject
 
-class Optimizer(ABC):
-    """One optimizer for one moving quantity; keeps its own state from step to step."""
+PATIENCE = {"n_iter_no_change": [Interval(Integral, 1, None, closed="left")]}
+"""Constraint that all optimizers share."""
+AVERAGING = Interval(Real, 0, 1, closed="left")
 
-    adaptive = False
-    """Whether it chooses the lengths of its steps itself, and makes up for those that climb."""
 
-    def __init__(self, step_size: float) -> None:
-        self.step_size = step_size
+class Stepper(ABC):
+    """An optimizer at work on one moving quantity; keeps what it has seen from step to step."""
 
     @abstractmethod
     def displacement(
         self, velocity: Tensor, value: Tensor | float | None = None, curvature: float | None = None
     ) -> Tensor:
-        """The displacement of this step, of the velocity's shape; may take the velocity's place.
+        """The displacement of one step.
 
-        `value` and `curvature` are the objective's, see :class:`~skflow.functionals.Derivative`; only "auto" asks.
+        Parameters
+        ----------
+        velocity : Tensor of shape (rows, columns)
+            Minus the Wasserstein gradient at each row; may be overwritten, and its place be taken by the answer.
+        value, curvature : Tensor or float, float or None
+            The objective's, see :class:`~skflow.flow.Derivative`; "auto" alone asks for them.
+
+        Returns
+        -------
+        Tensor
+            Of the velocity's shape.
         """
 
 
-class Euler(Optimizer):
-    """Explicit Euler, gradient descent (eq. 16): ``step_size * v``."""
+class Optimizer(ParameterObject, ABC):
+    """The configuration of a descent, of which :meth:`start` makes as many steppers as there are moving quantities.
 
-    def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
+    A new one subclasses this, with `n_iter_no_change` among its parameters, and a :class:`Stepper`.
+
+    Parameters
+    ----------
+    n_iter_no_change : int, default=5
+        Steps without a fall of the objective by which a flow has converged, see :func:`~skflow.flow.integrate`.
+    """
+
+    adaptive: bool = False
+    """Whether the steppers choose the lengths of their steps themselves, and take back those that climb."""
+    n_iter_no_change: int
+
+    @abstractmethod
+    def start(self, step_size: float) -> Stepper:
+        """A stepper for one moving quantity, with no past."""
+
+
+class Euler(Optimizer):
+    """Explicit Euler, gradient descent (eq. 16): ``step_size * v``.
+
+    Parameters
+    ----------
+    n_iter_no_change : int, default=5
+        Steps without a fall of the objective by which a flow has converged.
+    """
+
+    _parameter_constraints = PATIENCE
+
+    def __init__(self, *, n_iter_no_change: int = 5) -> None:
+        self.n_iter_no_change = n_iter_no_change
+
+    def start(self, step_size: float) -> Stepper:
+        """A stepper for one moving quantity."""
+        return _EulerStepper(step_size)
+
+
+class _EulerStepper(Stepper):
+    def __init__(self, step_size: float) -> None:
+        self.step_size = step_size
+
+    def displacement(
+        self, velocity: Tensor, value: Tensor | float | None = None, curvature: float | None = None
+    ) -> Tensor:
         return velocity.mul_(self.step_size)
 
 
@@ -45,19 +97,38 @@ class Momentum(Optimizer):
 
     The average starts anew where it has come to point uphill (adaptive restart; O'Donoghue & Candes, 2015): particles
     do not swing past their targets.
+
+    Parameters
+    ----------
+    beta : float, default=0.9
+        Share of the average that is kept at a step, in [0, 1).
+    n_iter_no_change : int, default=5
+        Steps without a fall of the objective by which a flow has converged.
     """
 
-    beta = 0.9
+    _parameter_constraints = {"beta": [AVERAGING], **PATIENCE}
 
-    def __init__(self, step_size: float) -> None:
-        super().__init__(step_size)
+    def __init__(self, beta: float = 0.9, *, n_iter_no_change: int = 5) -> None:
+        self.beta = beta
+        self.n_iter_no_change = n_iter_no_change
+
+    def start(self, step_size: float) -> Stepper:
+        """A stepper for one moving quantity."""
+        return _MomentumStepper(step_size, self.beta)
+
+
+class _MomentumStepper(Stepper):
+    def __init__(self, step_size: float, beta: float) -> None:
+        self.step_size, self.beta = step_size, beta
         self._average: Tensor | None = None
 
-    def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
+    def displacement(
+        self, velocity: Tensor, value: Tensor | float | None = None, curvature: float | None = None
+    ) -> Tensor:
         # Starting from v itself keeps the average unbiased: no slow first steps.
         if self._average is None:
             self._average = velocity.clone()
-        self._average.lerp_(velocity, _points_uphill(self._average, velocity).clamp_(min=1 - self.beta))
+        self._average.lerp_(velocity, points_uphill(self._average, velocity).clamp_(min=1 - self.beta))
         return self.step_size * self._average
 
 
@@ -67,124 +138,52 @@ class Adam(Optimizer):
     The averaged velocity is divided coordinate by coordinate by its root mean square, then rescaled so that the
     displacement is as long as ``step_size`` times the averaged velocity. The averages start anew where that of the
     velocity has come to point uphill, as in :class:`Momentum`.
+
+    Parameters
+    ----------
+    beta1, beta2 : float, default=0.9, 0.999
+        Shares of the averages, of the velocity and of its square, that are kept at a step, in [0, 1).
+    n_iter_no_change : int, default=5
+        Steps without a fall of the objective by which a flow has converged.
     """
 
-    beta1, beta2 = 0.9, 0.999
+    _parameter_constraints = {"beta1": [AVERAGING], "beta2": [AVERAGING], **PATIENCE}
 
-    def __init__(self, step_size: float) -> None:
-        super().__init__(step_size)
-        self._first: Tensor | None = None
-        self._second: Tensor | None = None
-        self._n_steps = 0
+    def __init__(self, beta1: float = 0.9, beta2: float = 0.999, *, n_iter_no_change: int = 5) -> None:
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.n_iter_no_change = n_iter_no_change
 
-    def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
-        if self._first is None:
-            self._first, self._second, self._n_steps = torch.zeros_like(velocity), torch.zeros_like(velocity), 0
-        go_on = 1 - _points_uphill(self._first, velocity)
-        self._first *= go_on
-        self._second *= go_on
+    def start(self, step_size: float) -> Stepper:
+        """A stepper for one moving quantity."""
+        return _AdamStepper(step_size, self.beta1, self.beta2)
+
+
+class _AdamStepper(Stepper):
+    def __init__(self, step_size: float, beta1: float, beta2: float) -> None:
+        self.step_size, self.beta1, self.beta2 = step_size, beta1, beta2
+        self._averages: tuple[Tensor, Tensor] | None = None
+        self._n_steps: Tensor | int = 0
+
+    def displacement(
+        self, velocity: Tensor, value: Tensor | float | None = None, curvature: float | None = None
+    ) -> Tensor:
+        if self._averages is None:
+            self._averages = torch.zeros_like(velocity), torch.zeros_like(velocity)
+        first, second = self._averages
+        go_on = 1 - points_uphill(first, velocity)
+        first *= go_on
+        second *= go_on
         self._n_steps = go_on * self._n_steps + 1
-        self._first.lerp_(velocity, 1 - self.beta1)
-        self._second.lerp_(velocity.square(), 1 - self.beta2)
-        mean = self._first / (1 - self.beta1**self._n_steps)
-        root = (self._second / (1 - self.beta2**self._n_steps)).sqrt()
+        first.lerp_(velocity, 1 - self.beta1)
+        second.lerp_(velocity.square(), 1 - self.beta2)
+        mean = first / (1 - self.beta1**self._n_steps)
+        root = (second / (1 - self.beta2**self._n_steps)).sqrt()
         tiny = torch.finfo(mean.dtype).tiny
         direction = mean / (root + (1e-8 * root.max()).clamp(min=tiny))
         return direction * (self.step_size * mean.norm() / direction.norm().clamp(min=tiny))
 
 
-class Auto(Optimizer):
-    """Step sizes from the objective's curvature: fewer steps to the same end.
-
-    Where the functional bounds its curvature by L, as the OTDD does, a step goes to the minimum of the quadratic that
-    lies above the objective and touches it at the present state: ``v / L``. Such steps never raise the objective
-    (majorisation-minimisation; for fixed plans this is the fixed-point iteration of free-support barycentres). They
-    are accelerated by Nesterov's momentum [1]_, which starts anew where it has come to point uphill [2]_. `step_size`
-    has no part in it.
-
-    Elsewhere `step_size` is the first step, and the others follow Barzilai and Borwein [3]_: the inverse curvature
-    along the last displacement. A step that raises the objective above its latest values [4]_ is taken back, and a
-    shorter one made in its place.
-
-    References
-    ----------
-    .. [1] Y. Nesterov, "A method for solving the convex programming problem with convergence rate O(1/k^2)", 1983.
-    .. [2] B. O'Donoghue, E. Candes, "Adaptive restart for accelerated gradient schemes", 2015.
-    .. [3] J. Barzilai, J. Borwein, "Two-point step size gradient methods", 1988.
-    .. [4] M. Raydan, "The Barzilai and Borwein gradient method for the large scale unconstrained minimization
-       problem", 1997.
-    """
-
-    adaptive = True
-
-    def __init__(self, step_size: float) -> None:
-        super().__init__(step_size)
-        self._majorised, self._estimated = _Nesterov(), _BarzilaiBorwein(step_size)
-
-    def displacement(self, velocity: Tensor, value=None, curvature=None) -> Tensor:
-        if curvature:
-            return self._majorised.displacement(velocity, 1 / curvature)
-        return self._estimated.displacement(velocity, math.nan if value is None else float(value))
-
-
-def _points_uphill(direction: Tensor, velocity: Tensor) -> Tensor:
+def points_uphill(direction: Tensor, velocity: Tensor) -> Tensor:
     """One where they point apart, else zero: a number on the device, for which nobody has to wait."""
     return (torch.sum(direction * velocity) < 0).to(velocity.dtype)
-
-
-class _Nesterov:
-    """Accelerated descent; all that is kept is the part of the last displacement that went beyond the velocity's."""
-
-    def __init__(self) -> None:
-        self._momentum: Tensor | None = None
-        self._age: Tensor | float = 0.0
-
-    def displacement(self, velocity: Tensor, step: float) -> Tensor:
-        descent = velocity.mul_(step)
-        # From the last minimum of a majorant to this one.
-        progress = descent.clone() if self._momentum is None else self._momentum.add_(descent)
-        uphill = _points_uphill(progress, descent)
-        progress.lerp_(descent, uphill)
-        self._age = (1 - uphill) * self._age
-        self._momentum = progress.mul_(self._age / (self._age + 1))
-        self._age += 1
-        return descent.add_(self._momentum)
-
-
-class _BarzilaiBorwein:
-    """Steps of the inverse curvature along the last displacement, none of which may climb for long."""
-
-    memory = 10
-    """Values whose greatest a step may not exceed: with one the steps would lose what makes them fast."""
-    growth, shrinkage = 10.0, 0.25
-
-    def __init__(self, step_size: float) -> None:
-        self.step_size = step_size
-        self._velocity: Tensor | None = None
-        self._values: deque[float] = deque(maxlen=self.memory)
-
-    def displacement(self, velocity: Tensor, value: float) -> Tensor:
-        if self._values and value > max(self._values):
-            # Back to where the velocity was the one kept, and from there less far.
-            too_far = self.step_size
-            self.step_size *= min(self._ratio(velocity), self.shrinkage)
-            return (self.step_size - too_far) * self._velocity
-        if self._velocity is not None and (ratio := self._ratio(velocity)) < math.inf:
-            self.step_size *= min(ratio, self.growth)
-        self._values.append(value)
-        self._velocity = velocity
-        return self.step_size * velocity
-
-    def _ratio(self, velocity: Tensor) -> float:
-        """What the last step would have had to be, as a multiple, to end where the velocity along it vanishes.
-
-        The step is then ``<s, s> / <s, y>`` of the displacement s and the velocity's fall y. Infinite where the
-        objective is not convex along the way: there is no such step, and no reason for a longer one.
-        """
-        last = self._velocity
-        square, fall = torch.sum(last * last).item(), torch.sum(last * (last - velocity)).item()
-        return square / fall if fall > 0 else math.inf
-
-
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": Euler, "momentum": Momentum, "adam": Adam, "auto": Auto}
-"""The optimizers by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -44,8 +45,19 @@ class Particles(LabelledPoints):
     ) -> Particles:
         """Particles for features `X` (n, d) with labels `y` (n,).
 
-        `class_weight` "balanced" gives every class the same mass, None every sample the same weight; positive
-        `sample_weight` (n,) share out a class's mass, or all of it, unevenly.
+        Parameters
+        ----------
+        X : ndarray of shape (n, d)
+            Features, cast to `dtype`; centre and scale what that cannot hold.
+        y : ndarray of shape (n,)
+            Labels, of one kind that sorts.
+        class_weight : {"balanced", None}, default="balanced"
+            "balanced" gives every class the same mass, None every sample the same weight.
+        sample_weight : ndarray of shape (n,) or None, default=None
+            Shares out a class's mass, or all of it, unevenly. Finite and positive: rows of weight zero are absent, and
+            are dropped by whoever validates weights.
+        device, dtype : torch.device or str, torch.dtype
+            Of the tensors.
         """
         classes, codes = np.unique(y, return_inverse=True)
         order = np.argsort(codes, kind="stable")
@@ -61,6 +73,10 @@ class Particles(LabelledPoints):
             classes,
             torch.as_tensor(order, device=device),
         )
+
+    def moved(self, x: Tensor) -> Particles:
+        """The same particles with other features; classes and masses are not looked for again."""
+        return cast(Particles, super().moved(x))
 
     def in_data_order(self, values: Tensor) -> Tensor:
         """Rows of `values` (n, ...), which go with the particles, in the order of the user's data."""

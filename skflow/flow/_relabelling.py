@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
+
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -22,7 +24,7 @@ def embed(labels: GaussianLabels) -> Tensor:
     at most W2 for others.
     """
     mean, factor = labels.mean, labels.factor
-    if labels.covariance == "means":
+    if factor is None:
         return mean
     if labels.covariance == "diag":
         return torch.cat([mean, factor.abs()], 1)
@@ -32,7 +34,21 @@ def embed(labels: GaussianLabels) -> Tensor:
     _, s, v = torch.linalg.svd(factor, full_matrices=False)
     root = v.mT @ (s[:, :, None] * v)
     i, j = torch.triu_indices(d, d, device=mean.device)
-    return torch.cat([mean, root[:, i, j] * torch.where(i == j, 1.0, 2**0.5).to(mean.dtype)], 1)
+    return torch.cat([mean, root[:, i, j] * torch.where(i == j, mean.new_tensor(1.0), mean.new_tensor(2**0.5))], 1)
+
+
+def check_clusters(clusterer: object, clusters: object, n: int) -> np.ndarray:
+    """What a clusterer answered for `n` points, as integers; raises ValueError where it is not one for each."""
+    found = np.asarray(clusters)
+    if found.shape != (n,):
+        came = "None" if clusters is None else f"an array of shape {found.shape}"
+    elif found.dtype.kind in "iub" or (found.dtype.kind == "f" and (found == np.rint(found)).all()):
+        return found.astype(np.int64)
+    else:
+        came = f"values such as {found.tolist()[0]!r}" if found.dtype.kind != "f" else "numbers that are not whole"
+    raise ValueError(
+        f"clusterer={clusterer!r}: fit_predict must return an integer for each of {n} points (-1 is noise), got {came}."
+    )
 
 
 def absorb_noise(clusters: np.ndarray, points: np.ndarray) -> np.ndarray | None:
@@ -49,38 +65,70 @@ def absorb_noise(clusters: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     return clusters
 
 
-def keep_names(clusters: np.ndarray, before: np.ndarray, used: np.ndarray) -> np.ndarray:
-    """Name (n,) of each particle's cluster: that of the class it overlaps most, one to one, or a new one.
+def keep_names(
+    clusters: np.ndarray, before: np.ndarray, classes: np.ndarray, used: list
+) -> tuple[np.ndarray, np.ndarray]:
+    """Names (K,) of the clusters and the code (n,) of each particle's.
+
+    A cluster is named after the class that it overlaps most, one to one; one that is left over gets a new name.
 
     Parameters
     ----------
     clusters : ndarray of shape (n,)
         Cluster ids, of no meaning from one clustering to the next.
     before : ndarray of shape (n,)
-        Names of the classes so far.
-    used : ndarray
+        Codes of the classes so far.
+    classes : ndarray
+        Their names.
+    used : list
         All names that there have been; a new class gets none of these.
+
+    Returns
+    -------
+    names : ndarray of shape (K,)
+        Sorted, where their kind allows, in the dtype of `classes`, where that holds them.
+    codes : ndarray of shape (n,)
     """
     _, cluster = np.unique(clusters, return_inverse=True)
-    classes, code = np.unique(before, return_inverse=True)
     overlap = np.zeros((cluster.max() + 1, len(classes)), dtype=int)
-    np.add.at(overlap, (cluster, code), 1)
+    np.add.at(overlap, (cluster, before), 1)
     names: list = [None] * len(overlap)
+    named = np.zeros(len(overlap), dtype=bool)
     for row, column in zip(*linear_sum_assignment(-overlap)):
         if overlap[row, column]:
-            names[row] = classes[column].item()
-    taken = used.tolist()
-    for row in (row for row, name in enumerate(names) if name is None):
-        names[row] = _new_name(classes[overlap[row].argmax()].item(), taken)
+            names[row], named[row] = classes[column : column + 1].tolist()[0], True
+    taken = list(used)
+    for row in np.flatnonzero(~named):
+        names[row] = _new_name(classes[overlap[row].argmax()], classes.dtype, taken)
         taken.append(names[row])
-    return np.array(names)[cluster]
+    array = _as_array(names, classes.dtype)
+    try:
+        order = np.argsort(array, kind="stable")
+    except TypeError:  # objects of several kinds
+        order = np.arange(len(array))
+    return array[order], order.argsort()[cluster]
 
 
-def _new_name(parent: object, taken: list) -> object:
+def _new_name(parent: object, dtype: np.dtype, taken: list) -> object:
     """The next number, or the parent's name with one: "cat" splits into "cat" and "cat-2"."""
-    if isinstance(parent, int | float) and not isinstance(parent, bool):
-        return type(parent)(max(taken) + 1)
-    number = 2
-    while f"{parent}-{number}" in taken:
-        number += 1
-    return f"{parent}-{number}"
+    if isinstance(parent, int | float | np.number | np.bool_):
+        kind = int if isinstance(parent, int | np.integer | np.bool_) else float
+        numbers = [name for name in taken if isinstance(name, int | float)]
+        largest = np.iinfo(dtype).max if dtype.kind in "iu" else np.inf
+        # From the largest on; where there is no next number, the smallest that is free.
+        candidates = map(kind, chain([max(numbers) + 1], count()))
+        return next(number for number in candidates if number not in taken and number <= largest)
+    return next(name for i in count(2) if (name := f"{parent}-{i}") not in taken)
+
+
+def _as_array(names: list, dtype: np.dtype) -> np.ndarray:
+    """The names in `dtype` where that holds them, in a wider one of its kind, or as objects."""
+    array = np.empty(len(names), dtype=object)
+    array[:] = names
+    if dtype.kind in "US":
+        return array.astype(dtype.kind)
+    try:
+        same = array.astype(dtype)
+    except (TypeError, ValueError, OverflowError):
+        return array
+    return same if same.tolist() == names else array

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
-from typing import Protocol
+from numbers import Integral
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from .._sklearn import HasMethods, Interval, StrOptions
 from ..transport import GaussianLabels
 from ._derivative import Derivative
-from ._dynamics import velocity
-from ._joint import JointFixedLabels
+from ._dynamics import BoundDynamics, Dynamics, velocity
+from ._joint import COVARIANCE, BoundJointFixedLabels, settle_covariance
 from ._optimizers import Optimizer
 from ._particles import Particles
-from ._relabelling import absorb_noise, embed, keep_names
+from ._relabelling import absorb_noise, check_clusters, embed, keep_names
 
 
 class Clusterer(Protocol):
@@ -24,53 +26,82 @@ class Clusterer(Protocol):
     def fit_predict(self, X: np.ndarray) -> np.ndarray: ...
 
 
-class JointVariableLabels(JointFixedLabels):
+class JointVariableLabels(Dynamics):
     """Every particle moves with its own label distribution; clusters of them are the classes ("jd-vl", algorithm 3).
 
     A particle starts with its class's mean and covariance. The distributions part as the plan sends their particles to
     different target classes; every so often they are clustered, and clusters become classes. Classes so merge, split
-    and vanish. A class keeps its name in the cluster that most of its particles are in; other clusters get new names.
+    and vanish. A class keeps its name in the cluster that most of its particles are in. Other clusters get new names:
+    numbers count on from the largest, texts get one ("cat" splits into "cat" and "cat-2"), both in the dtype of the
+    labels. Booleans count on too, ``[False, True, 2]``, in an array of dtype object; what is neither gets a text, also
+    in an array of dtype object, which keeps the other labels as they are.
 
     Parameters
     ----------
-    optimizer : callable () -> Optimizer
-        Makes the optimizer of each moving quantity.
-    clusterer : object with ``fit_predict``
-        Clusters the embedded label distributions, see :func:`~skflow.flow._relabelling.embed`; -1 is noise, which goes
-        to the nearest cluster.
+    clusterer : {"dbscan", "kmeans"} or object with ``fit_predict``, default="dbscan"
+        Clusters the label distributions, as points ``[mu, Sigma^(1/2)]`` in the units of the data; -1 is noise, which
+        goes to the nearest cluster. "dbscan" is appendix C's, ``DBSCAN(eps=5, min_samples=4)``; "kmeans" keeps the
+        number of classes. Estimators put an object in the place of a name; a copy of the object is used.
     recluster_every : int, default=10
         Steps between clusterings. There is one at the end in any case.
     covariance : {"auto", "full", "diag", "means"} or int, default="auto"
         See :class:`JointFixedLabels`.
     """
 
-    def __init__(
-        self,
-        optimizer: Callable[[], Optimizer],
-        *,
-        clusterer: Clusterer,
-        recluster_every: int = 10,
-        covariance: str | int = "auto",
-    ) -> None:
-        super().__init__(optimizer, covariance=covariance)
-        self.clusterer, self.recluster_every = clusterer, recluster_every
-        self._n_steps, self._names_used = 0, np.array([])
+    _parameter_constraints = {
+        "clusterer": [StrOptions({"dbscan", "kmeans"}), HasMethods("fit_predict")],
+        "recluster_every": [Interval(Integral, 1, None, closed="left")],
+        "covariance": COVARIANCE,
+    }
 
-    def start(self, particles: Particles) -> Particles:
-        covariance = self._settle_covariance(particles, len(particles.a))
+    def __init__(
+        self, clusterer: str | Clusterer = "dbscan", *, recluster_every: int = 10, covariance: str | int = "auto"
+    ) -> None:
+        self.clusterer = clusterer
+        self.recluster_every = recluster_every
+        self.covariance = covariance
+
+    def bind(
+        self, particles: Particles, *, optimizer: Optimizer, step_size: float, seed: int = 0, unit: float = 1.0
+    ) -> BoundDynamics:
+        """See :meth:`Dynamics.bind`.
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range, and for a clusterer that is a name: this floor knows none.
+        MemoryError
+            Where covariances take more than there is room for.
+        """
+        self.validate()
+        if isinstance(self.clusterer, str):
+            raise ValueError(
+                f"clusterer={self.clusterer!r} is a name, which an estimator knows: outside of one, pass an object "
+                "with fit_predict, such as sklearn.cluster.DBSCAN(eps=5, min_samples=4)."
+            )
+        covariance = settle_covariance(self.covariance, particles, len(particles.a))
         of_class = GaussianLabels.from_classes(particles, covariance)
         # Distributions stand in the order of the data, which does not change when classes do.
         own = of_class.take(particles.in_data_order(particles.y))
-        self._names_used = particles.classes
-        return replace(particles, labels=replace(own, of=particles.order, per_particle=True))
+        labelled = replace(particles, labels=replace(own, of=particles.order, per_particle=True))
+        setting = {"optimizer": optimizer, "step_size": step_size, "seed": seed, "unit": unit}
+        return BoundJointVariableLabels(labelled, deepcopy(self.clusterer), self.recluster_every, **setting)
 
-    def step(self, particles: Particles, derivative: Derivative) -> Particles:
-        labels = self._move_labels(particles, derivative)
-        # What an optimizer keeps must stay with its particle, so it works in the order of the data, too.
+
+class BoundJointVariableLabels(BoundJointFixedLabels):
+    """:class:`JointVariableLabels` bound to particles, each with a label distribution of its own."""
+
+    def __init__(self, particles: Particles, clusterer: Clusterer, recluster_every: int, **setting: Any) -> None:
+        super().__init__(particles, **setting)
+        self.clusterer, self.recluster_every = clusterer, recluster_every
+        self._n_steps, self._names_used = 0, particles.classes.tolist()
+
+    def move(self, particles: Particles, derivative: Derivative) -> Particles:
+        labels = self._moved_labels(particles, derivative)
+        # What a stepper keeps must stay with its particle, so it works in the order of the data, too.
         in_data_order = particles.in_data_order(velocity(particles.a, derivative.features))
         displacement = self._features.displacement(in_data_order, derivative.value, derivative.curvature)
-        displacement = displacement[particles.order]
-        particles = replace(particles, x=particles.x + displacement, labels=labels)
+        particles = replace(particles, x=particles.x + displacement[particles.order], labels=labels)
         self._n_steps += 1
         return self._recluster(particles) if self._n_steps % self.recluster_every == 0 else particles
 
@@ -78,20 +109,24 @@ class JointVariableLabels(JointFixedLabels):
         return self._recluster(particles)
 
     def _recluster(self, particles: Particles) -> Particles:
-        points = embed(particles.labels).double().cpu().numpy()
-        clusters = absorb_noise(np.asarray(self.clusterer.fit_predict(points)), points)
+        assert particles.labels is not None
+        points = self.unit * embed(particles.labels).double().cpu().numpy()
+        if not np.isfinite(points).all():  # a flow that diverges: the loop will see it, and a clusterer must not
+            return particles
+        found = check_clusters(self.clusterer, self.clusterer.fit_predict(points), len(points))
+        clusters = absorb_noise(found, points)
         if clusters is None:
             return particles
-        before = particles.classes[particles.in_data_order(particles.y).cpu().numpy()]
-        names = keep_names(clusters, before, self._names_used)
-        self._names_used = np.union1d(self._names_used, names)
-        return _relabelled(particles, names)
+        before = particles.in_data_order(particles.y).cpu().numpy()
+        classes, codes = keep_names(clusters, before, particles.classes, self._names_used)
+        self._names_used += [name for name in classes.tolist() if name not in self._names_used]
+        return _relabelled(particles, classes, codes)
 
 
-def _relabelled(particles: Particles, names: np.ndarray) -> Particles:
-    """The particles sorted by other classes, `names` (n,) in the order of the data."""
-    classes, codes = np.unique(names, return_inverse=True)
-    codes = torch.as_tensor(codes, device=particles.x.device)
-    order = codes.argsort(stable=True)
+def _relabelled(particles: Particles, classes: np.ndarray, codes: np.ndarray) -> Particles:
+    """The particles sorted by other `classes` (K,), with the `codes` (n,) of each in the order of the data."""
+    y = torch.as_tensor(codes, device=particles.x.device)
+    order = y.argsort(stable=True)
     x, a = particles.in_data_order(particles.x), particles.in_data_order(particles.a)
-    return Particles(x[order], codes[order], a[order], classes, order, replace(particles.labels, of=order))
+    assert particles.labels is not None
+    return Particles(x[order], y[order], a[order], classes, order, replace(particles.labels, of=order))

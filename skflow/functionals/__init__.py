@@ -1,8 +1,9 @@
 """What a flow descends: functionals of labelled particles (eq. 12)."""
 
-from ._base import Functional
+from ._base import WEIGHT, Functional
 from ._bound_distance import BoundOTDD
 from ._class_presets import AffinePotential, MarginPotential
+from ._coordinates import Coordinates
 from ._distance import OTDDFunctional
 from ._interaction import ClassRepulsion, InteractionEnergy
 from ._internal import Entropy, InternalEnergy
@@ -11,12 +12,14 @@ from ._presets import BoxPotential, CollapsePotential, NormPotential, TubePotent
 from ._sum import BoundSum, FunctionalSum
 
 __all__ = [
+    "WEIGHT",
     "AffinePotential",
     "BoundOTDD",
     "BoundSum",
     "BoxPotential",
     "ClassRepulsion",
     "CollapsePotential",
+    "Coordinates",
     "Entropy",
     "Functional",
     "FunctionalSum",

@@ -29,10 +29,10 @@ def as_tensor(name: str, value: Any, shape: tuple[int | None, ...], like: Tensor
         raise ValueError(f"{name}={value!r} is not an array of numbers.") from None
     if not np.isfinite(array).all():
         raise ValueError(f"{name}={value!r} is not finite.")
-    wanted = tuple(array.shape[i] if n is None and array.ndim == len(shape) else n for i, n in enumerate(shape))
+    free = array.shape if array.ndim == len(shape) else (-1,) * len(shape)  # which nothing broadcasts to
     try:
-        array = np.broadcast_to(array, wanted)
-    except (TypeError, ValueError):
+        array = np.broadcast_to(array, [free[i] if n is None else n for i, n in enumerate(shape)])
+    except ValueError:
         sizes = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{name}={value!r} has the shape {array.shape}, but the data asks for ({sizes}).") from None
     return torch.tensor(array, dtype=like.dtype, device=like.device)
@@ -40,5 +40,8 @@ def as_tensor(name: str, value: Any, shape: tuple[int | None, ...], like: Tensor
 
 def norm_and_direction(v: Tensor) -> tuple[Tensor, Tensor]:
     """Row norms (n,) of `v` (n, d) and their gradients, the unit vectors; zero at zero, where any is a subgradient."""
-    norm = v.norm(dim=1)
-    return norm, v / norm.clamp(min=torch.finfo(v.dtype).tiny)[:, None]
+    tiny = torch.finfo(v.dtype).tiny
+    scale = v.abs().amax(dim=1).clamp(min=tiny)[:, None]  # squares of what is very small or large have no room
+    unit = v / scale
+    norm = unit.norm(dim=1, keepdim=True)
+    return (scale * norm).squeeze(1), unit / norm.clamp(min=tiny)

@@ -15,7 +15,7 @@ from .._sklearn import Interval
 from ..flow import Particles
 from ._arrays import as_tensor, norm_and_direction
 from ._base import WEIGHT
-from ._potential import Evaluation, Potential
+from ._potential import Potential, ValueAndGradient
 
 
 class AffinePotential(Potential):
@@ -26,7 +26,7 @@ class AffinePotential(Potential):
     A : array-like of shape (q, n_features) or None, default=None
         Matrix; None is the identity.
     b : array-like of shape (q,), float or None, default=None
-        Where ``A x`` is drawn to; None is zero.
+        Where ``A x`` is drawn to, in the units of ``A x``; None is zero.
     by_class : mapping {label: (A, b)} or None, default=None
         A matrix and a vector (or None) for each class to constrain, in place of `A` and `b`. Other classes are free.
     weight : float, default=1.0
@@ -63,7 +63,7 @@ class AffinePotential(Potential):
         """Whether classes are told apart."""
         return self.by_class is not None
 
-    def _potential(self, start: Particles) -> Callable[[Particles], Evaluation]:
+    def _potential(self, start: Particles) -> Callable[[Particles], ValueAndGradient]:
         if self.by_class is None:
             evaluate = _affine(self.A, self.b, start.x, "")
             return lambda particles: evaluate(particles.x)
@@ -78,7 +78,7 @@ class AffinePotential(Potential):
                 raise ValueError(f"by_class[{label!r}]={pair!r} is not a pair (A, b).")
             potentials[label] = _affine(*pair, start.x, f"by_class[{label!r}]: ")
 
-        def evaluate_by_class(particles: Particles) -> Evaluation:
+        def evaluate_by_class(particles: Particles) -> ValueAndGradient:
             values, gradient = torch.zeros_like(particles.a), torch.zeros_like(particles.x)
             for rows, label in zip(particles.slices, particles.classes.tolist(), strict=True):
                 if label in potentials:
@@ -88,12 +88,12 @@ class AffinePotential(Potential):
         return evaluate_by_class
 
 
-def _affine(A: ArrayLike | None, b: ArrayLike | None, like: Tensor, name: str) -> Callable[[Tensor], Evaluation]:
+def _affine(A: ArrayLike | None, b: ArrayLike | None, like: Tensor, name: str) -> Callable[[Tensor], ValueAndGradient]:
     d = like.shape[1]
     matrix = as_tensor(f"{name}A", np.eye(d) if A is None else A, (None, d), like)
     vector = as_tensor(f"{name}b", 0.0 if b is None else b, (len(matrix),), like)
 
-    def evaluate(x: Tensor) -> Evaluation:
+    def evaluate(x: Tensor) -> ValueAndGradient:
         norm, direction = norm_and_direction(x @ matrix.T - vector)
         return norm, direction @ matrix
 
@@ -112,7 +112,7 @@ class MarginPotential(Potential):
     w : array-like of shape (n_features,)
         Normal of the separating hyperplane.
     b : float, default=0.0
-        Its offset.
+        Its offset, in units of ``x^T w``.
     margin : float, default=0.0
         Distance to keep from it, in units of ``1 / ||w||``; the paper has none.
     weight : float, default=1.0
@@ -138,13 +138,13 @@ class MarginPotential(Potential):
         self.margin = margin
         self.weight = weight
 
-    def _potential(self, start: Particles) -> Callable[[Particles], Evaluation]:
+    def _potential(self, start: Particles) -> Callable[[Particles], ValueAndGradient]:
         w = as_tensor("w", self.w, start.x.shape[1:], start.x)
         if len(start.classes) != 2:
             raise ValueError(f"MarginPotential separates two classes; y has {start.classes.tolist()}.")
         signs = dict(zip(start.classes.tolist(), (-1.0, 1.0), strict=True))
 
-        def evaluate(particles: Particles) -> Evaluation:
+        def evaluate(particles: Particles) -> ValueAndGradient:
             by_class = [signs.get(label, 0.0) for label in particles.classes.tolist()]
             sign = torch.tensor(by_class, dtype=w.dtype, device=w.device)[particles.y]
             values = (self.margin + sign * (particles.x @ w - self.b)).clamp(min=0)

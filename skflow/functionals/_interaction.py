@@ -1,4 +1,4 @@
-"""Interaction energies ``W(rho) = 1/2 integral of W(z, z') d rho(z) d rho(z')`` (eq. 11), a block of pairs at a time.
+"""Interaction energies ``W(rho) = 1/2 integral of W(z, z') d rho(z) d rho(z')`` (eq. 11), some of the pairs at a time.
 
 The first variation is the convolution of W with rho (eq. 13): every particle follows the mean of what all the others do
 to it.
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from .._sklearn import Interval, StrOptions
-from ..flow import BoundFunctional, Derivative, Particles
+from ..flow import BoundFunctional, Derivative, Particles, rows_where
+from ._autograd import check_returned, gradient_in, leaf, recording
 from ._base import WEIGHT, Functional
-from ._potential import check_gradient, check_returned
 
-BLOCK = 2**22
-"""Pairs in a block: 16 MB in float32, of which an evaluation holds a handful."""
+PAIRS_AT_A_TIME = 2**22
+"""16 MB in float32, of which an evaluation holds a handful."""
 
 
 class InteractionEnergy(Functional):
@@ -30,10 +30,10 @@ class InteractionEnergy(Functional):
     Parameters
     ----------
     W : callable (X, y, X_other, y_other) -> Tensor of shape (p, q)
-        The interaction of each of p particles with each of q others. `X` (p, d) and `X_other` (q, d) are features,
-        `y` (p,) and `y_other` (q,) the positions of their labels in the sorted classes, all zero where there are no
-        labels. Derived by autograd. Distances of zero are met: ``torch.cdist`` has a gradient there, a square root
-        has none.
+        The interaction of each of p particles with each of q others. `X` (p, d) and `X_other` (q, d) are features in
+        the units of the data, `y` (p,) and `y_other` (q,) the positions of their labels in the sorted classes, all zero
+        where there are no labels. All are copies. Derived by autograd. Distances of zero are met: ``torch.cdist`` has a
+        gradient there, a square root has none.
     chunk_size : int or None, default=None
         Particles compared with all the others at a time. None: as many as make 4 million pairs; less is needed where
         W forms differences (p, q, d).
@@ -75,29 +75,54 @@ class InteractionEnergy(Functional):
 
     def bind(self, particles: Particles) -> BoundInteraction:
         """Check the parameters."""
-        self._validate_params()
-        return BoundInteraction(self.W, self.chunk_size, self.weight)
+        self.validate()
+        return BoundInteraction(self.W, self.chunk_size, float(self.weight))
 
 
 class BoundInteraction(BoundFunctional):
     """:class:`InteractionEnergy` bound to particles."""
 
     def __init__(self, W: Callable[..., Tensor], chunk_size: int | None, weight: float) -> None:
-        self.W, self.chunk_size, self.weight = W, chunk_size, weight
+        self.W, self.chunk_size, self.weight, self.name = W, chunk_size, weight, f"W={W!r}"
 
     def evaluate(self, particles: Particles) -> Derivative:
-        x, y, a = particles.x.detach().requires_grad_(), particles.y, particles.a
-        n, name = len(a), f"W={self.W!r}"
-        value, gradient = a.new_zeros(()), torch.zeros_like(particles.x)
-        for rows in blocks(n, self.chunk_size or BLOCK // n):
-            with torch.enable_grad():
-                pairs = self.W(x[rows], y[rows], x, y)
-                check_returned(name, pairs, (len(a[rows]), n))
-                energy = a[rows] @ pairs @ a * (self.weight / 2)
-            # x stands on both sides: this is the whole derivative, for an asymmetric W too.
-            gradient += check_gradient(name, torch.autograd.grad(energy, x)[0], energy)
-            value += energy.detach()
+        """See :meth:`~skflow.flow.BoundFunctional.evaluate`."""
+        value, gradient = particles.a.new_zeros(()), torch.zeros_like(particles.x)
+        for rows in self._chunks(particles):
+            part, in_x, _ = self._chunk(particles, rows)
+            value += part
+            gradient += in_x
         return Derivative(value=value, features=gradient)
+
+    def explain(self, particles: Particles) -> str | None:
+        """See :meth:`~skflow.flow.BoundFunctional.explain`."""
+        bad = torch.zeros_like(particles.a, dtype=torch.bool)
+        steep = torch.zeros_like(bad)
+        for rows in self._chunks(particles):
+            _, in_x, pairs = self._chunk(particles, rows)
+            bad[rows] = ~pairs.isfinite().all(1)
+            steep |= ~in_x.isfinite().all(1)
+        if bad.any():
+            return f"{self.name} is not finite at {rows_where(bad, particles)}."
+        if steep.any():
+            where = rows_where(steep, particles)
+            return f"{self.name} has a gradient that is not finite at {where}. Norms are safe as torch.cdist."
+        return None
+
+    def _chunks(self, particles: Particles) -> list[slice]:
+        n = len(particles.a)
+        return row_chunks(n, self.chunk_size or PAIRS_AT_A_TIME // n)
+
+    def _chunk(self, particles: Particles, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """The energy of `rows` with all the others, its gradient in all features, and the pairs."""
+        with recording():
+            x, y, a = leaf(particles.x), particles.y.clone(), particles.a.clone()
+            pairs = self.W(x[rows].clone(), y[rows].clone(), x.clone(), y)
+            pairs = check_returned(self.name, pairs, x, (len(a[rows]), len(a)))
+            energy = a[rows] @ pairs @ a * (self.weight / 2)
+            # x stands on both sides: this is the whole derivative, for an asymmetric W too.
+            gradient = gradient_in(self.name, energy, x)
+        return energy.detach(), gradient, pairs.detach()
 
 
 class ClassRepulsion(Functional):
@@ -113,8 +138,8 @@ class ClassRepulsion(Functional):
         "quadratic": ``W = -||x - x'||^2``, figure 8's. Grows without bound: classes part exponentially fast, but for
         another functional that holds them.
     length_scale : float, default=1.0
-        Distance at which the exponential kernel has fallen to 1/e; the paper's is 1. Choose it near the distance
-        between neighbouring classes: far beyond it nothing is felt.
+        Distance at which the exponential kernel has fallen to 1/e, in the units of the data; the paper's is 1. Choose
+        it near the distance between neighbouring classes: far beyond it nothing is felt.
     weight : float, default=1.0
         Factor of the functional.
     """
@@ -133,14 +158,14 @@ class ClassRepulsion(Functional):
 
     def bind(self, particles: Particles) -> BoundFunctional:
         """Check the parameters."""
-        self._validate_params()
+        self.validate()
         if self.kernel == "quadratic":
-            return BoundQuadraticRepulsion(self.weight)
-        return BoundExponentialRepulsion(self.weight, self.length_scale)
+            return BoundQuadraticRepulsion(float(self.weight))
+        return BoundExponentialRepulsion(float(self.weight), float(self.length_scale))
 
 
 class BoundExponentialRepulsion(BoundFunctional):
-    """Repulsion by ``exp(-r / length_scale)``: pairs of particles in blocks, each unordered pair once."""
+    """Repulsion by ``exp(-r / length_scale)``: some of the pairs at a time, each unordered pair once."""
 
     def __init__(self, weight: float, length_scale: float) -> None:
         self.weight, self.length_scale = weight, length_scale
@@ -152,7 +177,7 @@ class BoundExponentialRepulsion(BoundFunctional):
         n = len(a)
         for own in particles.slices[:-1]:
             others = slice(own.stop, n)
-            for rows in blocks(own.stop - own.start, BLOCK // (n - own.stop), own.start):
+            for rows in row_chunks(own.stop - own.start, PAIRS_AT_A_TIME // (n - own.stop), own.start):
                 distance = torch.cdist(x[rows], x[others])
                 pairs = (distance / -self.length_scale).exp_().mul_(a[rows, None]).mul_(a[others])
                 value += 2 * self.weight * pairs.sum()
@@ -181,7 +206,7 @@ class BoundQuadraticRepulsion(BoundFunctional):
         return Derivative(value=-self.weight * value, features=-self.weight * gradient)
 
 
-def blocks(n: int, size: int, start: int = 0) -> list[slice]:
+def row_chunks(n: int, size: int, start: int = 0) -> list[slice]:
     """Slices of at most `size` rows, and at least one, that cover ``start .. start + n``."""
     size = max(size, 1)
     return [slice(i, min(i + size, start + n)) for i in range(start, start + n, size)]

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from .._sklearn import Interval, StrOptions
-from ..flow import BoundFunctional, Derivative, Particles
+from ..flow import BoundFunctional, Derivative, Particles, rows_where
 from ..transport import squared_distances
+from ._autograd import check_returned, gradient_in, leaf, recording
 from ._base import Functional
-from ._interaction import BLOCK, blocks
-from ._potential import check_gradient, check_returned
+from ._interaction import PAIRS_AT_A_TIME, row_chunks
 
 POSITIVE_WEIGHT = [Interval(Real, 0, None, closed="left")]
 """A negative weight would make the flow a diffusion backwards in time, which has no solution."""
@@ -39,8 +39,8 @@ class InternalEnergy(Functional):
         callable takes a tensor of densities (n,) to f of each, and is derived by autograd; it should be convex, with
         ``f(0) = 0``.
     bandwidth : "silverman" or float, default="silverman"
-        Standard deviation eps of the kernel, in units of the features. "silverman": his rule of thumb for the starting
-        particles; it stays the same during a flow.
+        Standard deviation eps of the kernel, a length in the units of the data. "silverman": his rule of thumb for the
+        starting particles; it stays the same during a flow.
     weight : float, default=1.0
         Factor of the functional, not negative.
 
@@ -69,9 +69,12 @@ class InternalEnergy(Functional):
 
     def bind(self, particles: Particles) -> BoundInternal:
         """Check the parameters and settle the bandwidth."""
-        self._validate_params()
+        self.validate()
         bound = BoundInternal(self, bandwidth_of(self.bandwidth, particles))
         if not bound.evaluate(particles).features.isfinite().all():
+            density = log_density(particles, bound.bandwidth).exp()
+            if (density.isfinite() & (density > 0)).all() and (own := bound.explain(particles)):
+                raise ValueError(own)
             raise ValueError(
                 f"bandwidth={self.bandwidth!r}: the starting particles, in {particles.x.shape[1]} dimensions, have no "
                 "finite kernel density. Raise it, reduce the dimension, or use Entropy, which moves by noise."
@@ -86,10 +89,11 @@ class BoundInternal(BoundFunctional):
         self.spec, self.bandwidth = spec, bandwidth
 
     def evaluate(self, particles: Particles) -> Derivative:
-        weight, a, x = self.spec.weight, particles.a, particles.x - particles.a @ particles.x
+        """See :meth:`~skflow.flow.BoundFunctional.evaluate`."""
+        weight, a, x = float(self.spec.weight), particles.a, particles.x - particles.a @ particles.x
         energy, slope = self._energy(log_density(particles, self.bandwidth).exp())
         gradient = torch.empty_like(x)
-        for rows, log_kernel in kernel_blocks(x, self.bandwidth):
+        for rows, log_kernel in kernel_rows(x, self.bandwidth):
             # d phi_eps(x_i - x_j) / dx_i = -phi_eps (x_i - x_j) / eps^2; x_i moves its own density and that at x_j.
             pairs = log_kernel.exp_().mul_(slope[rows, None] + slope).mul_(a)
             gradient[rows] = pairs @ x - pairs.sum(1, keepdim=True) * x[rows]
@@ -97,16 +101,21 @@ class BoundInternal(BoundFunctional):
 
     def _energy(self, density: Tensor) -> tuple[Tensor, Tensor]:
         """``f(t) / t`` and its derivative."""
-        if isinstance(self.spec.f, Real):
+        if not callable(self.spec.f):
             m = float(self.spec.f)
             return density ** (m - 1), (m - 1) * density ** (m - 2)
-        t, name = density.requires_grad_(), f"f={self.spec.f!r}"
-        with torch.enable_grad():
-            values = self.spec.f(t)
-            check_returned(name, values, t.shape)
-            energy = values / t
-        (slope,) = torch.autograd.grad(energy.sum(), t)
-        return energy.detach(), check_gradient(name, slope, energy)
+        name = f"f={self.spec.f!r}"
+        with recording():
+            t = leaf(density)
+            energy = check_returned(name, self.spec.f(t.clone()), t, tuple(t.shape)) / t
+            slope = gradient_in(name, energy.sum(), t)
+        return energy.detach(), slope
+
+    def explain(self, particles: Particles) -> str | None:
+        """See :meth:`~skflow.flow.BoundFunctional.explain`."""
+        energy, slope = self._energy(log_density(particles, self.bandwidth).exp())
+        bad = ~(energy.isfinite() & slope.isfinite())
+        return f"f={self.spec.f!r} or its slope is not finite at {rows_where(bad, particles)}." if bad.any() else None
 
 
 class Entropy(Functional):
@@ -120,9 +129,10 @@ class Entropy(Functional):
     Parameters
     ----------
     bandwidth : "silverman" or float, default="silverman"
-        Of the kernel density in the value, see :class:`InternalEnergy`.
+        Of the kernel density in the value, a length in the units of the data, see :class:`InternalEnergy`.
     weight : float, default=1.0
-        Factor of the functional, not negative: the diffusion coefficient, or temperature.
+        Factor of the functional, not negative: the diffusion coefficient, or temperature, a squared length in the units
+        of the data for each unit of time.
     """
 
     _parameter_constraints = {"bandwidth": BANDWIDTH, "weight": POSITIVE_WEIGHT}
@@ -133,8 +143,8 @@ class Entropy(Functional):
 
     def bind(self, particles: Particles) -> BoundEntropy:
         """Check the parameters and settle the bandwidth."""
-        self._validate_params()
-        return BoundEntropy(self.weight, bandwidth_of(self.bandwidth, particles))
+        self.validate()
+        return BoundEntropy(float(self.weight), bandwidth_of(self.bandwidth, particles))
 
 
 class BoundEntropy(BoundFunctional):
@@ -144,6 +154,7 @@ class BoundEntropy(BoundFunctional):
         self.weight, self.bandwidth = weight, bandwidth
 
     def evaluate(self, particles: Particles) -> Derivative:
+        """See :meth:`~skflow.flow.BoundFunctional.evaluate`."""
         value = self.weight * (particles.a @ log_density(particles, self.bandwidth))
         return Derivative(value=value, features=torch.zeros_like(particles.x), diffusion=self.weight)
 
@@ -160,15 +171,15 @@ def bandwidth_of(bandwidth: str | float, particles: Particles) -> float:
     return scale * (effective * (d + 2) / 4) ** (-1 / (d + 4))
 
 
-def kernel_blocks(x: Tensor, bandwidth: float) -> Iterator[tuple[slice, Tensor]]:
-    """Blocks of rows, and ``log phi_eps(x_i - x_j)`` of these rows with all the others."""
+def kernel_rows(x: Tensor, bandwidth: float) -> Iterator[tuple[slice, Tensor]]:
+    """Some rows at a time, and ``log phi_eps(x_i - x_j)`` of these rows with all the others."""
     n, d = x.shape
     log_peak = -d / 2 * math.log(2 * math.pi * bandwidth**2)
-    for rows in blocks(n, BLOCK // n):
+    for rows in row_chunks(n, PAIRS_AT_A_TIME // n):
         yield rows, squared_distances(x[rows], x).div_(-2 * bandwidth**2).add_(log_peak)
 
 
 def log_density(particles: Particles, bandwidth: float) -> Tensor:
     """Logarithm of the kernel density at the particles, shape (n,)."""
     x, log_mass = particles.x - particles.a @ particles.x, particles.a.log()
-    return torch.cat([(kernel.add_(log_mass)).logsumexp(1) for _, kernel in kernel_blocks(x, bandwidth)])
+    return torch.cat([(kernel.add_(log_mass)).logsumexp(1) for _, kernel in kernel_rows(x, bandwidth)])

@@ -8,13 +8,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
-from ..flow import BoundFunctional, Derivative, Particles
+from ..flow import BoundFunctional, Derivative, Particles, rows_where
+from ._autograd import check_returned, gradient_in, leaf, recording
 from ._base import WEIGHT, Functional
 
-Evaluation = tuple[Tensor, Tensor]
+ValueAndGradient = tuple[Tensor, Tensor]
 """V, shape (n,), and its gradient in x, shape (n, d)."""
 
 
@@ -23,24 +23,40 @@ class Potential(Functional):
 
     def bind(self, particles: Particles) -> BoundPotential:
         """Check the parameters against the starting particles."""
-        self._validate_params()
-        return BoundPotential(self._potential(particles), self.weight)
+        self.validate()
+        return BoundPotential(self._potential(particles), float(self.weight), self._name())
 
     @abstractmethod
-    def _potential(self, start: Particles) -> Callable[[Particles], Evaluation]:
+    def _potential(self, start: Particles) -> Callable[[Particles], ValueAndGradient]:
         """A function of the particles that gives V and its gradient."""
+
+    def _name(self) -> str:
+        """What the potential is called in messages."""
+        return type(self).__name__
 
 
 class BoundPotential(BoundFunctional):
     """A potential energy bound to particles: ``F = weight sum_i a_i V(z_i)``."""
 
-    def __init__(self, potential: Callable[[Particles], Evaluation], weight: float) -> None:
-        self.potential, self.weight = potential, weight
+    def __init__(self, potential: Callable[[Particles], ValueAndGradient], weight: float, name: str) -> None:
+        self.potential, self.weight, self.name = potential, weight, name
 
     def evaluate(self, particles: Particles) -> Derivative:
+        """See :meth:`~skflow.flow.BoundFunctional.evaluate`."""
         values, gradients = self.potential(particles)
         mass = self.weight * particles.a
         return Derivative(value=mass @ values, features=mass[:, None] * gradients)
+
+    def explain(self, particles: Particles) -> str | None:
+        """See :meth:`~skflow.flow.BoundFunctional.explain`."""
+        values, gradients = self.potential(particles)
+        bad, what = ~values.isfinite(), "is not finite"
+        if not bad.any():
+            bad, what = ~gradients.isfinite().all(1), "has a gradient that is not finite"
+        if not bad.any():
+            return None
+        advice = "" if what == "is not finite" else " Norms are safe as torch.linalg.norm, torch.cdist."
+        return f"{self.name} {what} at {rows_where(bad, particles)}.{advice}"
 
 
 class PotentialEnergy(Potential):
@@ -49,11 +65,17 @@ class PotentialEnergy(Potential):
     Parameters
     ----------
     V : callable (X, y) -> Tensor of shape (n,)
-        The potential, one value a particle. `X` is a tensor (n, d) of features, `y` (n,) holds the positions of the
-        labels in the sorted classes, all zero where there are no labels. Derived by autograd; a row's value may depend
-        on that row alone.
+        The potential, one value a particle. `X` is a tensor (n, d) of features in the units of the data, `y` (n,) holds
+        the positions of the labels in the sorted classes, all zero where there are no labels. Both are copies. Derived
+        by autograd; a row's value may depend on that row alone.
     weight : float, default=1.0
         Factor of the functional.
+
+    Raises
+    ------
+    ValueError
+        When evaluated: where V returns anything but a tensor of shape (n,) that depends on `X`, and at the start of a
+        flow where V or its gradient is not finite, with the rows.
 
     Examples
     --------
@@ -76,30 +98,15 @@ class PotentialEnergy(Potential):
         self.V = V
         self.weight = weight
 
-    def _potential(self, start: Particles) -> Callable[[Particles], Evaluation]:
-        return self._derive
+    def _name(self) -> str:
+        return f"V={self.V!r}"
 
-    def _derive(self, particles: Particles) -> Evaluation:
-        x = particles.x.detach().requires_grad_()
-        with torch.enable_grad():
-            values = self.V(x, particles.y)
-        check_returned(f"V={self.V!r}", values, particles.a.shape)
-        (gradient,) = torch.autograd.grad(values.sum(), x)
-        return values.detach(), check_gradient(f"V={self.V!r}", gradient, values)
+    def _potential(self, start: Particles) -> Callable[[Particles], ValueAndGradient]:
+        return self._derived
 
-
-def check_returned(name: str, values: Tensor, shape: tuple[int, ...]) -> None:
-    """Raise where a user's callable did not return a derivable tensor of `shape`."""
-    if not isinstance(values, Tensor):
-        raise ValueError(f"{name} must return a torch tensor, got a {type(values).__name__}.")
-    if tuple(values.shape) != tuple(shape):
-        raise ValueError(f"{name} must return a tensor of shape {tuple(shape)}, got {tuple(values.shape)}.")
-    if not values.requires_grad:
-        raise ValueError(f"{name} returned a tensor without a gradient: compute it by torch from X, without detaching.")
-
-
-def check_gradient(name: str, gradient: Tensor, values: Tensor) -> Tensor:
-    """`gradient`, or an error where values are finite and it is not, as that of a square root at zero."""
-    if not gradient.isfinite().all() and values.isfinite().all():
-        raise ValueError(f"{name} has a gradient that is not finite. Norms are safe as torch.linalg.norm, torch.cdist.")
-    return gradient
+    def _derived(self, particles: Particles) -> ValueAndGradient:
+        with recording():
+            x = leaf(particles.x)
+            values = check_returned(self._name(), self.V(x.clone(), particles.y.clone()), x, particles.a.shape)
+            gradient = gradient_in(self._name(), values.sum(), x)
+        return values.detach(), gradient

@@ -13,13 +13,14 @@ from .._sklearn import Interval, StrOptions
 from ..flow import Particles
 from ._arrays import as_tensor, norm_and_direction
 from ._base import WEIGHT
-from ._potential import Evaluation, Potential
+from ._potential import Potential, ValueAndGradient
 
 
 class NormPotential(Potential):
     """``V(x) = ||x||``: small features (section 5). First variation: V (eq. 13).
 
-    Every particle moves towards the origin at the speed `weight`, and stays within ``step_size * weight`` of it.
+    Every particle moves towards the origin at the speed `weight`, a length in the units of the data per unit of time,
+    and stays within ``step_size * weight`` of it.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ class NormPotential(Potential):
     def __init__(self, *, weight: float = 1.0) -> None:
         self.weight = weight
 
-    def _potential(self, start: Particles) -> Callable[[Particles], Evaluation]:
+    def _potential(self, start: Particles) -> Callable[[Particles], ValueAndGradient]:
         return lambda particles: norm_and_direction(particles.x)
 
 
@@ -42,12 +43,12 @@ class TubePotential(Potential):
     Parameters
     ----------
     radius : float, default=1.0
-        The paper's tau: within this distance a particle is free.
+        The paper's tau, a length in the units of the data: within it a particle is free.
     center : "start", "mean" or array-like of shape (n_features,), default="start"
         The paper's x_0. "start": where each particle started, so that all paths stay in a tube about the dataset.
-        "mean": the mean of the starting particles. An array is one point for all.
+        "mean": the mean of the starting particles. An array is one point for all, in the units of the data.
     weight : float, default=1.0
-        Factor of the functional: the speed at which a particle outside is drawn back.
+        Factor of the functional: the speed at which a particle outside is drawn back, in units of the data.
 
     Raises
     ------
@@ -66,13 +67,13 @@ class TubePotential(Potential):
         self.center = center
         self.weight = weight
 
-    def _potential(self, start: Particles) -> Callable[[Particles], Evaluation]:
+    def _potential(self, start: Particles) -> Callable[[Particles], ValueAndGradient]:
         if isinstance(self.center, str):
             own = start.in_data_order(start.x) if self.center == "start" else start.a @ start.x
         else:
             own = as_tensor("center", self.center, start.x.shape[1:], start.x)
 
-        def evaluate(particles: Particles) -> Evaluation:
+        def evaluate(particles: Particles) -> ValueAndGradient:
             # Particles may be sorted anew on their way; their place in the data stays.
             center = own[particles.order] if own.ndim == 2 else own
             norm, direction = norm_and_direction(particles.x - center)
@@ -90,7 +91,7 @@ class CollapsePotential(Potential):
     dims : int or sequence of int
         Indices of the features to collapse.
     at : float or array-like of shape (n_dims,), default=0.0
-        The value that they collapse to.
+        The value that they collapse to, in the units of the data.
     weight : float, default=1.0
         Factor of the functional.
 
@@ -107,7 +108,7 @@ class CollapsePotential(Potential):
         self.at = at
         self.weight = weight
 
-    def _potential(self, start: Particles) -> Callable[[Particles], Evaluation]:
+    def _potential(self, start: Particles) -> Callable[[Particles], ValueAndGradient]:
         d = start.x.shape[1]
         dims = np.atleast_1d(self.dims)
         if dims.ndim > 1 or dims.dtype.kind not in "iu" or not len(dims) or (dims < -d).any() or (dims >= d).any():
@@ -117,7 +118,7 @@ class CollapsePotential(Potential):
         columns = torch.as_tensor(dims % d, device=start.x.device)
         at = as_tensor("at", self.at, (len(dims),), start.x)
 
-        def evaluate(particles: Particles) -> Evaluation:
+        def evaluate(particles: Particles) -> ValueAndGradient:
             extent = particles.x[:, columns] - at
             return extent.square().sum(1), torch.zeros_like(particles.x).index_copy_(1, columns, 2 * extent)
 
@@ -130,7 +131,7 @@ class BoxPotential(Potential):
     Parameters
     ----------
     low, high : float, array-like of shape (n_features,) or None
-        Bounds of all features or of each; None is no bound. By default 0 and 1.
+        Bounds of all features or of each, in the units of the data; None is no bound. By default 0 and 1.
     weight : float, default=1.0
         Factor of the functional.
 
@@ -153,7 +154,7 @@ class BoxPotential(Potential):
         self.high = high
         self.weight = weight
 
-    def _potential(self, start: Particles) -> Callable[[Particles], Evaluation]:
+    def _potential(self, start: Particles) -> Callable[[Particles], ValueAndGradient]:
         shape = start.x.shape[1:]
         low = None if self.low is None else as_tensor("low", self.low, shape, start.x)
         high = None if self.high is None else as_tensor("high", self.high, shape, start.x)
@@ -162,7 +163,7 @@ class BoxPotential(Potential):
         if low is not None and high is not None and (low > high).any():
             raise ValueError(f"low={self.low!r} is above high={self.high!r}.")
 
-        def evaluate(particles: Particles) -> Evaluation:
+        def evaluate(particles: Particles) -> ValueAndGradient:
             outside = particles.x - particles.x.clamp(low, high)
             return outside.square().sum(1), 2 * outside
 

@@ -1,7 +1,5 @@
 """How often a step waits for the device: what the host reads leaves a GPU's queue empty. It is counted on any."""
 
-from functools import partial
-
 import pytest
 from torch.overrides import TorchFunctionMode
 
@@ -32,11 +30,14 @@ def test_a_step_reads_its_looks_at_the_error_and_little_else(settings, optimizer
     monkeypatch.setattr(EntropicSolver, "_look", lambda self, column: looks.append(1) or look(self, column))
     start = Particles.from_arrays(*labelled(300, 4, 3), device=device)
     bound = OTDDFunctional(labelled(240, 4, 3, seed=1, shift=1.0), **settings).bind(start)
-    flow = partial(integrate, bound, dynamics=FeatureDriven(partial(OPTIMIZERS[optimizer], 0.1)), tol=0)
-    warm = flow(start, max_iter=5).particles
+
+    def dynamics(particles):
+        return FeatureDriven().bind(particles, optimizer=OPTIMIZERS[optimizer](n_iter_no_change=100), step_size=0.1)
+
+    warm = dynamics(integrate(bound, dynamics(start), max_iter=5).particles)
     looks.clear()
     with CountReads() as reads:
-        flow(warm, max_iter=12, n_iter_no_change=100)
+        integrate(bound, warm, max_iter=12)
     assert reads.n_reads - len(looks) <= 4 * 13
 
 

@@ -14,7 +14,6 @@ from skflow.flow import (
     BoundFunctional,
     Derivative,
     Euler,
-    EulerMaruyama,
     FeatureDriven,
     JointFixedLabels,
     Momentum,
@@ -55,10 +54,11 @@ def start(n=7, d=2, device="cpu"):
     return Particles.from_arrays(*labelled(n, d, k=2), device=device, dtype=torch.float64)
 
 
-def run(functional, particles, step_size=0.1, optimizer=Euler, **kwargs):
+def run(functional, particles, step_size=0.1, optimizer=Euler, *, n_iter_no_change=5, **kwargs):
     """The flow of a copy: it overwrites the features that it starts from."""
     own = particles.moved(particles.x.clone())
-    return integrate(functional, own, FeatureDriven(lambda: optimizer(step_size)), **kwargs)
+    optimizer = optimizer(n_iter_no_change=n_iter_no_change)
+    return integrate(functional, FeatureDriven().bind(own, optimizer=optimizer, step_size=step_size), **kwargs)
 
 
 def test_euler_on_a_quadratic_is_its_closed_form(device):
@@ -74,7 +74,7 @@ def test_euler_on_a_quadratic_is_its_closed_form(device):
 
 def test_momentum_on_a_quadratic_is_its_recursion(device):
     """A linear recurrence in position and average velocity, by powers of its 2 x 2 matrix, up to the first swing."""
-    particles, beta, tau, n = start(device=device), Momentum.beta, 0.1, 9
+    particles, beta, tau, n = start(device=device), Momentum().beta, 0.1, 9
     flow = run(Quadratic(), particles, tau, Momentum, max_iter=n, tol=0)
     # The average before the first step is the velocity itself; then m' = beta m - (1 - beta) e, e' = e + tau m'.
     matrix = np.array([[1 - tau * (1 - beta), tau * beta], [-(1 - beta), beta]])
@@ -155,11 +155,10 @@ def test_a_climb_below_the_limit_is_no_divergence():
     assert run(Scripted([-3.0, 27.1]), start(), max_iter=2).status == "diverged"
 
 
-def test_a_start_that_is_not_finite_stays_where_it_is():
-    particles = start()
-    flow = run(Scripted([math.nan]), particles, n_frames=3)
-    assert (flow.status, flow.n_iter, len(flow.frames)) == ("diverged", 0, 3)
-    assert torch.equal(flow.particles.x, particles.x)
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_an_objective_that_is_not_finite_at_the_start_is_an_error(bad):
+    with pytest.raises(ValueError, match=f"objective is {bad} where the flow starts"):
+        run(Scripted([bad]), start())
 
 
 def test_too_large_a_step_diverges_with_finite_particles(device):
@@ -213,7 +212,8 @@ def test_labels_and_weights_stay_as_they_are(functional, optimizer, device):
 @given(n_frames=st.integers(1, 12), n_steps=st.integers(0, 150))
 def test_frames_are_spread_evenly_from_first_to_last(n_frames, n_steps):
     """As many as asked for, each within half the spacing of ``n_frames`` from its even time (or half a step)."""
-    flow = run(Scripted([1.0]), start(3), 1.0, max_iter=n_steps, n_iter_no_change=10**6, n_frames=n_frames)
+    flow = run(Scripted([1.0]), start(3), 1.0, max_iter=n_steps, tol=0, n_frames=n_frames)
+    n_frames = min(n_frames, n_steps + 1)
     assert len(flow.frames) == n_frames
     origin = flow.frames[0] if n_frames > 1 else flow.frames[0] - n_steps
     times = np.array([(frame - origin).mean().item() for frame in flow.frames])
@@ -228,6 +228,10 @@ def test_frames_are_in_the_order_of_the_data(device):
     frames = run(Scripted([1.0]), particles, max_iter=3, n_frames=2).frames
     torch.testing.assert_close(frames[0], tensor(X, device))
     torch.testing.assert_close(frames[1], tensor(X, device) + 3 * 0.1)
+
+
+def test_frames_are_no_more_than_states():
+    assert len(run(Scripted([1.0]), start(), max_iter=3, n_frames=10**30).frames) == 4
 
 
 def test_no_frames_are_kept_unasked():
@@ -288,10 +292,9 @@ def test_auto_ends_where_plain_descent_does_in_fewer_steps(name, dynamics, devic
     spec = OTDDFunctional(target, reg=0.1, **DISTANCES[name])
 
     def end(optimizer, max_iter):
-        moves = dynamics(lambda: optimizer(0.1 / spec.weight))
         particles = Particles.from_arrays(*labelled(60, 2, k=3), device=device, dtype=torch.float64)
-        particles = moves.start(particles)
-        return integrate(spec.bind(particles), particles, moves, max_iter=max_iter, tol=0, n_iter_no_change=10**6)
+        moves = dynamics().bind(particles, optimizer=optimizer(), step_size=0.1 / spec.weight)
+        return integrate(spec.bind(moves.particles), moves, max_iter=max_iter, tol=0)
 
     plain, auto = end(Euler, 150), end(Auto, 50)
     assert auto.status == "max_iter"
@@ -330,13 +333,8 @@ def test_a_bound_on_some_terms_is_none_on_their_sum():
 
 def test_noise_needs_steps_of_a_known_length():
     particles = start()
-    for optimizer in (Euler, Auto):
-        moves = EulerMaruyama(FeatureDriven(lambda: optimizer(0.1)), 0.1, seed=0)  # noqa: B023
-        bound = Entropy().bind(particles)
-        if optimizer is Auto:
-            with pytest.raises(ValueError, match="optimizer='auto'"):
-                integrate(bound, particles, moves, max_iter=2)
-        else:
-            integrate(bound, particles, moves, max_iter=2)
-    moves = EulerMaruyama(FeatureDriven(lambda: Auto(0.1)), 0.1, seed=0)
-    assert integrate(Quadratic(), start(), moves, max_iter=2).n_iter == 2
+    bound = Entropy().bind(particles)
+    assert run(bound, particles, max_iter=2).n_iter == 2
+    with pytest.raises(ValueError, match=r"optimizer=Auto\(\) chooses"):
+        run(bound, particles, optimizer=Auto, max_iter=2)
+    assert run(Quadratic(), particles, optimizer=Auto, max_iter=2).n_iter == 2

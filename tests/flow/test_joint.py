@@ -1,7 +1,6 @@
 """Joint-driven fixed-label dynamics, and the OTDD's gradients in free label distributions."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import ot
@@ -10,7 +9,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skflow import OTDDFlowTransformer
 from skflow.flow import (
     Adam,
     Euler,
@@ -44,11 +42,11 @@ def flat_start(name="jd-fl", d=3, k=3, n=40, covariance="full", X=None):
     source, y = data(n=n, d=d, k=k)
     particles = Particles.from_arrays(source if X is None else X, y, dtype=torch.float64)
     dynamics = (
-        JointFixedLabels(partial(Euler, 0.1), covariance=covariance)
+        JointFixedLabels(covariance)
         if name == "jd-fl"
-        else JointVariableLabels(partial(Euler, 0.1), clusterer=EveryoneTheSame(), covariance=covariance)
-    )
-    return dynamics, dynamics.start(particles)
+        else JointVariableLabels(EveryoneTheSame(), covariance=covariance)
+    ).bind(particles, optimizer=Euler(), step_size=0.1)
+    return dynamics, dynamics.particles
 
 
 def numerical_gradient(evaluate, state, direction, h=1e-5):
@@ -120,7 +118,7 @@ def test_a_point_mass_has_finite_gradients_and_stays_finite():
     for covariance in ("full", "diag"):
         dynamics, particles = flat_start(X=X, covariance=covariance)
         bound = OTDDFunctional(data(seed=1), correspondence="same").bind(particles)
-        flow = integrate(bound, particles, dynamics, max_iter=20)
+        flow = integrate(bound, dynamics, max_iter=20)
         assert torch.isfinite(flow.particles.labels.factor).all()
         assert flow.objective[-1] < flow.objective[0]
 
@@ -174,10 +172,11 @@ def test_an_euler_step_on_a_factor_is_a_step_on_the_bures_manifold():
 @pytest.mark.parametrize("optimizer", [Euler, Momentum, Adam])
 def test_label_distributions_reach_those_of_the_target(optimizer):
     X, y = data(n=60)
-    dynamics = JointFixedLabels(partial(optimizer, 0.2))
-    particles = dynamics.start(Particles.from_arrays(X, y, dtype=torch.float64))
+    particles = Particles.from_arrays(X, y, dtype=torch.float64)
+    dynamics = JointFixedLabels().bind(particles, optimizer=optimizer(), step_size=0.2)
+    particles = dynamics.particles
     bound = OTDDFunctional(data(n=60, seed=1), reg=0.02, correspondence="same").bind(particles)
-    flow = integrate(bound, particles, dynamics, max_iter=100, tol=0, n_iter_no_change=1000)
+    flow = integrate(bound, dynamics, max_iter=100, tol=0)
     before, after = (bound.label_distances(p).diag() for p in (particles, flow.particles))
     assert (after < 0.01 * before).all()
 
@@ -186,7 +185,7 @@ def test_starts_with_the_objective_of_feature_driven_dynamics():
     X, y = data()
     functional = OTDDFunctional(data(seed=1), correspondence=ALL_CLASSES, refresh_tol=0)
     plain = Particles.from_arrays(X, y, dtype=torch.float64)
-    joint = JointFixedLabels(partial(Euler, 0.1)).start(plain)
+    joint = JointFixedLabels().bind(plain, optimizer=Euler(), step_size=0.1).particles
     fd, jd = (functional.bind(p).evaluate(p).value for p in (plain, joint))
     torch.testing.assert_close(fd, jd)
 
@@ -198,15 +197,14 @@ def test_constant_features_may_gain_spread():
     for covariance in ("full", "diag"):
         dynamics, particles = flat_start(X=X, covariance=covariance)
         bound = OTDDFunctional(data(seed=1), correspondence="same").bind(particles)
-        factor = integrate(bound, particles, dynamics, max_iter=20).particles.labels.factor
+        factor = integrate(bound, dynamics, max_iter=20).particles.labels.factor
         assert torch.linalg.vector_norm(factor[..., 0]) > 0.5
 
 
 def test_auto_covariance_goes_by_size(monkeypatch):
-    dynamics, particles = flat_start(covariance="auto")
-    assert particles.labels.covariance == "full"
+    assert flat_start(covariance="auto")[1].labels.covariance == "full"
     monkeypatch.setattr("skflow.flow._joint.FULL_NUMBERS", 10)
-    assert dynamics.start(particles).labels.covariance == "diag"
+    assert flat_start(covariance="auto")[1].labels.covariance == "diag"
 
 
 @pytest.mark.parametrize("covariance", ["full", 2])
@@ -235,25 +233,11 @@ def test_a_functional_without_label_gradients_leaves_labels_alone():
     from skflow.functionals import NormPotential
 
     dynamics, particles = flat_start()
-    flow = integrate(NormPotential().bind(particles), particles, dynamics, max_iter=3)
+    flow = integrate(NormPotential().bind(particles), dynamics, max_iter=3)
     assert flow.particles.labels is particles.labels
     assert (flow.particles.x != particles.x).any()
 
 
-@pytest.mark.parametrize("label_distance", ["gaussian", "gaussian-diag", "means"])
-def test_estimator(label_distance):
-    X, y = data(n=60, d=2)
-    flow = OTDDFlowTransformer(
-        data(n=60, d=2, seed=1), dynamics="jd-fl", label_distance=label_distance, max_iter=30, tol=0, random_state=0
-    )
-    with pytest.warns(UserWarning, match="did not converge"):
-        flow.fit(X, y)
-    assert flow.objective_[-1] < 0.5 * flow.objective_[0]
-    assert flow.label_distances_.shape == flow.coupling_.shape == (3, 3)
-    assert (np.diag(flow.label_distances_) < 0.5).all()  # the free distributions arrive
-    assert flow.particle_labels_.tolist() == y.tolist()
-
-
 def test_feature_driven_dynamics_have_no_free_labels():
     particles = Particles.from_arrays(*data())
-    assert FeatureDriven(partial(Euler, 0.1)).start(particles).labels is None
+    assert FeatureDriven().bind(particles, optimizer=Euler(), step_size=0.1).particles.labels is None

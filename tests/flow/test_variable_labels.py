@@ -1,7 +1,6 @@
 """Joint-driven variable-label dynamics: classes that split, merge and vanish, and keep their names."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -9,12 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
+from sklearn.cluster import DBSCAN, KMeans
 
-from skflow import ConstrainedFlow, OTDDFlowTransformer
 from skflow.flow import Adam, Euler, JointVariableLabels, Momentum, Particles, integrate
 from skflow.flow._relabelling import absorb_noise, embed, keep_names
-from skflow.functionals import ClassRepulsion, OTDDFunctional
+from skflow.functionals import ClassRepulsion, FunctionalSum, OTDDFunctional
 from skflow.transport import GaussianLabels, free_label_distances
 
 PAPER = DBSCAN(eps=5, min_samples=4)
@@ -30,17 +28,19 @@ def ring(k, n, radius, seed, turn=0.0):
 THREE, FIVE = ring(3, 90, 8, 0), ring(5, 100, 15, 1, turn=0.3)
 
 
-def flow_of(clusterer, source=THREE, target=FIVE, optimizer=Euler, max_iter=60, every=10, names=None, **kwargs):
+def flow_of(
+    clusterer, source=THREE, target=FIVE, optimizer=Euler, max_iter=60, every=10, names=None, unit=1.0, **kwargs
+):
     X, y = source
     y = y if names is None else np.array(names)[y]
-    dynamics = JointVariableLabels(partial(optimizer, 0.1), clusterer=clusterer, recluster_every=every, **kwargs)
-    particles = dynamics.start(Particles.from_arrays(X, y, dtype=torch.float64))
-    bound = OTDDFunctional(target).bind(particles)
+    dynamics = JointVariableLabels(clusterer, recluster_every=every, **kwargs)
+    particles = Particles.from_arrays(unit * X, y, dtype=torch.float64)
+    moves = dynamics.bind(particles, optimizer=optimizer(), step_size=0.1, unit=1 / unit)
+    bound = OTDDFunctional((unit * target[0], target[1])).bind(moves.particles)
     seen = []
     flow = integrate(
-        bound, particles, dynamics, max_iter=max_iter, tol=0, n_iter_no_change=10**6,
-        monitor=lambda step, value, particles: seen.append(particles),
-    )  # fmt: skip
+        bound, moves, max_iter=max_iter, tol=0, monitor=lambda step, value, particles: seen.append(particles)
+    )
     return flow, bound, seen
 
 
@@ -64,9 +64,9 @@ def test_beats_fixed_labels_where_classes_are_too_few():
     from skflow.flow import JointFixedLabels
 
     flow, _, _ = flow_of(PAPER)
-    dynamics = JointFixedLabels(partial(Euler, 0.1))
-    particles = dynamics.start(Particles.from_arrays(*THREE, dtype=torch.float64))
-    fixed = integrate(OTDDFunctional(FIVE, correspondence="coupling").bind(particles), particles, dynamics, max_iter=60)
+    particles = Particles.from_arrays(*THREE, dtype=torch.float64)
+    moves = JointFixedLabels().bind(particles, optimizer=Euler(), step_size=0.1)
+    fixed = integrate(OTDDFunctional(FIVE, correspondence="coupling").bind(moves.particles), moves, max_iter=60)
     assert flow.objective[0] == pytest.approx(fixed.objective[0], rel=1e-3)
     assert flow.objective[-1] < 0.5 * fixed.objective[-1]
 
@@ -183,50 +183,116 @@ def test_the_embedding_is_exact_for_diagonal_covariances():
 )
 @settings(max_examples=50, deadline=None)
 def test_names_are_one_to_one_and_none_is_used_twice(clusters, before):
-    used = np.array([0, 1, 2, 3, 4, 9])
-    names = keep_names(clusters, before, used)
-    assert len(np.unique(names)) == len(np.unique(clusters)) == len(np.unique(np.c_[names, clusters], axis=0))
-    assert {*names.tolist()} <= {*before.tolist()} | set(range(10, 20))
-    np.testing.assert_array_equal(keep_names(before + 7, before, used), before)  # the same clusters by other ids
+    classes, before = np.unique(before, return_inverse=True)
+    names, codes = keep_names(clusters, before, classes, [0, 1, 2, 3, 4, 9])
+    assert (
+        len(np.unique(names))
+        == len(names)
+        == len(np.unique(clusters))
+        == len(np.unique(np.c_[codes, clusters], axis=0))
+    )
+    assert {*names.tolist()} <= {*classes.tolist()} | set(range(10, 20))
+    names, codes = keep_names(before + 7, before, classes, classes.tolist())  # the same clusters by other ids
+    np.testing.assert_array_equal(names[codes], classes[before])
 
 
-@pytest.mark.parametrize("labels", [[1.5, 2.5], ["a", "b"], [True, False]])
-def test_new_names_for_all_kinds_of_labels(labels):
-    before = np.repeat(np.array(labels), 6)
-    names = keep_names(np.repeat([0, 1, 2], 4), before, np.unique(before))
-    assert len(np.unique(names)) == 3
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (np.array([3, 8]), np.array([3, 8, 9])),
+        (np.array([3, 8], dtype=np.uint8), np.array([3, 8, 9], dtype=np.uint8)),
+        (np.array([1, 127], dtype=np.int8), np.array([0, 1, 127], dtype=np.int8)),
+        (np.array([1.5, 2.5]), np.array([1.5, 2.5, 3.5])),
+        (np.array(["cat", "dog"]), np.array(["cat", "cat-2", "dog"])),
+        (np.array(["cat", "dog"], dtype=object), np.array(["cat", "cat-2", "dog"], dtype=object)),
+        (np.array([False, True]), np.array([False, True, 2], dtype=object)),
+        (np.array([3, 8], dtype=object), np.array([3, 8, 9], dtype=object)),
+        (np.array([(1, 2), (3, 4), None], dtype=object)[:2], np.array([(1, 2), "(1, 2)-2", (3, 4)], dtype=object)),
+    ],
+    ids=repr,
+)
+def test_a_split_keeps_the_kind_of_labels(labels, expected):
+    """Six of each class, of which four and four stay together, and two of each part from them."""
+    before = np.repeat([0, 1], 6)
+    names, codes = keep_names(np.repeat([0, 1, 2], [4, 2, 6]), before, labels, labels.tolist())
+    assert names.dtype.kind == expected.dtype.kind
+    assert names.dtype.itemsize == expected.dtype.itemsize
+    assert [(type(a), a) for a in names.tolist()] == [(type(b), b) for b in expected.tolist()]
+    assert names[codes[0]] == labels[0]
+    assert names[codes[-1]] == labels[1]
+    assert len(set(codes[:4].tolist())) == len(set(codes[4:6].tolist())) == 1
+
+
+def test_boolean_classes_that_split_keep_their_names():
+    flow, _, seen = flow_of(PAPER, source=(THREE[0], THREE[1] == 0), names=None)
+    assert flow.particles.classes.tolist() == [False, True, 2, 3, 4]
+    assert seen[0].classes.dtype == bool
+
+
+class Answers:
+    """A clusterer that answers what it is told, given the number of points."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def fit_predict(self, X):
+        return self.answer(len(X))
+
+
+@pytest.mark.parametrize(
+    ("answer", "came"),
+    [
+        (lambda n: np.zeros(n - 1, int), "shape \\(89,\\)"),
+        (lambda n: np.zeros((n, 1), int), "shape \\(90, 1\\)"),
+        (lambda n: None, "None"),
+        (lambda n: 3, "shape \\(\\)"),
+        (lambda n: np.array(["a"] * n), "values such as 'a'"),
+        (lambda n: [None] * n, "values such as None"),
+        (lambda n: np.full(n, np.nan), "not whole"),
+        (lambda n: np.full(n, 0.5), "not whole"),
+    ],
+)
+def test_answers_of_a_clusterer_that_are_no_clusters(answer, came):
+    with pytest.raises(ValueError, match=f"clusterer=.*Answers.*integer for each of 90 points.*{came}"):
+        flow_of(Answers(answer), max_iter=1)
+
+
+def test_clusters_may_be_whole_numbers_of_any_kind():
+    for kind in (list, lambda a: a.astype(float), lambda a: a.astype(np.uint8)):
+        flow, _, _ = flow_of(Answers(lambda n, kind=kind: kind(np.arange(n) % 2)), max_iter=1)
+        assert flow.particles.n_classes == 2
+
+
+def test_a_clusterers_name_is_for_estimators():
+    particles = Particles.from_arrays(*THREE)
+    with pytest.raises(ValueError, match="clusterer='dbscan' is a name"):
+        JointVariableLabels().bind(particles, optimizer=Euler(), step_size=0.1)
+    with pytest.raises(ValueError, match="'clusterer' parameter of JointVariableLabels .*Did you mean 'kmeans'"):
+        JointVariableLabels("kmean").bind(particles, optimizer=Euler(), step_size=0.1)
+
+
+def test_a_clusterer_of_the_users_is_left_as_it_is():
+    clusterer = DBSCAN(eps=5, min_samples=4)
+    flow_of(clusterer, max_iter=10)
+    assert not hasattr(clusterer, "labels_")
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_a_clusterers_lengths_are_in_the_users_units(unit):
+    """Particles in other coordinates are clustered as in the user's: the radius of five is five of those."""
+    one, other = flow_of(PAPER)[0].particles, flow_of(PAPER, unit=unit)[0].particles
+    assert by_row(one).tolist() == by_row(other).tolist()
 
 
 def test_correspondences_that_assume_fixed_classes_are_refused():
-    dynamics = JointVariableLabels(partial(Euler, 0.1), clusterer=PAPER)
-    particles = dynamics.start(Particles.from_arrays(*THREE))
+    moves = JointVariableLabels(PAPER).bind(Particles.from_arrays(*THREE), optimizer=Euler(), step_size=0.1)
     with pytest.raises(ValueError, match=r"correspondence='same'.*jd-fl"):
-        OTDDFunctional(THREE, correspondence="same").bind(particles)
+        OTDDFunctional(THREE, correspondence="same").bind(moves.particles)
 
 
-@pytest.mark.parametrize("clusterer", ["dbscan", "kmeans", AgglomerativeClustering(5)])
-def test_estimator(clusterer):
-    X, y = THREE
-    flow = OTDDFlowTransformer(
-        FIVE, dynamics="jd-vl", clusterer=clusterer, max_iter=40, keep_trajectory=3, random_state=0
-    ).fit(X, y)
-    n_classes = 3 if clusterer == "kmeans" else 5
-    assert len(flow.classes_) == len(flow.coupling_) == len(flow.label_map_) == len(flow.label_distances_) == n_classes
-    assert set(flow.particle_labels_) == set(flow.classes_)
-    np.testing.assert_allclose(flow.trajectory_[0], X, rtol=1e-5)
-    np.testing.assert_array_equal(flow.trajectory_[-1], flow.particles_)
-    # Particles end near the mode that their label goes to.
-    centres = np.array([FIVE[0][FIVE[1] == k].mean(0) for k in range(5)])
-    nearest = np.linalg.norm(flow.particles_[:, None] - centres, axis=2).argmin(1)
-    if n_classes == 5:
-        assert (nearest == [flow.label_map_[label] for label in flow.particle_labels_]).all()
-    if not isinstance(clusterer, str):
-        assert not hasattr(clusterer, "labels_")  # the user's own object is left as it is
-
-
-def test_constraints_see_the_changing_classes():
-    X, y = THREE
-    flow = ConstrainedFlow(
-        [("repulsion", ClassRepulsion(weight=0.1))], FIVE, dynamics="jd-vl", max_iter=40, random_state=0
-    ).fit(X, y)
-    assert len(flow.classes_) == 5
+def test_functionals_see_the_changing_classes():
+    particles = Particles.from_arrays(*THREE, dtype=torch.float64)
+    moves = JointVariableLabels(PAPER).bind(particles, optimizer=Euler(), step_size=0.1)
+    terms = FunctionalSum([("repulsion", ClassRepulsion(weight=0.1)), ("target", OTDDFunctional(FIVE))])
+    flow = integrate(terms.bind(moves.particles), moves, max_iter=40, tol=0)
+    assert flow.particles.n_classes == 5

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from skflow.flow import OPTIMIZERS, Euler, EulerMaruyama, FeatureDriven, Particles, integrate
+from skflow.flow import OPTIMIZERS, Euler, FeatureDriven, Particles, integrate
 from skflow.functionals import Entropy, FunctionalSum, InternalEnergy, PotentialEnergy
 from skflow.functionals import _internal as internal
 
@@ -21,9 +21,9 @@ def particles(X):
 
 
 def run(functional, start, *, step_size, n_steps, optimizer=Euler, seed=0):
-    dynamics = EulerMaruyama(FeatureDriven(lambda: optimizer(step_size)), step_size, seed)
     bound, moving = functional.bind(start), start.moved(start.x.clone())
-    return integrate(bound, moving, dynamics, max_iter=n_steps, tol=0, n_iter_no_change=n_steps + 1).particles
+    dynamics = FeatureDriven().bind(moving, optimizer=optimizer(), step_size=step_size, seed=seed)
+    return integrate(bound, dynamics, max_iter=n_steps, tol=0).particles
 
 
 def test_entropy_and_quadratic_potential_end_in_their_gaussian():
@@ -103,7 +103,7 @@ def test_power_is_its_callable():
 def test_blocks_add_up(functional, monkeypatch):
     at = particles(np.random.default_rng(0).normal(size=(17, 2)))
     whole = functional.bind(at).evaluate(at)
-    monkeypatch.setattr(internal, "BLOCK", 40)
+    monkeypatch.setattr(internal, "PAIRS_AT_A_TIME", 40)
     parts = functional.bind(at).evaluate(at)
     torch.testing.assert_close(parts.value, whole.value)
     torch.testing.assert_close(parts.features, whole.features)

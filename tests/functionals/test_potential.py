@@ -34,9 +34,9 @@ def particles(X, y=None):
 
 
 def flow_for(time, n_steps, functional, start):
-    dynamics = FeatureDriven(lambda: Euler(time / n_steps))
     bound, moving = functional.bind(start), start.moved(start.x.clone())
-    return integrate(bound, moving, dynamics, max_iter=n_steps, tol=0, n_iter_no_change=n_steps + 1)
+    dynamics = FeatureDriven().bind(moving, optimizer=Euler(), step_size=time / n_steps)
+    return integrate(bound, dynamics, max_iter=n_steps, tol=0)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,10 @@ def test_errors_name_parameter_and_value(potential, message):
         (lambda X, y: X, r"must return a tensor of shape \(2,\), got \(2, 2\)"),
         (lambda X, y: 1.0, "must return a torch tensor, got a float"),
         (lambda X, y: X.detach().sum(1), "without a gradient"),
-        (lambda X, y: X.square().sum(1).sqrt(), "gradient that is not finite"),
+        (lambda X, y: None, "must return a torch tensor, got None"),
+        (lambda X, y: X.new_zeros(len(X)), "without a gradient"),
+        (lambda X, y: torch.ones(len(X), requires_grad=True), "does not depend on what it is given"),
+        (lambda X, y: X.sum(1) * 1j, "must return real numbers"),
     ],
 )
 def test_errors_of_a_users_potential(V, message):
