@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
 
-from ._common import axes_for
+from ._common import as_shape, axes_for, check_flow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +24,11 @@ class ObjectiveDisplay:
         Its parts.
     estimator_name : str, default=None
         Label of the objective.
+
+    Raises
+    ------
+    ValueError
+        For arrays of other shapes.
 
     Attributes
     ----------
@@ -45,13 +49,16 @@ class ObjectiveDisplay:
 
     def __init__(
         self,
-        objective: np.ndarray,
+        objective: ArrayLike,
         *,
-        terms: Mapping[str, np.ndarray] | None = None,
+        terms: Mapping[str, ArrayLike] | None = None,
         estimator_name: str | None = None,
     ) -> None:
-        self.objective = objective
-        self.terms = terms
+        self.objective = as_shape(objective, (None,), "objective")
+        shape = self.objective.shape
+        self.terms = (
+            None if terms is None else {name: as_shape(v, shape, f"terms[{name!r}]") for name, v in terms.items()}
+        )
         self.estimator_name = estimator_name
 
     @classmethod
@@ -62,7 +69,7 @@ class ObjectiveDisplay:
 
         Parameters
         ----------
-        estimator : fitted OTDDFlowTransformer or ConstrainedFlow
+        estimator : fitted flow
         ax : matplotlib Axes, default=None
             Where to draw; a new figure if None.
         name : str, default=None
@@ -73,8 +80,13 @@ class ObjectiveDisplay:
         Returns
         -------
         display : ObjectiveDisplay
+
+        Raises
+        ------
+        ValueError
+            If `estimator` is no fitted flow, or `ax` no two-dimensional axes.
         """
-        check_is_fitted(estimator)
+        check_flow(estimator, "objective_", cls.__name__)
         terms = getattr(estimator, "objective_terms_", {})
         return cls(
             estimator.objective_,

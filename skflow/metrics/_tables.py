@@ -52,7 +52,7 @@ def read_weights(weight: ArrayLike | None, n_samples: int, name: str, table: str
     weights = np.asarray(check_array(weight, ensure_2d=False, dtype=np.float64, input_name=name))
     if weights.shape != (n_samples,):
         raise ValueError(
-            f"{name} must have the shape ({n_samples},), one weight a row of {table}; got {weights.shape}."
+            f"{name} must have the shape ({n_samples},), one for each row of {table}; got {weights.shape}."
         )
     if weights.min() < 0 or weights.max() == 0:
         raise ValueError(f"{name} must hold weights of zero or more, not all zero; got {weights.min()} as the least.")

@@ -1,12 +1,13 @@
 """The particles of a flow as training data."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from skflow import OTDDFlowTransformer
+from skflow import ConstrainedFlow, OTDDFlowTransformer
+from skflow.functionals import NormPotential
 from skflow.trajectories import as_training_data
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -46,9 +47,23 @@ def test_any_classifier_takes_the_samples(samples):
         (("trajectory",), "needs a flow with keep_trajectory of at least 2"),
         (("mapped",), "samples='mapped' needs X and y"),
         (("final", X, y), "samples='final' takes no X and y"),
+        (("mapped", X), "samples='mapped' needs X and y"),
+        (("final", None, y), "samples='final' takes no X and y"),
+        (("mapped", X, y[:-1]), "y has 59 labels, but X has 60 rows"),
+        (("mapped", X, [None, *y[1:]]), "y contains a missing label"),
         (("mapped", X, y + 5), r"y has the labels \[5, 6, 7\], which the flow has not seen"),
     ],
 )
 def test_training_data_errors(arguments, message):
     with pytest.raises(ValueError, match=message):
         as_training_data(flow(max_iter=2).fit(X, y), *arguments)
+
+
+def test_no_flow_and_no_target_are_named():
+    with pytest.raises(ValueError, match="flow='flow' is no flow"):
+        as_training_data("flow")
+    with pytest.raises(NotFittedError):
+        as_training_data(flow())
+    shaped = ConstrainedFlow([("norm", NormPotential())], max_iter=2, pushforward=LinearRegression()).fit(X, y)
+    with pytest.raises(ValueError, match=r"flow=(.|\n)* has no target"):
+        as_training_data(shaped, "final")

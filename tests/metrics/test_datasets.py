@@ -94,7 +94,7 @@ def test_a_dataset_is_at_no_distance_from_itself(label_distance):
 
 
 UNITS = st.tuples(st.integers(-30, 30), st.integers(-9, 9), st.integers(0, 2**16))
-"""Exponents of ten of the unit and of a common offset in spreads of its column, and a seed of the offset's direction."""
+"""Exponents of ten of the unit and of an offset in spreads of its column, and a seed of the offset's direction."""
 
 
 def in_other_units(exponents, *tables):
