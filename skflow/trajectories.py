@@ -40,8 +40,8 @@ def as_training_data(
     Raises
     ------
     ValueError
-        For an unknown kind, a flow without a target, frames that were not kept, `X` and `y` missing, given in vain or of
-        two lengths, or labels in `y` that the flow does not know.
+        For an unknown kind, a flow without a target, frames that were not kept, `X` and `y` that are missing, given in
+        vain or of two lengths, or labels in `y` that the flow does not know.
 
     Examples
     --------
@@ -63,13 +63,13 @@ def as_training_data(
     check_is_fitted(flow)
     if samples not in SAMPLES:
         raise ValueError(f"samples={samples!r} is not one of {SAMPLES}.")
-    if samples == "mapped" and (X is None or y is None):
-        raise ValueError("samples='mapped' needs X and y, rows and their labels.")
     if samples != "mapped" and not (X is None and y is None):
         raise ValueError(f"samples={samples!r} takes no X and y.")
     if not hasattr(flow, "label_map_"):
         raise ValueError(f"flow={flow!r} has no target, whose classes the samples are given.")
     if samples == "mapped":
+        if X is None or y is None:
+            raise ValueError("samples='mapped' needs X and y, rows and their labels.")
         frames, labels = np.asarray(flow.transform(X))[None], as_labels(y)
         if len(labels) != frames.shape[1]:
             raise ValueError(f"y has {len(labels)} labels, but X has {frames.shape[1]} rows.")

@@ -55,10 +55,8 @@ class ObjectiveDisplay:
         estimator_name: str | None = None,
     ) -> None:
         self.objective = as_shape(objective, (None,), "objective")
-        shape = self.objective.shape
-        self.terms = (
-            None if terms is None else {name: as_shape(v, shape, f"terms[{name!r}]") for name, v in terms.items()}
-        )
+        shape, given = self.objective.shape, (terms or {}).items()
+        self.terms = {name: as_shape(values, shape, f"terms[{name!r}]") for name, values in given}
         self.estimator_name = estimator_name
 
     @classmethod
@@ -111,7 +109,7 @@ class ObjectiveDisplay:
         self.ax_ = axes_for(ax, "ObjectiveDisplay")
         self.figure_ = self.ax_.figure
         self.lines_ = self.ax_.plot(self.objective, label=self.estimator_name, **line_kw)
-        for name, values in (self.terms or {}).items():
+        for name, values in self.terms.items():
             self.lines_ += self.ax_.plot(values, "--", linewidth=1, label=name)
         self.ax_.set(xlabel="step", ylabel="objective")
         if self.estimator_name is not None or self.terms:

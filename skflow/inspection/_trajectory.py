@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +57,9 @@ class TrajectoryDisplay:
     2
     """
 
+    ax_: Any
+    """The stubs of matplotlib know two dimensions alone."""
+
     @validate_params({"n_components": DIMENSIONS}, prefer_skip_nested_validation=True)
     def __init__(
         self,
@@ -73,7 +77,8 @@ class TrajectoryDisplay:
         if X_target is None and y_target is not None:
             raise ValueError("y_target was given, but X_target=None.")
         self.X_target = None if X_target is None else as_shape(X_target, (None, d), "X_target")
-        self.y_target = None if y_target is None else as_shape(y_target, (len(self.X_target),), "y_target")
+        m = None if self.X_target is None else len(self.X_target)
+        self.y_target = None if y_target is None else as_shape(y_target, (m,), "y_target")
         self.label_map = label_map
         self.n_components = n_components
 
@@ -177,7 +182,7 @@ class TrajectoryDisplay:
             Resolution.
         """
         frames, target = self._projected()
-        ax = axes_for(None, "TrajectoryDisplay", frames.shape[2])
+        ax: Any = axes_for(None, "TrajectoryDisplay", frames.shape[2])
         colours, target_colours = self._colours()
         if target is not None:
             points = target_colours if self.y_target is not None else "lightgray"
@@ -199,7 +204,7 @@ class TrajectoryDisplay:
             return (dots,)
 
         animation = FuncAnimation(ax.figure, draw, frames=list(frames))
-        animation.save(path, writer=PillowWriter(fps=fps), dpi=dpi)
+        animation.save(Path(path), writer=PillowWriter(fps=fps), dpi=dpi)
         plt.close(ax.figure)
 
     def _projected(self) -> tuple[np.ndarray, np.ndarray | None]:

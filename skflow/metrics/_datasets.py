@@ -155,8 +155,8 @@ def label_distances(
         For tables with other columns, or labels that are not classes.
     """
     source, target, scale = _in_common_units(X, y, X_target, y_target)
-    sides = [Particles.from_arrays(*side, class_weight=None, dtype=torch.float64) for side in (source, target)]
-    return (label_distance_matrix(*sides, label_distance) * scale * scale).numpy()
+    particles, reference = (Particles.from_arrays(*side, dtype=torch.float64) for side in (source, target))
+    return (label_distance_matrix(particles, reference, label_distance) * scale * scale).numpy()
 
 
 @validate_params({**_DATASETS, **_LABEL_DISTANCE, **_CLASS_WEIGHT}, prefer_skip_nested_validation=True)

@@ -62,22 +62,22 @@ def class_proportions(
     >>> class_proportions(np.eye(2)[[0, 0, 0, 1]], [0.5, 0.5])
     array([0.745, 0.255])
     """
-    posterior = check_array(posterior, dtype=np.float64, input_name="posterior")
-    prior = read_weights(prior, posterior.shape[1], "prior", "classes, the columns of posterior,")
-    weights = read_weights(sample_weight, len(posterior), "sample_weight", "posterior")
-    if posterior.min() < 0 or not np.allclose(posterior.sum(axis=1), 1, atol=1e-3):
+    answers: np.ndarray = check_array(posterior, dtype=np.float64, input_name="posterior")
+    shares = read_weights(prior, answers.shape[1], "prior", "classes, the columns of posterior,")
+    weights = read_weights(sample_weight, len(answers), "sample_weight", "posterior")
+    if answers.min() < 0 or not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
         raise ValueError(
             "posterior must hold probabilities, rows of zero or more that sum to one; got values from "
-            f"{posterior.min():.3g} to {posterior.max():.3g} and sums from {posterior.sum(axis=1).min():.3g} to "
-            f"{posterior.sum(axis=1).max():.3g}."
+            f"{answers.min():.3g} to {answers.max():.3g} and sums from {answers.sum(axis=1).min():.3g} to "
+            f"{answers.sum(axis=1).max():.3g}."
         )
-    if prior.min() == 0:
-        raise ValueError(f"prior must be positive for every class; got {prior.tolist()}.")
-    proportions = prior
+    if shares.min() == 0:
+        raise ValueError(f"prior must be positive for every class; got {shares.tolist()}.")
+    proportions = shares
     for _ in range(max_iter):
-        joint = posterior * (proportions / prior) + np.finfo(float).tiny
+        joint = answers * (proportions / shares) + np.finfo(float).tiny
         found = weights @ (joint / joint.sum(axis=1, keepdims=True))
-        before, proportions = proportions, (1 - PRIOR_SHARE) * found + PRIOR_SHARE * prior
+        before, proportions = proportions, (1 - PRIOR_SHARE) * found + PRIOR_SHARE * shares
         if np.abs(proportions - before).sum() < 1e-8:
             break
     return proportions

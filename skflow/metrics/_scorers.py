@@ -42,7 +42,8 @@ def neg_otdd_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) ->
     """
     scores = []
     for flow, moved, X_target, y_target in judged_flows(estimator, X, y):
-        known, labels = (np.zeros(len(moved), dtype=bool), None) if y is None else known_labels(estimator, flow, y)
+        unknown = np.zeros(len(moved), dtype=bool), np.empty(0)
+        known, labels = unknown if y is None else known_labels(estimator, flow, y)
         if len(known) != len(moved):
             raise ValueError(f"y has {len(known)} labels, but X has {len(moved)} rows.")
         if known.any():
