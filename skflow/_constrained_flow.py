@@ -16,7 +16,7 @@ from ._sklearn import BaseComposition, fit_context
 from ._target import Target, read_target
 from .flow import Dynamics, Optimizer
 from .functionals import Functional, FunctionalSum
-from .transport import SolverSpec
+from .transport import Solver
 
 
 class ConstrainedFlow(BaseFlow, BaseComposition):
@@ -96,7 +96,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         label_distance: str = "gaussian",
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
-        solver: str | SolverSpec = "auto",
+        solver: str | Solver = "auto",
         batch_size: int | None = None,
         dynamics: str | Dynamics = "fd",
         optimizer: str | Optimizer = "sgd",

@@ -30,7 +30,7 @@ from ._warnings import warn
 from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Flow, Optimizer
 from .functionals import Functional, OTDDFunctional
 from .pushforward import TabularPushForward
-from .transport import LABEL_DISTANCES, SOLVERS, SolverSpec
+from .transport import LABEL_DISTANCES, SOLVERS, Solver
 
 
 class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -47,7 +47,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         "label_distance": [StrOptions(set(LABEL_DISTANCES))],
         "correspondence": [StrOptions({"auto", "coupling", "assignment", "same"}), Mapping],
         "class_weight": [StrOptions({"balanced"}), None],
-        "solver": [StrOptions(set(SOLVERS)), SolverSpec],
+        "solver": [StrOptions(set(SOLVERS)), Solver],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "dynamics": [StrOptions(set(DYNAMICS)), Dynamics],
         "optimizer": [StrOptions(set(OPTIMIZERS)), Optimizer],
@@ -71,7 +71,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         label_distance: str = "gaussian",
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
-        solver: str | SolverSpec = "auto",
+        solver: str | Solver = "auto",
         batch_size: int | None = None,
         dynamics: str | Dynamics = "fd",
         optimizer: str | Optimizer = "sgd",
@@ -270,9 +270,8 @@ def choose_particles(
     rows = np.arange(len(y)) if sample_weight is None else np.flatnonzero(sample_weight)
     if most is None or most >= len(rows):
         return rows
-    if most < 2:
-        chosen = rows[:0]
-    else:
+    chosen = rows[:0]
+    if most > 1:
         chosen = resample(rows, replace=False, n_samples=most, stratify=y[rows], random_state=rng)
     left_out = np.setdiff1d(y[rows], y[chosen])
     first = [rows[y[rows] == label][0] for label in left_out]

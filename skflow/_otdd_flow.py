@@ -41,11 +41,12 @@ class OTDDFlowTransformer(BaseFlow):
     class_weight : {"balanced", None}, default="balanced"
         "balanced" gives all classes the same mass, None all samples the same weight.
     solver : {"auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact"} or a solver, default="auto"
-        Algorithm that solves the transport problem, by name or configured, of :mod:`skflow.transport`. "dense" holds the plan; "tiled" makes it tile by tile, in memory that grows
-        with the number of samples, not its square. "auto" is "dense" where its matrix takes no more than half of the
-        free memory, else "tiled"; without regularisation it is "exact", POT in float64. "sharded" is "tiled" with the
-        rows shared out over the processes of :mod:`torch.distributed`, each of which fits the same flow to the same
-        data. "geomloss" and "fused" are geomloss on KeOps and flash-sinkhorn on a GPU, where installed.
+        Algorithm that solves the transport problem, by name or configured, of :mod:`skflow.transport`. "dense" holds
+        the plan; "tiled" makes it tile by tile, in memory that grows with the number of samples, not its square.
+        "auto" is "dense" where its matrix takes no more than half of the free memory, else "tiled"; without
+        regularisation it is "exact", POT in float64. "sharded" is "tiled" with the rows shared out over the processes
+        of :mod:`torch.distributed`, each of which fits the same flow to the same data. "geomloss" and "fused" are
+        geomloss on KeOps and flash-sinkhorn on a GPU, where installed.
     batch_size : int or None, default=None
         Mini-batches: at every step source and target are split at random into stratified batches of that many samples,
         and plans go from batch to batch. Faster by as many times as there are batches, for a plan that is blurred.

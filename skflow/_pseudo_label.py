@@ -17,7 +17,7 @@ from ._inputs import FLOATS
 from ._otdd_flow import OTDDFlowTransformer
 from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context
 from ._target import Reference, Target, read_target
-from .labelling import complete_labels, split_labels
+from .labelling import complete_labels, merge_labels, split_labels
 
 LEAST_CONFIDENCE = 1e-2
 """Weight of a row of which nothing is known beside that of one with a label: particles need some."""
@@ -162,7 +162,9 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             target = self._read_target(flow, rows, labels, known, X_target, y_target)
             rng = check_random_state(self.random_state)
             seed = int(rng.randint(np.iinfo(np.int32).max))
-            found = complete_labels(rows, labels, known, target=target, clusterer=self.clusterer, seed=seed)
+            found = complete_labels(
+                rows, labels, known, target=tuple(target), clusterer=self.clusterer, random_state=seed
+            )
             self.pseudo_labels_, self.confidence_, self.clusterer_ = found.labels, found.confidence, found.clusterer
             if confidence is not None:
                 self.confidence_ = self.confidence_ * check_confidence(confidence, len(rows))
@@ -173,14 +175,14 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             own["verbose"] = params.get("verbose") or self.verbose
             flow.set_params(target=target, **{name: value for name, value in own.items() if name in params})
             context = self._init_callback_context(max_subtasks=1)
-            context.call_on_fit_task_begin(estimator=self, X=rows, y=labels)
+            context.call_on_fit_task_begin(estimator=self, X=rows, y=found.labels)
             with context.subcontext(task_name="flow").propagate_callback_context(flow):
                 weight = self._weights(sample_weight, rows)
                 flow.fit(X, self.pseudo_labels_, **({} if weight is None else {"sample_weight": weight}))
             self.flow_ = flow
             for name, value in fitted_attributes(flow).items():
                 setattr(self, name, value)
-            context.call_on_fit_task_end(estimator=self, X=rows, y=labels, reconstruction_attributes={})
+            context.call_on_fit_task_end(estimator=self, X=rows, y=found.labels, reconstruction_attributes={})
         return self
 
     def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
@@ -216,10 +218,10 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         return self.flow_.get_feature_names_out(input_features)
 
     def _read_source(self, X: ArrayLike, y: ArrayLike | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Checked rows, their labels, and which of those are known."""
+        """Checked rows, the labels of those that have one, and which these are."""
         rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
         if y is None:
-            return rows, np.full(len(rows), -1), np.zeros(len(rows), dtype=bool)
+            return rows, np.empty(0, dtype=int), np.zeros(len(rows), dtype=bool)
         labels, known = split_labels(y, self.unlabelled)
         if len(known) != len(rows):
             raise ValueError(f"y has {len(known)} labels for n_samples={len(rows)} rows of X.")
@@ -229,7 +231,7 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         self,
         flow: Any,
         X: np.ndarray,
-        y: np.ndarray,
+        labels: np.ndarray,
         known: np.ndarray,
         X_target: ArrayLike | None,
         y_target: ArrayLike | None,
@@ -238,7 +240,7 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         if self.target is not None and own is not None:
             raise ValueError(f"A target was given twice: target={self.target!r}, and to flow={self.flow!r}.")
         names = getattr(self, "feature_names_in_", None)
-        marked = y if known.all() or y.dtype.kind not in "iu" else np.where(known, y, -1)
+        marked = merge_labels(labels, known)
         target = read_target(own if self.target is None else self.target, X, marked, X_target, y_target, names=names)
         if target is None:
             raise ValueError(

@@ -14,9 +14,11 @@ from torch import Tensor
 from .flow import (
     DYNAMICS,
     OPTIMIZERS,
+    Adam,
     BoundDynamics,
     BoundFunctional,
     Dynamics,
+    FeatureDriven,
     Flow,
     Optimizer,
     Particles,
@@ -78,7 +80,7 @@ class FlowRun:
         self.optimizer: Optimizer = by_name(OPTIMIZERS, optimizer)
         dynamics = by_name(DYNAMICS, dynamics)
         # Features in plain steps move as the axes of a smaller basis do; Adam's steps are of each feature on its own.
-        plain = dynamics.moves_features_alone and self.optimizer.turns_with_the_axes
+        plain = isinstance(dynamics, FeatureDriven) and not isinstance(self.optimizer, Adam)
         found = functional.in_coordinates(X, rotate=plain)
         self.coordinates: Coordinates | None = None
         if found is not None:
@@ -117,7 +119,6 @@ class FlowRun:
             self.dynamics,
             max_iter=max_iter,
             tol=tol,
-            n_iter_no_change=self.optimizer.n_iter_no_change,
             n_frames=n_frames,
             monitor=monitor,
         )

@@ -174,8 +174,8 @@ def warn_of_units(X: np.ndarray, names: ArrayLike | None = None) -> None:
         return
     wide_name, narrow_name = (repr(str(names[k])) if names is not None else str(k) for k in (wide, narrow))
     warn(
-        f"Columns are in very different units: the standard deviation of column {wide_name} is {spread[wide]:.3g}, that "
-        f"of column {narrow_name} {spread[narrow]:.3g}. Distances between rows, and so the flow, see little but the wide "
-        "columns. Scale the columns: put a StandardScaler that was fitted on the target ahead of the flow, and pass the "
-        "flow the target scaled by it."
+        f"Columns are in very different units: the standard deviation of column {wide_name} is {spread[wide]:.3g}, "
+        f"that of column {narrow_name} {spread[narrow]:.3g}. Distances between rows, and so the flow, see little but "
+        "the wide columns. Scale the columns: put a StandardScaler that was fitted on the target ahead of the flow, "
+        "and pass the flow the target scaled by it."
     )

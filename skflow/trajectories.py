@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
+from ._inputs import as_labels
+
 SAMPLES = ("initial", "final", "trajectory", "mapped")
 
 
@@ -38,8 +40,8 @@ def as_training_data(
     Raises
     ------
     ValueError
-        For an unknown kind, frames that were not kept, `X` and `y` missing or given in vain, or labels in `y` that the
-        flow does not know.
+        For an unknown kind, a flow without a target, frames that were not kept, `X` and `y` that are missing, given in
+        vain or of two lengths, or labels in `y` that the flow does not know.
 
     Examples
     --------
@@ -56,17 +58,25 @@ def as_training_data(
     ((300, 2), 60.0)
     >>> clf = LogisticRegression().fit(np.r_[few[0], X_more], np.r_[few[1], y_more])
     """
+    if not hasattr(flow, "fit") or isinstance(flow, type):
+        raise ValueError(f"flow={flow!r} is no flow.")
     check_is_fitted(flow)
     if samples not in SAMPLES:
         raise ValueError(f"samples={samples!r} is not one of {SAMPLES}.")
-    if (samples == "mapped") != (X is not None and y is not None):
-        raise ValueError(f"samples={samples!r} {'needs' if samples == 'mapped' else 'takes no'} X and y.")
+    if samples != "mapped" and not (X is None and y is None):
+        raise ValueError(f"samples={samples!r} takes no X and y.")
+    if not hasattr(flow, "label_map_"):
+        raise ValueError(f"flow={flow!r} has no target, whose classes the samples are given.")
     if samples == "mapped":
-        frames, labels = np.asarray(flow.transform(X))[None], np.asarray(y)
+        if X is None or y is None:
+            raise ValueError("samples='mapped' needs X and y, rows and their labels.")
+        frames, labels = np.asarray(flow.transform(X))[None], as_labels(y)
+        if len(labels) != frames.shape[1]:
+            raise ValueError(f"y has {len(labels)} labels, but X has {frames.shape[1]} rows.")
     elif samples == "final":
         frames, labels = flow.particles_[None], flow.particle_labels_
     elif len(flow.trajectory_) < 2:
-        raise ValueError(f"samples={samples!r} needs a flow with keep_trajectory of at least 2, got {flow!r}.")
+        raise ValueError(f"samples={samples!r} needs a flow with keep_trajectory of at least 2, got flow={flow!r}.")
     else:
         frames, labels = flow.trajectory_[: 1 if samples == "initial" else None], flow.particle_labels_
     classes, codes = np.unique(labels, return_inverse=True)

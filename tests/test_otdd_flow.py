@@ -25,17 +25,13 @@ from skflow import OTDDFlowTransformer, Reference
 from skflow.flow import Euler
 from skflow.metrics import otdd
 from skflow.pushforward import ImagePushForward
+from tests._data import any_width
 
 CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
 QUICK = {"pushforward": LinearRegression(), "random_state": 0}
 
 
-def stretched(X, y):
-    """A target for data of any width, elsewhere and of another size: a flow towards it has to move everything."""
-    return 2 * X + 1, y
-
-
-@parametrize_with_checks([OTDDFlowTransformer(target=stretched, pushforward=LinearRegression())])
+@parametrize_with_checks([OTDDFlowTransformer(target=any_width, pushforward=LinearRegression())])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
 
-from ._common import axes_for
+from .._sklearn import StrOptions, validate_params
+from ._common import as_shape, axes_for, check_flow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +28,11 @@ class CouplingDisplay:
         Names of rows and columns.
     title : str, default=None
         What the numbers are.
+
+    Raises
+    ------
+    ValueError
+        For a matrix that is none, or names of another number.
 
     Attributes
     ----------
@@ -49,14 +55,20 @@ class CouplingDisplay:
     """
 
     def __init__(
-        self, matrix: np.ndarray, classes: Sequence, target_classes: Sequence, *, title: str | None = None
+        self,
+        matrix: ArrayLike,
+        classes: Sequence | np.ndarray,
+        target_classes: Sequence | np.ndarray,
+        *,
+        title: str | None = None,
     ) -> None:
-        self.matrix = matrix
-        self.classes = classes
-        self.target_classes = target_classes
+        self.matrix = as_shape(matrix, (None, None), "matrix")
+        self.classes = as_shape(classes, self.matrix.shape[:1], "classes")
+        self.target_classes = as_shape(target_classes, self.matrix.shape[1:], "target_classes")
         self.title = title
 
     @classmethod
+    @validate_params({"response": [StrOptions(set(_TITLES))]}, prefer_skip_nested_validation=True)
     def from_estimator(
         cls, estimator: Any, *, response: str = "coupling", ax: Axes | None = None, **plot_kw: Any
     ) -> CouplingDisplay:
@@ -76,10 +88,15 @@ class CouplingDisplay:
         Returns
         -------
         display : CouplingDisplay
+
+        Raises
+        ------
+        ValueError
+            If `estimator` is no fitted flow with a target, or a parameter is out of range.
         """
-        if response not in _TITLES:
-            raise ValueError(f"response={response!r} is not one of {tuple(_TITLES)}.")
-        check_is_fitted(estimator, ["target_classes_"], msg="%(name)s is not fitted, or has no target.")
+        check_flow(estimator, "particles_", cls.__name__)
+        if not hasattr(estimator, "target_classes_"):
+            raise ValueError(f"estimator={estimator!r} has no target, and so no {response}.")
         matrix = getattr(estimator, f"{response}_")
         if response == "coupling":
             matrix = matrix / matrix.sum(axis=1, keepdims=True)
@@ -117,15 +134,15 @@ class CouplingDisplay:
         """
         self.ax_ = axes_for(ax, "CouplingDisplay")
         self.figure_ = self.ax_.figure
-        matrix = np.asarray(self.matrix)
+        matrix = self.matrix
         self.im_ = self.ax_.imshow(matrix, cmap=cmap)
         self.text_ = self._write(matrix, values_format) if include_values else None
         if colorbar:
             self.figure_.colorbar(self.im_, ax=self.ax_, label=self.title)
         elif self.title is not None:
             self.ax_.set_title(self.title)
-        self.ax_.set_xticks(range(matrix.shape[1]), labels=np.asarray(self.target_classes).tolist())
-        self.ax_.set_yticks(range(matrix.shape[0]), labels=np.asarray(self.classes).tolist())
+        self.ax_.set_xticks(range(matrix.shape[1]), labels=self.target_classes.tolist())
+        self.ax_.set_yticks(range(matrix.shape[0]), labels=self.classes.tolist())
         self.ax_.set(xlabel="target class", ylabel="source class")
         return self
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
 
-from ._common import axes_for
+from ._common import as_shape, axes_for, check_flow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +24,11 @@ class ObjectiveDisplay:
         Its parts.
     estimator_name : str, default=None
         Label of the objective.
+
+    Raises
+    ------
+    ValueError
+        For arrays of other shapes.
 
     Attributes
     ----------
@@ -45,13 +49,14 @@ class ObjectiveDisplay:
 
     def __init__(
         self,
-        objective: np.ndarray,
+        objective: ArrayLike,
         *,
-        terms: Mapping[str, np.ndarray] | None = None,
+        terms: Mapping[str, ArrayLike] | None = None,
         estimator_name: str | None = None,
     ) -> None:
-        self.objective = objective
-        self.terms = terms
+        self.objective = as_shape(objective, (None,), "objective")
+        shape, given = self.objective.shape, (terms or {}).items()
+        self.terms = {name: as_shape(values, shape, f"terms[{name!r}]") for name, values in given}
         self.estimator_name = estimator_name
 
     @classmethod
@@ -62,7 +67,7 @@ class ObjectiveDisplay:
 
         Parameters
         ----------
-        estimator : fitted OTDDFlowTransformer or ConstrainedFlow
+        estimator : fitted flow
         ax : matplotlib Axes, default=None
             Where to draw; a new figure if None.
         name : str, default=None
@@ -73,8 +78,13 @@ class ObjectiveDisplay:
         Returns
         -------
         display : ObjectiveDisplay
+
+        Raises
+        ------
+        ValueError
+            If `estimator` is no fitted flow, or `ax` no two-dimensional axes.
         """
-        check_is_fitted(estimator)
+        check_flow(estimator, "objective_", cls.__name__)
         terms = getattr(estimator, "objective_terms_", {})
         return cls(
             estimator.objective_,
@@ -99,7 +109,7 @@ class ObjectiveDisplay:
         self.ax_ = axes_for(ax, "ObjectiveDisplay")
         self.figure_ = self.ax_.figure
         self.lines_ = self.ax_.plot(self.objective, label=self.estimator_name, **line_kw)
-        for name, values in (self.terms or {}).items():
+        for name, values in self.terms.items():
             self.lines_ += self.ax_.plot(values, "--", linewidth=1, label=name)
         self.ax_.set(xlabel="step", ylabel="objective")
         if self.estimator_name is not None or self.terms:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from ._common import frames_of
+from .._sklearn import validate_params
+from ._common import ONE_OR_MORE, as_shape, frames_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +27,11 @@ class ParticlesDisplay:
         What to show.
     labels : sequence of length n_shown, default=None
         Names of the rows.
+
+    Raises
+    ------
+    ValueError
+        For arrays of other shapes.
 
     Attributes
     ----------
@@ -42,11 +50,15 @@ class ParticlesDisplay:
     (3, 4)
     """
 
-    def __init__(self, images: np.ndarray, *, labels: Sequence | None = None) -> None:
-        self.images = images
-        self.labels = labels
+    def __init__(self, images: ArrayLike, *, labels: Sequence | np.ndarray | None = None) -> None:
+        self.images = as_shape(images, (None, None, None, None), "images")
+        self.labels = None if labels is None else as_shape(labels, self.images.shape[1:2], "labels")
 
     @classmethod
+    @validate_params(
+        {"image_shape": [tuple, list, None], "n_particles": ONE_OR_MORE, "n_frames": ONE_OR_MORE},
+        prefer_skip_nested_validation=True,
+    )
     def from_estimator(
         cls,
         estimator: Any,
@@ -74,13 +86,14 @@ class ParticlesDisplay:
         Returns
         -------
         display : ParticlesDisplay
+
+        Raises
+        ------
+        ValueError
+            If `estimator` is no fitted flow that kept frames, or a parameter is out of range or does not fit.
         """
-        frames = frames_of(estimator)
-        d = frames.shape[2]
-        side = math.isqrt(d)
-        shape = (side, side) if image_shape is None else tuple(image_shape)
-        if math.prod(shape) != d:
-            raise ValueError(f"image_shape={image_shape!r} does not fit rows of {d} features.")
+        frames = frames_of(estimator, cls.__name__)
+        shape = _image_shape(image_shape, frames.shape[2])
         times = np.unique(np.linspace(0, len(frames) - 1, min(n_frames, len(frames))).round().astype(int))
         by_class = np.argsort(estimator.particle_labels_, kind="stable")
         rows = by_class[np.linspace(0, len(by_class) - 1, min(n_particles, len(by_class))).round().astype(int)]
@@ -102,7 +115,7 @@ class ParticlesDisplay:
         self : ParticlesDisplay
         """
         check_matplotlib_support("ParticlesDisplay")
-        images = np.asarray(self.images)
+        images = self.images
         n_frames, n_shown = images.shape[:2]
         if figure is None:
             import matplotlib.pyplot as plt
@@ -119,3 +132,18 @@ class ParticlesDisplay:
             if time == 0 and self.labels is not None:
                 ax.set_ylabel(str(self.labels[row]), rotation=0, ha="right", va="center")
         return self
+
+
+def _image_shape(image_shape: Sequence[int] | None, n_features: int) -> tuple[int, int]:
+    if image_shape is None:
+        side = math.isqrt(n_features)
+        if side * side != n_features:
+            raise ValueError(f"image_shape=None stands for a square, and rows of {n_features} features make none.")
+        return side, side
+    whole = len(image_shape) == 2 and all(isinstance(n, Integral) and n > 0 for n in image_shape)
+    if not whole:
+        raise ValueError(f"image_shape={image_shape!r} is not a pair of whole numbers, (height, width).")
+    height, width = image_shape
+    if height * width != n_features:
+        raise ValueError(f"image_shape={image_shape!r} does not fit rows of {n_features} features.")
+    return height, width

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._common import axes_for, class_colours, frames_of
+from .._sklearn import validate_params
+from ._common import DIMENSIONS, ONE_OR_MORE, as_shape, axes_for, class_colours, frames_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +33,11 @@ class TrajectoryDisplay:
     n_components : {2, 3}, default=2
         Dimensions to show where there are more than three.
 
+    Raises
+    ------
+    ValueError
+        For arrays that do not fit each other, or `n_components` out of range.
+
     Attributes
     ----------
     ax_ : matplotlib Axes
@@ -49,20 +57,28 @@ class TrajectoryDisplay:
     2
     """
 
+    ax_: Any
+    """The stubs of matplotlib know two dimensions alone."""
+
+    @validate_params({"n_components": DIMENSIONS}, prefer_skip_nested_validation=True)
     def __init__(
         self,
-        trajectory: np.ndarray,
-        labels: np.ndarray,
+        trajectory: ArrayLike,
+        labels: ArrayLike,
         *,
-        X_target: np.ndarray | None = None,
-        y_target: np.ndarray | None = None,
+        X_target: ArrayLike | None = None,
+        y_target: ArrayLike | None = None,
         label_map: dict | None = None,
         n_components: int = 2,
     ) -> None:
-        self.trajectory = trajectory
-        self.labels = labels
-        self.X_target = X_target
-        self.y_target = y_target
+        self.trajectory = as_shape(trajectory, (None, None, None), "trajectory")
+        _, n, d = self.trajectory.shape
+        self.labels = as_shape(labels, (n,), "labels")
+        if X_target is None and y_target is not None:
+            raise ValueError("y_target was given, but X_target=None.")
+        self.X_target = None if X_target is None else as_shape(X_target, (None, d), "X_target")
+        m = None if self.X_target is None else len(self.X_target)
+        self.y_target = None if y_target is None else as_shape(y_target, (m,), "y_target")
         self.label_map = label_map
         self.n_components = n_components
 
@@ -70,8 +86,8 @@ class TrajectoryDisplay:
     def from_estimator(
         cls,
         estimator: Any,
-        X_target: np.ndarray | None = None,
-        y_target: np.ndarray | None = None,
+        X_target: ArrayLike | None = None,
+        y_target: ArrayLike | None = None,
         *,
         n_components: int = 2,
         ax: Axes | None = None,
@@ -83,7 +99,7 @@ class TrajectoryDisplay:
         ----------
         estimator : flow fitted with ``keep_trajectory`` of two or more
         X_target, y_target : array-like of shape (m, d), (m,), default=None
-            The target; if None, the estimator's parameter `target` where that is a pair.
+            The target; if None, the estimator's own where it is known.
         n_components : {2, 3}, default=2
             Dimensions to show where there are more than three.
         ax : matplotlib Axes, default=None
@@ -94,20 +110,27 @@ class TrajectoryDisplay:
         Returns
         -------
         display : TrajectoryDisplay
+
+        Raises
+        ------
+        ValueError
+            If `estimator` is no fitted flow that kept frames, or a parameter is out of range or does not fit.
         """
-        frames = frames_of(estimator)
-        if X_target is None and estimator.target is not None and not callable(estimator.target):
-            X_target, y_target = estimator.target
+        frames = frames_of(estimator, cls.__name__)
+        own = getattr(estimator, "target_", None) or getattr(estimator, "target", None)
+        if X_target is None and y_target is None and own is not None and not callable(own):
+            X_target, y_target = own
         display = cls(
             frames,
             estimator.particle_labels_,
-            X_target=None if X_target is None else np.asarray(X_target),
-            y_target=None if y_target is None else np.asarray(y_target),
+            X_target=X_target,
+            y_target=y_target,
             label_map=getattr(estimator, "label_map_", None),
             n_components=n_components,
         )
         return display.plot(ax=ax, **plot_kw)
 
+    @validate_params({"max_paths": ONE_OR_MORE, "legend": ["boolean"]}, prefer_skip_nested_validation=True)
     def plot(self, ax: Axes | None = None, *, max_paths: int = 500, legend: bool = True) -> TrajectoryDisplay:
         """Draw.
 
@@ -125,7 +148,7 @@ class TrajectoryDisplay:
         self : TrajectoryDisplay
         """
         frames, target = self._projected()
-        self.ax_ = axes_for(ax, "TrajectoryDisplay", projection="3d" if frames.shape[2] == 3 else None)
+        self.ax_ = axes_for(ax, "TrajectoryDisplay", frames.shape[2])
         self.figure_ = self.ax_.figure
         colours, target_colours = self._colours()
         if target is not None:
@@ -145,6 +168,7 @@ class TrajectoryDisplay:
             self.ax_.set_aspect("equal")
         return self
 
+    @validate_params({"fps": ONE_OR_MORE, "dpi": ONE_OR_MORE}, prefer_skip_nested_validation=True)
     def save_animation(self, path: str | PathLike, *, fps: int = 10, dpi: int = 80) -> None:
         """Write the flow as an animated GIF.
 
@@ -157,16 +181,16 @@ class TrajectoryDisplay:
         dpi : int, default=80
             Resolution.
         """
-        import matplotlib.pyplot as plt
-        from matplotlib.animation import FuncAnimation, PillowWriter
-
         frames, target = self._projected()
-        ax = axes_for(None, "TrajectoryDisplay", projection="3d" if frames.shape[2] == 3 else None)
+        ax: Any = axes_for(None, "TrajectoryDisplay", frames.shape[2])
         colours, target_colours = self._colours()
         if target is not None:
             points = target_colours if self.y_target is not None else "lightgray"
             ax.scatter(*target.T, c=points, marker="x", s=18, alpha=0.35)
         dots = ax.scatter(*frames[0].T, s=14, c=colours, edgecolors="black", linewidths=0.3)
+        import matplotlib.pyplot as plt
+        from matplotlib.animation import FuncAnimation, PillowWriter
+
         everything = np.concatenate([*frames, *([] if target is None else [target])])
         for low, high, axis in zip(everything.min(0), everything.max(0), "xyz"):
             margin = 0.05 * (high - low) or 1.0
@@ -180,13 +204,12 @@ class TrajectoryDisplay:
             return (dots,)
 
         animation = FuncAnimation(ax.figure, draw, frames=list(frames))
-        animation.save(path, writer=PillowWriter(fps=fps), dpi=dpi)
+        animation.save(Path(path), writer=PillowWriter(fps=fps), dpi=dpi)
         plt.close(ax.figure)
 
     def _projected(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Frames and target in the two or three dimensions that are shown."""
-        frames = np.asarray(self.trajectory)
-        target = None if self.X_target is None else np.asarray(self.X_target)
+        frames, target = self.trajectory, self.X_target
         n_frames, n, d = frames.shape
         if d == 1:
             zeros = np.zeros((n_frames, n, 1))
@@ -203,11 +226,11 @@ class TrajectoryDisplay:
 
     def _colours(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Colours of particles and of target points; a source class has that of the target class it goes to."""
-        labels = np.asarray(self.labels).tolist()
+        labels = self.labels.tolist()
         if self.y_target is None:
             colours = class_colours(np.unique(self.labels))
             return np.array([colours[label] for label in labels]), None
-        target_labels = np.asarray(self.y_target).tolist()
+        target_labels = self.y_target.tolist()
         colours = class_colours(np.unique(self.y_target))
         goes_to = self.label_map or {}
         own = np.array([colours.get(goes_to.get(label, label), (0.3, 0.3, 0.3)) for label in labels])

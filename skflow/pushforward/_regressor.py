@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from .._threads import shared_cores
-from ._device import resolve_device
+from .._device import resolve_device
 from ._layers import set_generator
 
 _GLOBAL_GENERATOR = threading.Lock()

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skflow.functionals import OTDDFunctional, Particles
+from skflow.flow import Particles
+from skflow.functionals import OTDDFunctional
 from skflow.functionals._coordinates import Coordinates
 from tests._data import labelled
 

@@ -1,11 +1,15 @@
 """Displays: what they draw is what the flow did."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
+from sklearn.preprocessing import StandardScaler
 
 from skflow import ConstrainedFlow, OTDDFlowTransformer
 from skflow.functionals import NormPotential
@@ -82,11 +86,11 @@ def test_coupling(flow, response):
 
 
 def test_coupling_wants_a_target(flow):
-    with pytest.raises(ValueError, match="response='mass'"):
+    with pytest.raises(ValueError, match="'response' parameter of .* Got 'mass'"):
         CouplingDisplay.from_estimator(flow, response="mass")
     X, y = blobs()
     without = ConstrainedFlow([("norm", NormPotential())], **QUICK).fit(X, y)
-    with pytest.raises(NotFittedError, match="no target"):
+    with pytest.raises(ValueError, match="no target"):
         CouplingDisplay.from_estimator(without)
 
 
@@ -122,7 +126,7 @@ def test_trajectory_without_target_and_without_frames():
     X, y = blobs()
     flow = ConstrainedFlow([("norm", NormPotential())], **QUICK).fit(X, y)
     assert len(TrajectoryDisplay.from_estimator(flow).ax_.collections) == 4  # starts, and ends of three classes
-    with pytest.raises(ValueError, match="keep_trajectory=0"):
+    with pytest.raises(ValueError, match="has kept 0 frames.*keep_trajectory=20"):
         TrajectoryDisplay.from_estimator(fitted(keep_trajectory=0))
 
 
@@ -152,3 +156,84 @@ def test_particles():
 def test_unfitted(display):
     with pytest.raises(NotFittedError):
         display.from_estimator(OTDDFlowTransformer(blobs()))
+
+
+EVERY_DISPLAY = [ObjectiveDisplay, CouplingDisplay, TrajectoryDisplay, ParticlesDisplay]
+
+
+@pytest.mark.parametrize("display", EVERY_DISPLAY)
+@pytest.mark.parametrize("estimator", [StandardScaler().fit(np.eye(2)), OTDDFlowTransformer, "flow", None])
+def test_an_estimator_that_is_no_flow_is_named(display, estimator):
+    with pytest.raises(ValueError, match="estimator=.*flow"):
+        display.from_estimator(estimator)
+
+
+@pytest.mark.parametrize("value", [0, 1, 4, 2.5, "2", None])
+def test_numbers_of_components_that_cannot_be_drawn(flow, value):
+    with pytest.raises(ValueError, match=f"'n_components' parameter of .* Got {value!r}"):
+        TrajectoryDisplay.from_estimator(flow, n_components=value)
+
+
+@pytest.mark.parametrize(
+    ("display", "parameter", "value"),
+    [
+        *((TrajectoryDisplay, "max_paths", value) for value in (-3, 0, 2.5, None)),
+        *((ParticlesDisplay, name, value) for name in ("n_particles", "n_frames") for value in (-1, 0, 2.5, "5")),
+        (ParticlesDisplay, "image_shape", 6),
+        (TrajectoryDisplay, "legend", "yes"),
+    ],
+)
+def test_parameters_out_of_range_are_named(flow, display, parameter, value):
+    with pytest.raises(ValueError, match=f"'{parameter}' parameter of .* Got {value!r}"):
+        display.from_estimator(flow, **{parameter: value})
+
+
+@pytest.mark.parametrize("image_shape", [None, (1, 1), (1.0, 2.0), (2,), (-1, -2), [1, 2, 1], ("a", "b")])
+def test_image_shapes_that_do_not_fit_are_named(flow, image_shape):
+    with pytest.raises(ValueError, match="image_shape="):
+        ParticlesDisplay.from_estimator(flow, image_shape=image_shape)
+    assert ParticlesDisplay.from_estimator(flow, image_shape=(1, 2), n_particles=1, n_frames=1).axes_.shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("d", "projection", "message"),
+    [(3, None, "TrajectoryDisplay draws 3 dimensions"), (2, "3d", "TrajectoryDisplay draws 2 dimensions")],
+)
+def test_axes_of_other_dimensions_are_refused(d, projection, message):
+    with pytest.raises(ValueError, match=f"{message}, which ax=.* has not"):
+        TrajectoryDisplay.from_estimator(fitted(d), ax=plt.figure().add_subplot(projection=projection))
+    with pytest.raises(ValueError, match="ax must be matplotlib Axes or None; got 3"):
+        ObjectiveDisplay([1.0, 0.5]).plot(ax=3)
+
+
+FRAMES = np.zeros((3, 5, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TrajectoryDisplay(FRAMES, list("abcd")), r"labels must have the shape \(5,\); got \(4,\)"),
+        (lambda: TrajectoryDisplay(FRAMES[0], list("abcde")), r"trajectory must have the shape \(any, any, any\)"),
+        (lambda: TrajectoryDisplay(FRAMES, list("abcde"), X_target=np.ones((4, 3))), r"X_target .* \(any, 2\)"),
+        (
+            lambda: TrajectoryDisplay(FRAMES, list("abcde"), X_target=np.ones((4, 2)), y_target=[1]),
+            r"y_target .* \(4,\)",
+        ),
+        (lambda: TrajectoryDisplay(FRAMES, list("abcde"), y_target=[1]), "y_target was given, but X_target=None"),
+        (lambda: ParticlesDisplay(FRAMES), r"images must have the shape \(any, any, any, any\); got \(3, 5, 2\)"),
+        (lambda: ParticlesDisplay(np.zeros((2, 3, 4, 4)), labels=["a"]), r"labels must have the shape \(3,\)"),
+        (lambda: CouplingDisplay(np.eye(2), ["a"], ["b", "c"]), r"classes must have the shape \(2,\); got \(1,\)"),
+        (lambda: CouplingDisplay(np.ones(3), ["a"], ["b"]), r"matrix must have the shape \(any, any\)"),
+        (lambda: ObjectiveDisplay(np.eye(2)), r"objective must have the shape \(any,\); got \(2, 2\)"),
+        (lambda: ObjectiveDisplay([1.0, 2.0], terms={"norm": [1.0]}), r"terms\['norm'\] must have the shape \(2,\)"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_import_leaves_matplotlib_for_later():
+    code = "import sys, skflow.inspection, skflow.metrics; print('matplotlib' in sys.modules, 'ot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -1,4 +1,4 @@
-"""Distances between datasets as plain functions: known values, symmetry, containers, and what is refused."""
+"""The OTDD and its parts as plain functions: known values, symmetry, units, containers, and what is refused."""
 
 import warnings
 
@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
+from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 from skflow.metrics import class_coupling, label_distances, otdd
@@ -90,6 +91,70 @@ def test_a_dataset_is_at_no_distance_from_itself(label_distance):
     np.testing.assert_allclose(np.diag(same), 0, atol=ZERO**2)
     assert (same + np.eye(3) > 0.1).all()
     np.testing.assert_allclose(class_coupling(X, y, X, y), np.diag(np.bincount(y) / 30), atol=1e-12)
+
+
+UNITS = st.tuples(st.integers(-30, 30), st.integers(-9, 9), st.integers(0, 2**16))
+"""Exponents of ten of the unit and of an offset in spreads of its column, and a seed of the offset's direction."""
+
+
+def in_other_units(exponents, *tables):
+    unit, offset, seed = exponents
+    direction = np.random.default_rng(seed).choice([-1.0, 0.0, 1.0], size=tables[0].shape[1])
+    shift = 10.0**offset * direction * tables[0].std(axis=0)
+    return [10.0**unit * (table + shift) for table in tables]
+
+
+def rounding(exponents):
+    """What the offset's own rounding costs, relative to the spread."""
+    return max(1e-9, 1e-14 * 10.0 ** exponents[1])
+
+
+@every_label_distance
+@settings(deadline=None, max_examples=8)
+@given(exponents=UNITS, reg=st.sampled_from([0.0, 0.2]))
+def test_units_and_offsets_change_nothing(label_distance, exponents, reg):
+    (X, y), (Z, u) = SOURCE, TARGET
+    X_other, Z_other = in_other_units(exponents, X, Z)
+    unit, rtol = 10.0 ** exponents[0], rounding(exponents)
+    options = {"label_distance": label_distance, "reg": reg}
+    assert otdd(X_other, y, Z_other, u, **options) == pytest.approx(unit * otdd(X, y, Z, u, **options), rel=rtol)
+    distances = label_distances(X_other, y, Z_other, u, label_distance=label_distance)
+    np.testing.assert_allclose(
+        distances / unit**2, label_distances(*SOURCE, *TARGET, label_distance=label_distance), rtol
+    )
+    coupling = class_coupling(X_other, y, Z_other, u, label_distance=label_distance)
+    np.testing.assert_allclose(coupling, class_coupling(*SOURCE, *TARGET, label_distance=label_distance), atol=1e-12)
+
+
+def test_iris_in_any_units():
+    X, y = load_iris(return_X_y=True)
+    (A, a), (B, b) = (X[::2], y[::2]), (X[1::2], y[1::2])
+    distances = [otdd(A * s, a, B * s, b) / s for s in (1, 1e-7, 1e-9, 1e-30, 1e30, 1e-150, 1e150)]
+    np.testing.assert_allclose(distances, 0.51924, rtol=1e-5)  # of POT's emd2, on the cost matrix in the first unit
+    assert class_coupling(A * 1e-9, a, B * 1e-9, b).argmax(axis=1).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("options", [{}, {"reg": 0.05}, {"reg": 0.05, "correspondence": "coupling", "label_weight": 0}])
+def test_rows_that_are_all_the_same(options):
+    X, y = np.full((20, 3), 1e9), np.arange(20) % 2
+    assert otdd(X, y, X, y, **options) == 0
+    assert otdd(X, y, X + 64, y, label_weight=0) == pytest.approx(64 * 3**0.5)
+    np.testing.assert_array_equal(label_distances(X, y, X, y), np.zeros((2, 2)))
+    np.testing.assert_allclose(class_coupling(X, y, X, y).sum(axis=0), [0.5, 0.5])
+
+
+def test_absolute_reg_is_in_squared_units_of_the_features():
+    (X, y), (Z, u) = SOURCE, TARGET
+    expected = 1e-6 * otdd(X, y, Z, u, reg=2.0, reg_scale="absolute")
+    assert otdd(1e-6 * X, y, 1e-6 * Z, u, reg=2e-12, reg_scale="absolute") == pytest.approx(expected, rel=1e-7)
+
+
+@every_function
+def test_columns_are_compared_by_name(function):
+    X, Z = (pd.DataFrame(table, columns=list("abc")) for table in (SOURCE[0], TARGET[0]))
+    np.testing.assert_allclose(function(X, SOURCE[1], Z, TARGET[1]), function(*SOURCE, *TARGET))
+    with pytest.raises(ValueError, match="X_target has the columns .*, in another order"):
+        function(X, SOURCE[1], Z[["b", "a", "c"]], TARGET[1])
 
 
 def test_far_from_the_origin_too():
@@ -195,15 +260,19 @@ X, y = SOURCE
     ("arguments", "message"),
     [
         ((np.where(X > 2, np.nan, X), y, *TARGET), "Input X contains NaN"),
-        ((*TARGET, np.where(X > 2, np.inf, X), y), "Input X contains infinity"),
-        ((X, np.where(y == 0, np.nan, y), *TARGET), "Input y contains NaN"),
-        ((X[:-1], y, *TARGET), "inconsistent numbers of samples"),
+        ((*TARGET, np.where(X > 2, np.inf, X), y), "Input X_target contains infinity"),
+        ((X, np.where(y == 0, np.nan, y), *TARGET), "y: Input y contains NaN"),
+        ((X, [None, *y[1:]], *TARGET), "y contains a missing label"),
+        ((X, np.array(["0", *y[1:]], dtype=object), *TARGET), "y must hold labels of one kind"),
+        ((X[:-1], y, *TARGET), "y has 30 labels, but X has 29 rows"),
+        ((X, y, TARGET[0], TARGET[1][:-1]), "y_target has 24 labels, but X_target has 25 rows"),
         ((X, y, X[:, :2], y), "X_target has 2 features, but X has 3"),
-        ((X, X[:, 0], *TARGET), "Unknown label type: continuous"),
-        ((*TARGET, X, X[:, 0]), "Unknown label type: continuous"),
+        ((X, X[:, 0], *TARGET), "y.*: Unknown label type: continuous"),
+        ((*TARGET, X, X[:, 0]), "y.*: Unknown label type: continuous"),
         ((X, X, *TARGET), "y should be a 1d array"),
         ((X[:, 0], y, *TARGET), "Expected 2D array"),
         ((X[:0], y[:0], *TARGET), "Found array with 0 sample"),
+        ((X, y, [[1.0, 2.0]], [0]), "X_target has 2 features, but X has 3"),
         ((X, None, *TARGET), "'y' parameter of .* must be an array-like. Got None"),
         ((X, y, None, y), "'X_target' parameter of .* must be an array-like. Got None"),
     ],

@@ -1,8 +1,7 @@
-"""Distances between labelled datasets, and scorers for model selection without truth; plain functions."""
+"""The optimal transport dataset distance and its parts, as plain functions on arrays."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -11,27 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_X_y
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
-from sklearn.utils.multiclass import check_classification_targets
 
-from . import transport
-from ._scorers import agreement_scorer, confidence_scorer, neg_otdd_scorer
-from .flow import Particles
-from .functionals import OTDDFunctional
-from .transport import LABEL_DISTANCES
+from .._sklearn import Interval, StrOptions, validate_params
+from .._warnings import warn
+from ..flow import Particles
+from ..functionals import OTDDFunctional
+from ..transport import CORRESPONDENCES, LABEL_DISTANCES, histogram_coupling, label_distance_matrix
+from ._tables import read_labels, read_tables
+from ._units import in_common_units
 
 ACCEPTED_ERROR = 1e-3
 """Marginal error (L1, relative to the mass) of a plan from which on :func:`otdd` warns."""
-
-__all__ = [
-    "agreement_scorer",
-    "class_coupling",
-    "confidence_scorer",
-    "label_distances",
-    "neg_otdd_scorer",
-    "otdd",
-]
 
 _DATASETS = {"X": ["array-like"], "y": ["array-like"], "X_target": ["array-like"], "y_target": ["array-like"]}
 _LABEL_DISTANCE = {"label_distance": [StrOptions(set(LABEL_DISTANCES))]}
@@ -46,7 +35,7 @@ _CLASS_WEIGHT = {"class_weight": [StrOptions({"balanced"}), None]}
         "reg": [Interval(Real, 0, None, closed="left")],
         "reg_scale": [StrOptions({"relative", "absolute"})],
         "label_weight": [Interval(Real, 0, None, closed="left")],
-        "correspondence": [StrOptions(set(transport.CORRESPONDENCES)), Mapping],
+        "correspondence": [StrOptions(set(CORRESPONDENCES)), Mapping],
         "debias": ["boolean"],
     },
     prefer_skip_nested_validation=True,
@@ -99,7 +88,7 @@ def otdd(
     Raises
     ------
     ValueError
-        For datasets of different widths, labels that are not classes, or parameters out of range.
+        For tables with other columns, labels that are not classes, or parameters out of range.
 
     Warns
     -----
@@ -116,29 +105,28 @@ def otdd(
     >>> round(otdd(X, y, X + 1, y) ** 2, 6)  # features move by sqrt(3), and so do the classes
     6.0
     """
-    source, target = _datasets(X, y, X_target, y_target, class_weight)
-    functional = OTDDFunctional(
+    source, target, scale = _in_common_units(X, y, X_target, y_target)
+    particles = Particles.from_arrays(*source, class_weight=class_weight, dtype=torch.float64)
+    bound = OTDDFunctional(
         target,
-        reg=reg,
+        reg=reg if reg_scale == "relative" else reg / scale / scale,
         reg_scale=reg_scale,
-        label_weight=label_weight,
+        label_weight=float(label_weight),
         label_distance=label_distance,
         label_path=False,
         correspondence=correspondence,
         class_weight=class_weight,
-        debias=debias,
+        debias=debias and reg > 0,  # exact transport of a dataset to itself costs nothing
         marginal_tol=1e-9,
-    )
-    bound = functional.bind(source)
-    value = bound.evaluate(source).value
+    ).bind(particles)
+    value = bound.evaluate(particles).value
     if bound.marginal_error > ACCEPTED_ERROR:
-        warnings.warn(
-            f"otdd did not converge at reg={reg}: {bound.marginal_error:.1%} of the mass is not where it belongs. "
-            "Raise reg, or set it to 0 for exact transport.",
+        warn(
+            f"otdd did not converge at reg={reg}: {bound.marginal_error:.1%} of the mass is not where it belongs, and "
+            "the distance is off by about that share. Raise reg, or set it to 0 for exact transport.",
             ConvergenceWarning,
-            stacklevel=3,
         )
-    return float(value.clamp(min=0).sqrt())
+    return scale * float(value.clamp(min=0).sqrt())
 
 
 @validate_params({**_DATASETS, **_LABEL_DISTANCE}, prefer_skip_nested_validation=True)
@@ -164,11 +152,11 @@ def label_distances(
     Raises
     ------
     ValueError
-        For datasets of different widths or labels that are not classes.
+        For tables with other columns, or labels that are not classes.
     """
-    source, target = _datasets(X, y, X_target, y_target, None)
-    reference = Particles.from_arrays(*target, dtype=torch.float64)
-    return transport.label_distance_matrix(source, reference, label_distance).numpy()
+    source, target, scale = _in_common_units(X, y, X_target, y_target)
+    particles, reference = (Particles.from_arrays(*side, dtype=torch.float64) for side in (source, target))
+    return (label_distance_matrix(particles, reference, label_distance) * scale * scale).numpy()
 
 
 @validate_params({**_DATASETS, **_LABEL_DISTANCE, **_CLASS_WEIGHT}, prefer_skip_nested_validation=True)
@@ -202,20 +190,29 @@ def class_coupling(
     Raises
     ------
     ValueError
-        For datasets of different widths or labels that are not classes.
+        For tables with other columns, or labels that are not classes.
     """
-    source, target = _datasets(X, y, X_target, y_target, class_weight)
-    reference = Particles.from_arrays(*target, class_weight=class_weight, dtype=torch.float64)
-    distances = transport.label_distance_matrix(source, reference, label_distance)
-    return transport.histogram_coupling(distances.numpy(), source.mass.numpy(), reference.mass.numpy())
+    source, target, _ = _in_common_units(X, y, X_target, y_target)
+    particles, reference = (
+        Particles.from_arrays(*side, class_weight=class_weight, dtype=torch.float64) for side in (source, target)
+    )
+    distances = label_distance_matrix(particles, reference, label_distance).numpy()
+    # The network simplex has absolute tolerances. A number for each row and each column changes no optimum.
+    distances = distances - distances.min(axis=1, keepdims=True)
+    distances = distances - distances.min(axis=0, keepdims=True)
+    unit = distances.max() or 1.0
+    return histogram_coupling(distances / unit, particles.mass.numpy(), reference.mass.numpy())
 
 
-def _datasets(X, y, X_target, y_target, class_weight) -> tuple[Particles, tuple[np.ndarray, np.ndarray]]:
-    X, y = check_X_y(X, y, dtype=np.float64)
-    X_target, y_target = check_X_y(X_target, y_target, dtype=np.float64)
-    for labels in (y, y_target):
-        check_classification_targets(labels)
-    if X.shape[1] != X_target.shape[1]:
-        raise ValueError(f"X_target has {X_target.shape[1]} features, but X has {X.shape[1]}.")
-    source = Particles.from_arrays(X, y, class_weight=class_weight, dtype=torch.float64)
-    return source, (X_target, y_target)
+Dataset = tuple[np.ndarray, np.ndarray]
+
+
+def _in_common_units(
+    X: ArrayLike, y: ArrayLike, X_target: ArrayLike, y_target: ArrayLike
+) -> tuple[Dataset, Dataset, float]:
+    """Both datasets, checked, centred and in units of what is returned beside them."""
+    X, X_target = read_tables(X, X_target)
+    labels = read_labels(y, len(X), "y", "X")
+    labels_target = read_labels(y_target, len(X_target), "y_target", "X_target")
+    X, X_target, scale = in_common_units(X, X_target)
+    return (X, labels), (X_target, labels_target), scale
