@@ -3,7 +3,7 @@
 After Alvarez-Melis & Fusi, "Dataset Dynamics via Gradient Flows in Probability Space", ICML 2021.
 """
 
-from ._reference import Reference
+from ._target import Reference
 from .constrained_flow import ConstrainedFlow
 from .otdd_flow import OTDDFlowTransformer
 from .pseudo_label_flow import PseudoLabelFlow

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import _BaseComposition
-from sklearn.utils.validation import _check_n_features
+from sklearn.utils.validation import _check_n_features, _check_sample_weight, _get_feature_names
 
 __all__ = [
     "BaseComposition",
@@ -26,6 +26,8 @@ __all__ = [
     "StrOptions",
     "ValidatedParameters",
     "check_n_features",
+    "check_sample_weight",
+    "feature_names",
     "fit_context",
     "get_output_config",
     "validate_params",
@@ -33,6 +35,8 @@ __all__ = [
 
 BaseComposition = _BaseComposition
 check_n_features = _check_n_features
+check_sample_weight = _check_sample_weight
+feature_names = _get_feature_names
 fit_context = _fit_context
 get_output_config = _get_output_config
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ._blocks import carried, is_dask_array, map_chunks, memory_map, row_blocks, stack
 from ._progress import LazyPushForward, StepReporter
-from ._reference import Reference
+from ._target import Reference
 from ._threads import shared_cores
 from .flow import DYNAMICS, OPTIMIZERS, Dynamics, EulerMaruyama, Flow, Particles, integrate
 from .functionals import BoundFunctional, Functional, OTDDFunctional

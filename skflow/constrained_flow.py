@@ -13,7 +13,7 @@ from sklearn.callback import with_callbacks
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import validate_data
 
-from ._reference import Reference
+from ._target import Reference
 from .base import FLOATS, TARGET_CONSTRAINTS, BaseFlow
 from .flow import Particles
 from .functionals import Functional, FunctionalSum

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.callback import with_callbacks
 
-from ._reference import Reference
+from ._target import Reference
 from .base import TARGET_CONSTRAINTS, BaseFlow
 from .flow import Particles
 from .functionals._distance import BoundOTDD

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from ._reference import Reference
+from ._target import Reference
 from .base import FLOATS, TARGET_CONSTRAINTS, BaseFlow
 from .flow import Particles
 from .functionals._distance import BoundOTDD

@@ -1,0 +1,98 @@
+"""Tables and labels as users pass them: names of columns, and labels of any container and dtype."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
+
+from ._sklearn import feature_names
+
+FLOATS = [np.float64, np.float32]
+"""Dtypes of features that are kept as they are; others become the first."""
+
+
+def check_same_columns(X: Any, names: Any, n_features: int, what: str, of: str = "X") -> None:
+    """Raise where the table `X` has other columns than another table that has `names`, or `n_features` columns.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The table to check, with or without names.
+    names : sequence of str or None
+        Names of the other table's columns; None where it has none.
+    n_features : int
+        Number of the other table's columns.
+    what, of : str
+        What the two tables are called in messages.
+
+    Raises
+    ------
+    ValueError
+        For other names, names in another order, or another number of columns.
+    """
+    own = feature_names(X)
+    if own is not None and names is not None and list(own) != list(names):
+        order = " in another order" if sorted(own) == sorted(names) else ""
+        raise ValueError(f"{what} has the columns {list(own)}, but {of} has {list(names)}{order and ','}{order}.")
+    width = np.shape(X)[1] if np.ndim(X) == 2 else None
+    if width is not None and width != n_features:
+        raise ValueError(f"{what} has {width} features, but {of} has {n_features}.")
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a label is None, NaN, ``pandas.NA`` or ``pandas.NaT``."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
+
+
+def as_labels(y: ArrayLike, name: str = "y") -> np.ndarray:
+    """Class labels as an array of a dtype of their own: integers, floats, booleans or text.
+
+    Arrays of dtype object, nullable integers and categories become what they hold.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels, all of one kind.
+    name : str
+        The parameter, for messages.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        For missing labels, labels that mix text and numbers, continuous values, or labels of another kind.
+    """
+    labels = column_or_1d(np.asarray(y), warn=True)
+    if labels.dtype.kind in "OT":
+        labels = _of_one_kind(labels, name)
+    if labels.dtype.kind not in "biufU":
+        raise ValueError(f"{name} must hold integers, booleans or text as labels; got dtype {labels.dtype}.")
+    try:
+        check_classification_targets(labels)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return labels
+
+
+def _of_one_kind(labels: np.ndarray, name: str) -> np.ndarray:
+    values = labels.tolist()
+    missing = [row for row, value in enumerate(values) if is_missing(value)]
+    if missing:
+        raise ValueError(f"{name} contains a missing label ({values[missing[0]]!r}) in row {missing[0]}.")
+    for kind, dtype in ((bool, bool), (Integral, np.int64), (Real, np.float64), (str, str)):
+        kinds = (kind, np.bool_) if kind is bool else kind
+        if all(isinstance(value, kinds) for value in values):
+            return np.array(values, dtype=dtype)
+    first = {type(value).__name__: value for value in reversed(values)}
+    examples = ", ".join(f"{value!r} ({kind})" for kind, value in sorted(first.items()))
+    raise ValueError(f"{name} must hold labels of one kind, all numbers or all text; got {examples}.")

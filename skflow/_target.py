@@ -1,0 +1,150 @@
+"""The reference dataset of a frozen model, and the one place where a target is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from sklearn.utils import check_X_y
+
+from ._inputs import FLOATS, as_labels, check_same_columns
+
+
+class Reference:
+    """A labelled reference dataset that is shared, not copied, by clones.
+
+    :func:`sklearn.base.clone` deep-copies arrays, once for every candidate and fold of a grid search. A reference is
+    passed on as it is. It unpacks like the tuple ``(X, y)`` that it stands for.
+
+    Under joblib's threads all candidates have the same arrays, under its processes (`loky`) they have arrays from one
+    megabyte up as maps of one file. A dask cluster is sent the reference with every fit: if it is large, give the flow
+    a callable that loads it there.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        Features: an array, a DataFrame, or what NumPy makes a table of.
+    y : array-like of shape (n_samples,)
+        Labels.
+
+    Raises
+    ------
+    ValueError
+        If `X` is no dense table, `y` is no single column, or they differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import clone
+    >>> from skflow import OTDDFlowTransformer, Reference
+    >>> reference = Reference(np.zeros((4, 2)), ["a", "a", "b", "b"])
+    >>> reference
+    Reference(n_samples=4, n_features=2, n_classes=2)
+    >>> clone(OTDDFlowTransformer(target=reference)).target is reference
+    True
+    """
+
+    def __init__(self, X: ArrayLike, y: ArrayLike) -> None:
+        if sparse.issparse(X):
+            raise ValueError(f"X of a Reference must be dense, got a sparse {type(X).__name__}; use X.toarray().")
+        self.X = X if hasattr(X, "shape") else np.asarray(X)
+        self.y = y if hasattr(y, "shape") else np.asarray(y)
+        if len(self.X.shape) != 2:
+            raise ValueError(f"X of a Reference must be a table (n_samples, n_features), got the shape {self.X.shape}.")
+        if len(self.y.shape) != 1:
+            raise ValueError(f"y of a Reference must have the shape (n_samples,), got {self.y.shape}.")
+        if len(self.X) != len(self.y):
+            raise ValueError(f"X and y of a Reference differ in length: {len(self.X)} and {len(self.y)}.")
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self.X
+        yield self.y
+
+    def __len__(self) -> int:
+        return 2
+
+    def __sklearn_clone__(self) -> Reference:
+        return self
+
+    def __repr__(self) -> str:
+        n_classes = len(set(map(repr, np.asarray(self.y).tolist())))
+        return f"Reference(n_samples={self.X.shape[0]}, n_features={self.X.shape[1]}, n_classes={n_classes})"
+
+
+Target = tuple[ArrayLike, ArrayLike] | Reference | Callable[..., tuple[ArrayLike, ArrayLike]]
+"""What users may pass as a target."""
+
+
+def read_target(
+    target: Target | None,
+    X: np.ndarray,
+    y: np.ndarray | None,
+    X_target: ArrayLike | None = None,
+    y_target: ArrayLike | None = None,
+    *,
+    names: ArrayLike | None = None,
+    same_columns: bool = True,
+) -> Reference | None:
+    """The reference dataset, from the parameter `target` or from what `fit` was given, checked against the source.
+
+    Parameters
+    ----------
+    target : tuple (X, y), Reference, callable or None
+        The estimator's parameter. A callable is given copies of `X` and `y`.
+    X, y : ndarray of shape (n_samples, n_features), (n_samples,)
+        The source, validated. `y` may be None.
+    X_target, y_target : array-like or None
+        What `fit` was given.
+    names : array-like of shape (n_features,) or None
+        Names of the source's columns.
+    same_columns : bool
+        Whether the target must have the source's columns.
+
+    Returns
+    -------
+    Reference or None
+        Its features in float64 or float32, its labels by :func:`~skflow._inputs.as_labels`; None where there is no
+        target.
+
+    Raises
+    ------
+    ValueError
+        For a target that was given twice or by half, that is no pair, has other columns than the source, or labels
+        that are not classes.
+    """
+    if (X_target is None) != (y_target is None):
+        missing, given = ("X_target", "y_target") if X_target is None else ("y_target", "X_target")
+        raise ValueError(f"fit was given {given} but {missing}=None.")
+    if X_target is not None and target is not None:
+        raise ValueError(f"A target was given twice: as target={target!r} and to fit as X_target, y_target.")
+    if X_target is None:
+        if target is None:
+            return None
+        X_target, y_target = pair_of(target, X, y)
+    if same_columns:
+        check_same_columns(X_target, names, X.shape[1], "target")
+    try:
+        checked, labels = check_X_y(X_target, np.asarray(y_target), dtype=FLOATS)
+    except ValueError as error:
+        raise ValueError(f"target: {error}") from error
+    return Reference(checked, as_labels(labels, "target: y"))
+
+
+def pair_of(target: Target, X: np.ndarray | None = None, y: np.ndarray | None = None) -> tuple[Any, Any]:
+    """The pair ``(X, y)`` that a target stands for, as the user passed it.
+
+    Raises
+    ------
+    ValueError
+        Where it is no pair.
+    """
+    if callable(target):
+        target = target(None if X is None else X.copy(), None if y is None else y.copy())
+    try:
+        X_target, y_target = target
+    except (TypeError, ValueError):
+        raise ValueError(f"target={target!r} is not a pair (X, y).") from None
+    return X_target, y_target
