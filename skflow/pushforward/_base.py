@@ -80,24 +80,24 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
 
     def _fit_checked(self, X: ArrayLike, Z: ArrayLike, labels: ArrayLike | None, sample_weight: Any) -> None:
         X, Z = validate_data(self, X, Z, dtype=FLOATS, multi_output=True, y_numeric=True)
-        Z = check_array(Z, dtype=np.result_type(FLOATS[0]) if Z.dtype not in FLOATS else None, ensure_2d=False)
+        Z = check_array(Z, dtype=FLOATS, ensure_2d=False)
         self._output_shape = Z.shape[1:]
         Z = Z.reshape(len(Z), -1)
         self._check_features(X.shape[1])
         if labels is None:
-            self.classes_, numbers = np.zeros(1, int), np.zeros(len(X), int)
+            classes, numbers = np.zeros(1, int), np.zeros(len(X), int)
         else:
             names = column_or_1d(labels, dtype=None)
             if len(names) != len(X):
                 raise ValueError(f"labels must have shape ({len(X)},), one per row of X; got {names.shape}.")
-            self.classes_, numbers = np.unique(names, return_inverse=True)
+            classes, numbers = _numbered(names)
         weights = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         counted = np.flatnonzero(weights)
         if len(counted) == 0:
             raise ValueError("sample_weight is zero for every row.")
-        self.classes_, numbers_counted = _used(self.classes_, numbers[counted])
-        rows = Movement(X[counted], Z[counted], numbers_counted, weights[counted])
-        with shared_cores(), np.errstate(all="ignore"):
+        self.classes_, used = _used(classes, numbers[counted])
+        rows = Movement(X[counted], Z[counted], used, weights[counted])
+        with shared_cores(), np.errstate(under="ignore"):
             left_out = self._learn(rows)
         if left_out is None:
             return
@@ -127,9 +127,8 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
         ValueError
             If finite rows are carried to places that are not finite.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=FLOATS)
-        with shared_cores():
+        X = self._checked(X)
+        with shared_cores(), np.errstate(under="ignore"):
             blocks = [self._carry(X[rows]) for rows in gen_batches(len(X), BLOCK_ROWS)]
         Z = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
         if not np.isfinite(Z).all():
@@ -139,6 +138,11 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
                 "of the fit, or the training blew up."
             )
         return Z.reshape(len(Z), *self._output_shape)
+
+    def _checked(self, X: ArrayLike) -> np.ndarray:
+        """Rows for a fitted map, as an array of floats."""
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False, dtype=FLOATS)
 
     def _check_features(self, n_features: int) -> None:
         """Raise ValueError if rows of so many features are not what the map takes."""
@@ -150,6 +154,16 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
     def _carry(self, X: np.ndarray) -> np.ndarray:
         """The map, in the dtype of `X`."""
         raise NotImplementedError
+
+
+def _numbered(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The classes in order, and the number of each row's; names of several types are ordered by type first."""
+    try:
+        return np.unique(names, return_inverse=True)
+    except TypeError:
+        classes = sorted(set(names.tolist()), key=lambda name: (type(name).__name__, str(name)))
+        order = {name: k for k, name in enumerate(classes)}
+        return np.array(classes, dtype=object), np.array([order[name] for name in names.tolist()])
 
 
 def _used(classes: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 STRENGTHS = np.concatenate([10.0 ** np.arange(-10, -5, 2), 10.0 ** np.arange(-5, 1.1, 0.5)])
 """Of the ridge, in units of the total variance of the rows times their number."""
@@ -67,7 +68,13 @@ def within_class_variance(R: np.ndarray, labels: np.ndarray, weights: np.ndarray
 
 
 def fit_class_maps(
-    X: np.ndarray, Y: np.ndarray, labels: np.ndarray, weights: np.ndarray, rank: int | None
+    X: np.ndarray,
+    Y: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    rank: int | None,
+    predictable: float,
+    device: torch.device,
 ) -> ClassMaps:
     """Fit a map to each class, with the regularisation and the rank that predict its left-out rows best.
 
@@ -77,13 +84,17 @@ def fit_class_maps(
         Standardised rows and what is to be learnt of them.
     rank : int or None
         At most so many directions for a class.
+    predictable : float
+        Share of its variance that the regression must explain in left-out rows for a direction to be used.
     """
     means, shifts = class_means(X, labels, weights), _shrunk_shifts(Y, labels, weights)
     left_out, into, out, owners = np.empty_like(Y), [], [], []
     by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
     for k, rows in enumerate(by_class):
-        first, second, left_out[rows] = _ridge(X[rows] - means[k], Y[rows] - shifts[k], weights[rows], rank)
-        left_out[rows] += shifts[k]
+        arrays = X[rows] - means[k], Y[rows] - shifts[k], weights[rows]
+        fit = _ridge(*(torch.as_tensor(array, device=device) for array in arrays), rank, predictable)
+        first, second, third = (tensor.cpu().numpy() for tensor in fit)
+        left_out[rows] = shifts[k] + third
         into.append(first)
         out.append(second)
         owners.append(np.full(len(second), k))
@@ -107,45 +118,50 @@ def _shrunk_shifts(Y: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np
 
 
 def _ridge(
-    X: np.ndarray, Y: np.ndarray, weights: np.ndarray, rank: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    X: Tensor, Y: Tensor, weights: Tensor, rank: int | None, predictable: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Reduced-rank ridge regression of `Y` on centred `X`: two factors, and the predictions of the left-out rows.
 
     With X = U S V', the fit is U diag(s²/(s² + λ)) U'Y; a row left out is predicted by its residual over one minus its
-    leverage (Allen's PRESS). Directions of `Y` are the principal ones of the fit (Izenman, 1975), as many as lower
-    the error of the left-out rows.
+    leverage (Allen's PRESS). Directions of `Y` are the principal ones of the fit (Izenman, 1975), those that
+    are `predictable` in the left-out rows.
     """
-    root = np.sqrt(weights)[:, None]
+    root = weights.sqrt()[:, None]
     U, s = _left_singular(root * X)
     intercept = weights / weights.sum()
     # What the intercept alone says of a row that it did not see: the mean of the others.
-    alone = np.maximum(1 - intercept, 1e-9)[:, None]
-    base = np.where(alone > 1e-6, Y - Y / alone, 0.0)
-    UY, squares, best = U.T @ (root * Y), np.square(U), (np.inf, 0.0, base)
-    for strength in STRENGTHS * np.square(s).sum() if len(s) else []:
-        shrink = s**2 / (s**2 + strength)
+    alone = (1 - intercept)[:, None]
+    base = torch.where(alone > 1e-6, Y - Y / alone.clamp(min=1e-6), torch.zeros_like(Y))
+    least, strength, left_out = _squared(root * (Y - base)), None, base
+    moment, squares = U.T @ (root * Y), U.square()
+    for candidate in (STRENGTHS * float(s.square().sum())).tolist() if len(s) else []:
+        shrink = s**2 / (s**2 + candidate)
         leverage = squares @ shrink + intercept
-        residual = (Y - (U @ (shrink[:, None] * UY)) / root) / np.maximum(1 - leverage, 1e-9)[:, None]
-        error = float(weights @ np.square(residual).sum(axis=1))
-        if error < best[0]:
-            best = (error, strength, Y - residual)
-    _, strength, left_out = best
-    if len(s) == 0 or best[0] >= weights @ np.square(Y - base).sum(axis=1):
-        return np.zeros((X.shape[1], 0)), np.zeros((0, Y.shape[1])), base
-    directions = np.linalg.svd((s**2 / (s**2 + strength))[:, None] * UY, full_matrices=False)[2]
+        residual = (Y - (U @ (shrink[:, None] * moment)) / root) / (1 - leverage).clamp(min=1e-9)[:, None]
+        error = _squared(root * residual)
+        if error < least:
+            least, strength, left_out = error, candidate, Y - residual
+    if strength is None:
+        return X.new_zeros(X.shape[1], 0), X.new_zeros(0, Y.shape[1]), base
+    fitted = (s**2 / (s**2 + strength))[:, None] * moment
+    axes, lengths = _left_singular(fitted)
+    order = lengths.argsort(descending=True)
+    directions = (axes.T @ fitted / lengths[:, None])[order]
     before, after = (root * (Y - base)) @ directions.T, (root * (Y - left_out)) @ directions.T
-    gains = np.cumsum(np.square(before).sum(axis=0) - np.square(after).sum(axis=0))
-    n_kept = min(int(gains.argmax()) + 1 if gains.max() > 0 else 0, len(gains) if rank is None else rank)
-    kept = directions[:n_kept]
-    into = (root * X).T @ (U @ ((UY @ kept.T) / (s**2 + strength)[:, None]))
+    explained = 1 - after.square().sum(0) / before.square().sum(0).clamp(min=torch.finfo(X.dtype).tiny)
+    kept = directions[explained > predictable][:rank]
+    into = (root * X).T @ (U @ ((moment @ kept.T) / (s**2 + strength)[:, None]))
     return into, kept, base + ((left_out - base) @ kept.T) @ kept
 
 
-def _left_singular(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _squared(R: Tensor) -> float:
+    return float(R.square().sum())
+
+
+def _left_singular(X: Tensor) -> tuple[Tensor, Tensor]:
     """Left singular vectors and singular values of `X`, from the smaller of its two Gram matrices."""
     wide = X.shape[0] <= X.shape[1]
-    values, vectors = torch.linalg.eigh(torch.as_tensor(X @ X.T if wide else X.T @ X))
-    s = np.sqrt(np.maximum(values.numpy(), 0.0))
-    kept = s > 1e-7 * s.max(initial=0.0)
-    U = vectors.numpy()[:, kept] if wide else X @ (vectors.numpy()[:, kept] / s[kept])
-    return U, s[kept]
+    values, vectors = torch.linalg.eigh(X @ X.T if wide else X.T @ X)
+    s = values.clamp(min=0).sqrt()
+    kept = s > 1e-7 * s.max()
+    return (vectors[:, kept] if wide else X @ (vectors[:, kept] / s[kept])), s[kept]

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import has_fit_parameter
 
-from ._kernel import Kernel, KernelRegression, Problem, best_fit
+from ._kernel import Kernel, Problem, best_fit
 
 ALPHAS = (1e-3, 1e-2, 1e-1)
 SHAPES = (("gaussian", 0.5), ("gaussian", 1.0), ("gaussian", 2.0), ("rational", 1.0), ("rational", 2.0))
@@ -75,16 +75,17 @@ class KernelGate:
         alike = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-9 * spread.max(initial=0))
         alike /= np.sqrt(max(np.count_nonzero(alike), 1))
         # Columns of one unit (pixels) are best left as they are, columns of several are not: the loss decides.
-        kernels = [Kernel(shape, gamma, columns) for columns in (None, alike) for shape, gamma in SHAPES]
+        kernels = [Kernel(shape, gamma) for shape, gamma in SHAPES] + [Kernel("gaussian", 1.0, alike)]
 
         def loss(rows: np.ndarray, left_out: np.ndarray) -> float:
             return best_sharpness(left_out, labels[rows], weights[rows])[1]
 
         problem = Problem(X, np.eye(labels.max() + 1)[labels], weights)
-        self.regression: KernelRegression = best_fit(problem, kernels, ALPHAS, loss, rng, max_centres, device)
-        self.sharpness, _ = best_sharpness(self.regression.left_out, labels, weights)
-        self.left_out = softmax(self.sharpness * self.regression.left_out, axis=1)
-        self.regression = self.regression.without_training()
+        best = best_fit(problem, kernels, ALPHAS, loss, rng, max_centres, device)
+        assert best is not None  # no loss is above infinity
+        self.sharpness, _ = best_sharpness(best.left_out, labels, weights)
+        self.left_out = softmax(self.sharpness * best.left_out, axis=1)
+        self.regression = best.without_training()
 
     def predict_proba(self, raw: np.ndarray, X: np.ndarray, device: torch.device) -> np.ndarray:
         """Probabilities of the classes for standardised rows `X`."""

@@ -152,25 +152,26 @@ def best_fit(
     rng: np.random.RandomState,
     max_centres: int,
     device: torch.device,
-) -> KernelRegression:
+    enough: float = np.inf,
+) -> KernelRegression | None:
     """The regression with the smallest loss of the left-out rows: the kernel on a subsample, then `alpha` on all rows.
 
     Parameters
     ----------
     loss : callable (rows, left_out) -> float
         Of the predictions for the rows with these numbers.
+    enough : float
+        The loss above which there is no use in a fit to all rows: None is returned.
     """
     n_samples = len(problem.X)
-    few = rng.permutation(n_samples)[:SUBSAMPLE]
+    few = np.sort(rng.permutation(n_samples)[:SUBSAMPLE])
     part, all_of_part = problem[few], np.arange(len(few))
     candidates = (fit for kernel in kernels for fit in fits(part, kernel, alphas, all_of_part, device))
     best = min(candidates, key=lambda fit: loss(few, fit.left_out))
+    if loss(few, best.left_out) > enough:
+        return None
     if len(few) == n_samples:
-        order = np.argsort(few)
-        return replace(best, left_out=best.left_out[order])
-    centres = np.sort(rng.permutation(n_samples)[:max_centres])
-    rows = np.arange(n_samples)
-    return min(
-        fits(problem, best.kernel, alphas, centres, device),
-        key=lambda fit: loss(rows, fit.left_out),
-    )
+        return best
+    centres, rows = np.sort(rng.permutation(n_samples)[:max_centres]), np.arange(n_samples)
+    near = [alpha for alpha in alphas if 0.05 < alpha / best.alpha < 20]
+    return min(fits(problem, best.kernel, near, centres, device), key=lambda fit: loss(rows, fit.left_out))
