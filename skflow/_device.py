@@ -11,11 +11,20 @@ def resolve_device(device: str | torch.device) -> torch.device:
     Raises
     ------
     ValueError
-        If the device is not there.
+        If the device is not there, or holds no numbers (`"meta"`).
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return torch.empty(0, device=device).device
+        found = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device={device!r} is not available here: {str(error).splitlines()[0]}") from error
+    if found.type == "meta":
+        raise ValueError(f"device={str(device)!r} holds no numbers; take 'cpu', 'cuda' or 'auto'.")
+    return found
+
+
+def float64_device(device: str | torch.device) -> torch.device:
+    """The device meant by `device`, or the CPU where that device has no float64 (Apple's `mps`)."""
+    found = resolve_device(device)
+    return torch.device("cpu") if found.type == "mps" else found

@@ -7,12 +7,14 @@ from numbers import Integral
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
-from ._affine import class_means
+from .._sklearn import Interval
+from ._base import Movement
+from ._class_maps import class_means
 from ._layers import Dropout, GatedHead
-from ._regressor import BasePushForward
+from ._networks import NetPushForward
+from ._units import Units, root_mean_square
 
 
 class ConvolutionalNet(nn.Module):
@@ -71,7 +73,7 @@ class ConvolutionalNet(nn.Module):
         return padded[:, :, top : top + height, left : left + breadth]
 
 
-class ImagePushForward(BasePushForward):
+class ImagePushForward(NetPushForward):
     """Map learnt from flowed particles, for flattened images.
 
     A convolutional encoder, then a label head that gates class means and class-wise low-rank displacements in pixel
@@ -129,29 +131,29 @@ class ImagePushForward(BasePushForward):
     """
 
     _parameter_constraints: dict = {
-        **BasePushForward._parameter_constraints,
+        **NetPushForward._parameter_constraints,
         "image_shape": [tuple, list],
         "max_shift": [Interval(Integral, 0, None, closed="left")],
     }
 
     def __init__(
         self,
-        image_shape,
+        image_shape: tuple[int, ...],
         *,
-        max_epochs=20,
-        learning_rate=2e-3,
-        weight_decay=1e-2,
-        width=256,
-        rank=8,
-        n_members=1,
-        dropout=0.3,
-        max_shift=1,
-        batch_size=64,
-        validation_fraction=None,
-        device="auto",
-        random_state=None,
-        verbose=0,
-    ):
+        max_epochs: int = 20,
+        learning_rate: float = 2e-3,
+        weight_decay: float = 1e-2,
+        width: int = 256,
+        rank: int = 8,
+        n_members: int = 1,
+        dropout: float = 0.3,
+        max_shift: int = 1,
+        batch_size: int = 64,
+        validation_fraction: float | None = None,
+        device: str | torch.device = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.image_shape = image_shape
         self.max_epochs = max_epochs
         self.learning_rate = learning_rate
@@ -168,19 +170,24 @@ class ImagePushForward(BasePushForward):
         self.verbose = verbose
 
     def _check_features(self, n_features: int) -> None:
-        shape = tuple(self.image_shape)
-        if len(shape) not in (2, 3) or min(shape[:2]) < 4 or np.prod(shape) != n_features:
+        shape = self.image_shape
+        counts = all(isinstance(side, Integral) and not isinstance(side, bool) for side in shape)
+        if not counts or len(shape) not in (2, 3) or min(shape[:2]) < 4 or np.prod(shape) != n_features:
             raise ValueError(
-                "image_shape must be (height, width) or (height, width, channels), at least 4×4, and hold the "
-                f"{n_features} features of X; got {self.image_shape!r}."
+                "image_shape must be (height, width) or (height, width, channels) in whole numbers, at least 4×4, and "
+                f"hold the {n_features} features of X; got {self.image_shape!r}."
             )
 
-    def _centre(self, X: np.ndarray) -> np.ndarray:
-        return X.mean(keepdims=True, dtype=np.float64)[0]  # the same for all pixels, as convolutions expect
+    def _units(self, rows: Movement) -> Units:
+        # The same centre and scale for all pixels, as convolutions expect.
+        X = rows.X.astype(np.float64, copy=False)
+        first = X[0, 0]
+        centre = first + np.average((X - first).mean(axis=1), weights=rows.weights)
+        return Units(np.full(X.shape[1], centre), root_mean_square(X - centre, rows.weights) / X.shape[1] ** 0.5)
 
-    def _build(self, X: np.ndarray, Z: np.ndarray, labels: np.ndarray) -> tuple[type[nn.Module], dict, list]:
+    def _build(self, rows: Movement) -> tuple[type[nn.Module], dict]:
         parameters = {
-            "means": torch.tensor(class_means(Z, labels), dtype=torch.float32),
+            "means": torch.tensor(class_means(rows.Z, rows.labels, rows.weights), dtype=torch.float32),
             "image_shape": (*self.image_shape, 1)[:3],
             "n_members": self.n_members,
             "width": self.width,
@@ -188,4 +195,4 @@ class ImagePushForward(BasePushForward):
             "dropout": self.dropout,
             "max_shift": self.max_shift,
         }
-        return ConvolutionalNet, parameters, []
+        return ConvolutionalNet, parameters

@@ -1,0 +1,167 @@
+"""Class-wise affine maps in closed form: a shift and a low-rank ridge regression for each class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+STRENGTHS = np.concatenate([10.0 ** np.arange(-10, -5, 2), 10.0 ** np.arange(-5, 1.1, 0.5)])
+"""Of the ridge, in units of the total variance of the rows times their number."""
+
+
+@dataclass(frozen=True)
+class ClassMaps:
+    """Where class `k` goes: `shifts[k] + (x - means[k]) @ into[:, k's] @ out[k's]`.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_classes, n_features)
+    shifts : ndarray of shape (n_classes, n_outputs)
+    into : ndarray of shape (n_features, n_directions)
+    out : ndarray of shape (n_directions, n_outputs)
+    owners : ndarray of shape (n_directions,)
+        The class of each direction.
+    left_out : ndarray of shape (n_samples, n_outputs)
+        Where each row goes by the map of its own class, fitted without it.
+    """
+
+    means: np.ndarray
+    shifts: np.ndarray
+    into: np.ndarray
+    out: np.ndarray
+    owners: np.ndarray
+    left_out: np.ndarray = field(repr=False)
+
+    def __call__(self, X: np.ndarray, gate: np.ndarray) -> np.ndarray:
+        """Mean of the classes' maps, each with its probability: `gate` is (n_samples, n_classes)."""
+        into, out, shifts = (a.astype(X.dtype, copy=False) for a in (self.into, self.out, self.shifts))
+        offsets = np.einsum("rd,dr->r", self.means[self.owners], self.into).astype(X.dtype)
+        return gate @ shifts + (gate[:, self.owners] * (X @ into - offsets)) @ out
+
+    def left_out_mean(self, X: np.ndarray, labels: np.ndarray, gate: np.ndarray) -> np.ndarray:
+        """:meth:`__call__` for the training rows, each without what it taught the map of its own class."""
+        rows, own = np.arange(len(X)), np.zeros_like(gate)
+        own[rows, labels] = gate[rows, labels]
+        return self(X, gate - own) + own.sum(axis=1, keepdims=True) * self.left_out
+
+    def without_training(self) -> ClassMaps:
+        """What prediction needs."""
+        return replace(self, left_out=np.empty((0, self.out.shape[1])))
+
+
+def class_means(R: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean of the rows of `R` in each class, `(n_classes, n_features)`; zero where a class has no row."""
+    weights = np.ones(len(R)) if weights is None else weights
+    sums = np.zeros((labels.max() + 1, R.shape[1]))
+    np.add.at(sums, labels, weights[:, None] * R)
+    return sums / np.maximum(np.bincount(labels, weights), np.finfo(float).tiny)[:, None]
+
+
+def within_class_variance(R: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
+    """Unbiased total variance of the rows of `R` around the mean of their class; NaN where each class is one row."""
+    left = weights @ np.square(R - class_means(R, labels, weights)[labels]).sum(axis=1)
+    spare = weights.sum() - len(np.unique(labels))
+    return float(left / spare) if spare > 1e-9 else float("nan")
+
+
+def fit_class_maps(
+    X: np.ndarray,
+    Y: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    rank: int | None,
+    predictable: float,
+    device: torch.device,
+) -> ClassMaps:
+    """Fit a map to each class, with the regularisation and the rank that predict its left-out rows best.
+
+    Parameters
+    ----------
+    X, Y : ndarray of shape (n_samples, n_features) and (n_samples, n_outputs)
+        Standardised rows and what is to be learnt of them.
+    rank : int or None
+        At most so many directions for a class.
+    predictable : float
+        Share of its variance that the regression must explain in left-out rows for a direction to be used.
+    """
+    means, shifts = class_means(X, labels, weights), _shrunk_shifts(Y, labels, weights)
+    left_out, into, out, owners = np.empty_like(Y), [], [], []
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
+    for k, rows in enumerate(by_class):
+        arrays = X[rows] - means[k], Y[rows] - shifts[k], weights[rows]
+        fit = _ridge(*(torch.as_tensor(array, device=device) for array in arrays), rank, predictable)
+        first, second, third = (tensor.cpu().numpy() for tensor in fit)
+        left_out[rows] = shifts[k] + third
+        into.append(first)
+        out.append(second)
+        owners.append(np.full(len(second), k))
+    return ClassMaps(means, shifts, np.concatenate(into, 1), np.concatenate(out), np.concatenate(owners), left_out)
+
+
+def _shrunk_shifts(Y: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Class means of `Y`, those of few rows drawn towards the mean of all (James-Stein, by the moments).
+
+    A class of one row would otherwise go where that row went.
+    """
+    means, counts = class_means(Y, labels, weights), np.bincount(labels, weights)
+    overall = np.average(Y, axis=0, weights=weights)
+    within = within_class_variance(Y, labels, weights)
+    if len(counts) == 1 or np.isnan(within):
+        return np.broadcast_to(overall, means.shape).copy()
+    spread = np.average(np.square(means - overall).sum(axis=1), weights=counts)
+    between = max(spread - within * (len(counts) - 1) / counts.sum(), 0.0)
+    share = between / np.maximum(between + within / counts, np.finfo(float).tiny)
+    return overall + share[:, None] * (means - overall)
+
+
+def _ridge(
+    X: Tensor, Y: Tensor, weights: Tensor, rank: int | None, predictable: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Reduced-rank ridge regression of `Y` on centred `X`: two factors, and the predictions of the left-out rows.
+
+    With X = U S V', the fit is U diag(s²/(s² + λ)) U'Y; a row left out is predicted by its residual over one minus its
+    leverage (Allen's PRESS). Directions of `Y` are the principal ones of the fit (Izenman, 1975), those that
+    are `predictable` in the left-out rows.
+    """
+    root = weights.sqrt()[:, None]
+    U, s = _left_singular(root * X)
+    intercept = weights / weights.sum()
+    # What the intercept alone says of a row that it did not see: the mean of the others.
+    alone = (1 - intercept)[:, None]
+    base = torch.where(alone > 1e-6, Y - Y / alone.clamp(min=1e-6), torch.zeros_like(Y))
+    least, strength, left_out = _squared(root * (Y - base)), None, base
+    moment, squares = U.T @ (root * Y), U.square()
+    for candidate in (STRENGTHS * float(s.square().sum())).tolist() if len(s) else []:
+        shrink = s**2 / (s**2 + candidate)
+        leverage = squares @ shrink + intercept
+        residual = (Y - (U @ (shrink[:, None] * moment)) / root) / (1 - leverage).clamp(min=1e-9)[:, None]
+        error = _squared(root * residual)
+        if error < least:
+            least, strength, left_out = error, candidate, Y - residual
+    if strength is None:
+        return X.new_zeros(X.shape[1], 0), X.new_zeros(0, Y.shape[1]), base
+    fitted = (s**2 / (s**2 + strength))[:, None] * moment
+    axes, lengths = _left_singular(fitted)
+    order = lengths.argsort(descending=True)
+    directions = (axes.T @ fitted / lengths[:, None])[order]
+    before, after = (root * (Y - base)) @ directions.T, (root * (Y - left_out)) @ directions.T
+    explained = 1 - after.square().sum(0) / before.square().sum(0).clamp(min=torch.finfo(X.dtype).tiny)
+    kept = directions[explained > predictable][:rank]
+    into = (root * X).T @ (U @ ((moment @ kept.T) / (s**2 + strength)[:, None]))
+    return into, kept, base + ((left_out - base) @ kept.T) @ kept
+
+
+def _squared(R: Tensor) -> float:
+    return float(R.square().sum())
+
+
+def _left_singular(X: Tensor) -> tuple[Tensor, Tensor]:
+    """Left singular vectors and singular values of `X`, from the smaller of its two Gram matrices."""
+    wide = X.shape[0] <= X.shape[1]
+    values, vectors = torch.linalg.eigh(X @ X.T if wide else X.T @ X)
+    s = values.clamp(min=0).sqrt()
+    kept = s > 1e-7 * s.max()
+    return (vectors[:, kept] if wide else X @ (vectors[:, kept] / s[kept])), s[kept]

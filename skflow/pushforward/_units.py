@@ -1,0 +1,37 @@
+"""Units and offsets: rows are centred and divided by one scale in float64 before anything else sees them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Units(NamedTuple):
+    """A centre and one scale for all features.
+
+    One scale, since the particles moved by Euclidean distances. (Each feature to unit variance would blow up pixels
+    that are hardly ever on; it is for the user to make features commensurate.)
+    """
+
+    centre: np.ndarray
+    scale: float
+
+    @classmethod
+    def of(cls, R: np.ndarray, weights: np.ndarray) -> Units:
+        """The weighted mean of the rows of `R`, and the root of their mean squared distance from it."""
+        R = R.astype(np.float64, copy=False)
+        centre = R[0] + np.average(R - R[0], axis=0, weights=weights)  # exact for offsets that dwarf the spread
+        return cls(centre, root_mean_square(R - centre, weights))
+
+    def standardise(self, R: np.ndarray) -> np.ndarray:
+        """Rows in these units, in float64."""
+        return (R.astype(np.float64, copy=False) - self.centre) / self.scale
+
+
+def root_mean_square(R: np.ndarray, weights: np.ndarray) -> float:
+    """Root of the weighted mean of the rows' squared lengths, 1 where all are zero; it neither over- nor underflows."""
+    largest = float(np.abs(R).max(initial=0.0))
+    if largest == 0:
+        return 1.0
+    return largest * float(np.sqrt(np.average(np.square(R / largest).sum(axis=1), weights=weights)))
