@@ -181,6 +181,8 @@ def test_functionals_of_the_wrong_form(answer, message, within):
 
 
 def test_functionals_that_bind_to_nothing():
+    with pytest.raises(ValueError, match=r"terms=\[\] leave nothing to descend"):
+        flow(FunctionalSum([]))
     with pytest.raises(ValueError, match=r"mine=Own\(.*bind must return a BoundFunctional, got None"):
         flow(FunctionalSum([("mine", Own(bound=lambda p: None))]))
 
