@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import lfilter
 
 from skflow.flow import Euler, FeatureDriven, Particles, StoppingRule, integrate
 from skflow.functionals import Entropy, FunctionalSum, PotentialEnergy
@@ -28,18 +29,14 @@ def test_zero_tolerance_never_stops(values, noisy):
 
 def autocorrelated(rng, n, memory):
     """A stationary sequence of variance one whose neighbours are alike."""
-    noise, out = rng.normal(size=n), np.empty(n)
-    out[0] = noise[0]
-    for t in range(1, n):
-        out[t] = memory * out[t - 1] + np.sqrt(1 - memory**2) * noise[t]
-    return out
+    return lfilter([np.sqrt(1 - memory**2)], [1, -memory], rng.normal(size=n + 100))[100:]
 
 
-@pytest.mark.parametrize("noise", [0.0, 0.01, 0.1, 1.0])
+@pytest.mark.parametrize("noise", [0.0, 0.05, 1.0])
 @pytest.mark.parametrize("memory", [0.0, 0.9])
 def test_noise_does_not_end_a_flow_that_still_falls(memory, noise):
     """Of twenty flows from 11 to 1, not one stops while its objective's mean is still 2 % above its end."""
-    rng, steps = np.random.default_rng(0), np.arange(2000)
+    rng, steps = np.random.default_rng(0), np.arange(1000)
     for _ in range(20):
         mean = 1 + 10 * np.exp(-steps / 100)
         end = stops_after(mean + noise * autocorrelated(rng, len(steps), memory), 1e-3, noisy=True)
