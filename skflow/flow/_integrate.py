@@ -19,6 +19,7 @@ BLOW_UP = 10.0
 """A flow that climbs by this multiple of its starting objective diverges."""
 PATIENCE_WITH_CLIMBS = 10
 """Steps in a row by which an optimizer that takes back what climbs must have come down again."""
+SCALE = "Look at the range of the data and of the functional's weight."
 
 
 @dataclass
@@ -102,7 +103,7 @@ def integrate(
         if not math.isfinite(value):
             reason = functional.explain(particles)
             if step == 0:
-                raise ValueError(f"The objective is {value} where the flow starts. {reason or ''}".rstrip())
+                raise ValueError(f"The objective is {value} where the flow starts. {reason or SCALE}")
         climbs = step > 0 and value > objective[0] + BLOW_UP * max(abs(objective[0]), noise)
         blown_up = blown_up + 1 if climbs else 0
         if not math.isfinite(value) or blown_up > (patience if step < max_iter else 0):

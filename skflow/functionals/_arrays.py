@@ -35,7 +35,10 @@ def as_tensor(name: str, value: Any, shape: tuple[int | None, ...], like: Tensor
     except ValueError:
         sizes = ", ".join("any" if n is None else str(n) for n in shape)
         raise ValueError(f"{name}={value!r} has the shape {array.shape}, but the data asks for ({sizes}).") from None
-    return torch.tensor(array, dtype=like.dtype, device=like.device)
+    tensor = torch.tensor(array, dtype=like.dtype, device=like.device)
+    if not tensor.isfinite().all():
+        raise ValueError(f"{name}={value!r} is beyond the range of the features' {like.dtype}: scale the data.")
+    return tensor
 
 
 def norm_and_direction(v: Tensor) -> tuple[Tensor, Tensor]:

@@ -69,6 +69,8 @@ class AffinePotential(Potential):
             return lambda particles: evaluate(particles.x)
         if self.A is not None or self.b is not None:
             raise ValueError(f"Pass A={self.A!r} and b={self.b!r} or by_class={self.by_class!r}, not both.")
+        if not self.by_class:
+            raise ValueError("by_class={} names no class to constrain.")
         unknown = [label for label in self.by_class if label not in start.classes.tolist()]
         if unknown:
             raise ValueError(f"by_class={self.by_class!r} names the labels {unknown}; y has {start.classes.tolist()}.")

@@ -33,9 +33,11 @@ class FunctionalSum(Functional):
         Raises
         ------
         ValueError
-            Where a term binds to something else than a :class:`~skflow.flow.BoundFunctional`.
+            Where there are no terms, or one binds to something else than a :class:`~skflow.flow.BoundFunctional`.
         """
         self.validate()
+        if not self.terms:
+            raise ValueError(f"terms={self.terms!r} leave nothing to descend.")
         bound = {}
         for name, term in self.terms:
             bound[name] = term.bind(particles)

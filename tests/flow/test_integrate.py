@@ -296,7 +296,7 @@ def test_auto_ends_where_plain_descent_does_in_fewer_steps(name, dynamics, devic
         moves = dynamics().bind(particles, optimizer=optimizer(), step_size=0.1 / spec.weight)
         return integrate(spec.bind(moves.particles), moves, max_iter=max_iter, tol=0)
 
-    plain, auto = end(Euler, 150), end(Auto, 50)
+    plain, auto = end(Euler, 100), end(Auto, 33)
     assert auto.status == "max_iter"
     fall = plain.objective[0] - plain.objective[-1]
     assert auto.objective[-1] <= plain.objective[-1] + 1e-2 * abs(plain.objective[-1]) + 1e-4 * fall

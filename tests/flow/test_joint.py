@@ -78,7 +78,7 @@ def assert_gradients(functional, particles, seed=0):
 def test_gradients_match_finite_differences(name, covariance, debias):
     _, particles = flat_start(name, n=18, covariance=covariance)
     functional = OTDDFunctional(
-        data(n=25, seed=1), reg=0.1, correspondence=ALL_CLASSES, debias=debias, marginal_tol=1e-12, refresh_tol=0,
+        data(n=25, seed=1), reg=0.5, correspondence=ALL_CLASSES, debias=debias, marginal_tol=1e-12, refresh_tol=0,
         label_weight=1.7, weight=0.6,
     )  # fmt: skip
     # Away from the start, where means and factors are not those of the samples.

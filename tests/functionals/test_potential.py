@@ -128,12 +128,14 @@ def test_untouched_classes_stay():
         (AffinePotential(b=[1, 2, 3]), r"b=\[1, 2, 3\] has the shape \(3,\)"),
         (AffinePotential(b=[1, np.nan]), r"b=\[1, nan\] is not finite"),
         (AffinePotential(by_class={7: (None, 1)}), r"by_class=\{7.* names the labels \[7\]; y has \[0\]"),
+        (AffinePotential(by_class={}), "by_class={} names no class"),
         (AffinePotential(by_class={0: 1}), r"by_class\[0\]=1 is not a pair"),
         (AffinePotential(b=1, by_class={0: (None, 1)}), "not both"),
         (MarginPotential([1, 0, 0]), r"w=\[1, 0, 0\] has the shape"),
         (MarginPotential([1, 0]), r"separates two classes; y has \[0\]"),
         (MarginPotential([1, 0], margin=-1), "'margin' parameter of MarginPotential must be .* Got -1"),
         (TubePotential(-1), "'radius' parameter of TubePotential must be .* Got -1"),
+        (TubePotential(np.nan), "'radius' parameter of TubePotential must be .* Got nan"),
         (TubePotential(center="middle"), "'center' parameter of TubePotential must be .* Got 'middle'"),
         (TubePotential(center=[1, 2, 3]), r"center=\[1, 2, 3\] has the shape"),
         (CollapsePotential([0, 2]), r"dims=\[0, 2\] are not indices of features; X has 2"),
@@ -149,6 +151,12 @@ def test_untouched_classes_stay():
 def test_errors_name_parameter_and_value(potential, message):
     with pytest.raises(ValueError, match=message):
         potential.bind(particles([[0.0, 0], [1, 1]]))
+
+
+def test_numbers_beyond_single_precision_are_refused():
+    at = Particles.from_arrays(np.eye(2), np.zeros(2, int))
+    with pytest.raises(ValueError, match=r"center=\[1, 1e\+40\] is beyond the range of the features' torch.float32"):
+        TubePotential(center=[1, 1e40]).bind(at)
 
 
 @pytest.mark.parametrize(
