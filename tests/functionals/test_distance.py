@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from skflow.functionals import OTDDFunctional, Particles
-from skflow.transport import LABEL_DISTANCES
+from skflow.transport import LABEL_DISTANCES, Dense
 from tests._data import array, labelled, tensor
 from tests._tolerances import EXACT_OTDD, GRADIENT, ROUNDING
 
@@ -368,7 +368,7 @@ def test_assignment_takes_the_nearest_classes_whatever_their_names(device):
 
 def test_too_tight_a_tolerance_is_not_called_converged():
     at = particles(*labelled(15, 3, 2))
-    bound = OTDDFunctional(TARGET, reg=1e-4, marginal_tol=1e-13, correspondence="coupling").bind(at)
+    bound = OTDDFunctional(TARGET, reg=1e-4, solver=Dense(tol=1e-13, max_iter=20), correspondence="coupling").bind(at)
     bound.evaluate(at)
     assert not bound.converged
     assert bound.marginal_error > 1e-13
