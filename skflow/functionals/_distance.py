@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from .._sklearn import Interval, StrOptions
 from ..flow import Particles
 from ..transport import CORRESPONDENCES, LABEL_DISTANCES, SOLVERS, Solver
-from ._base import Functional
+from ._base import WEIGHT, Functional
 from ._bound_distance import BoundOTDD
 from ._coordinates import Coordinates
 from ._joint_distance import BoundJointOTDD
@@ -56,7 +56,8 @@ class OTDDFunctional(Functional):
     refresh_tol : float, default=1e-2
         Accepted overestimate of the objective by label distances of an earlier step; 0 refreshes them at every step.
     weight : float, default=1.0
-        Factor of the functional, not negative: there is nothing that a flow away from a target could come to.
+        Factor of the functional. A negative one drives particles away from the target, without an end unless another
+        functional holds them.
     """
 
     _parameter_constraints: dict = {
@@ -73,7 +74,7 @@ class OTDDFunctional(Functional):
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "marginal_tol": [Interval(Real, 0, None, closed="neither")],
         "refresh_tol": [Interval(Real, 0, None, closed="left")],
-        "weight": [Interval(Real, 0, None, closed="left")],
+        "weight": WEIGHT,
     }
 
     def __init__(

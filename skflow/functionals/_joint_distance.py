@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..flow import Derivative, Particles
-from ..transport import FreeLabelCost, GaussianLabels, LabelledPoints, free_label_distances
+from ..transport import FreeLabelCost, GaussianLabels, LabelledPoints, TransportProblem, free_label_distances
 from ._bound_distance import BoundOTDD, TransportBlock
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ class BoundJointOTDD(BoundOTDD):
                 "label_distance='exact' has no parameters that could move of their own: choose dynamics='fd', or "
                 "'gaussian', 'gaussian-diag' or 'means'."
             )
-        self._per_particle, self._covariance = particles.labels.per_particle, particles.labels.covariance
+        labels = _labels_of(particles)
+        self._per_particle, self._covariance = labels.per_particle, labels.covariance
         spec = copy(spec).set_params(label_path=True)
         if self._per_particle:
             if spec.correspondence not in ("auto", "coupling"):
@@ -45,12 +46,14 @@ class BoundJointOTDD(BoundOTDD):
 
     def evaluate(self, particles: Particles) -> Derivative:
         """Objective and its gradients in the features and in the label distributions."""
-        labels, order = particles.labels, particles.labels.of.argsort(stable=True)
+        labels = _labels_of(particles)
+        order = labels.of.argsort(stable=True)
         for k, block in enumerate(self._blocks):
-            block.problem.label_cost.labels = self._labels_of(k, labels)
+            of_block = labels if self.mapping is None else labels.take(slice(k, k + 1))
+            _free_cost(block.problem).labels = of_block
             if block.own is not None:
-                cost = block.own.label_cost
-                cost.labels = cost.target_labels = self._labels_of(k, labels)
+                cost = _free_cost(block.own)
+                cost.labels = cost.target_labels = of_block
         derivative = super().evaluate(particles.moved(particles.x[order]))
         self._label_mass = self.coupling
         self.coupling = self.coupling_of(particles)
@@ -64,12 +67,15 @@ class BoundJointOTDD(BoundOTDD):
 
     def coupling_of(self, particles: Particles) -> Tensor:
         """Mass (K, K') that the last plan moves between the present classes of `particles` and the target's."""
-        return particles.class_sums(self._label_mass[particles.labels.of]) if self._per_particle else self._label_mass
+        if not self._per_particle:
+            return self._label_mass
+        return particles.class_sums(self._label_mass[_labels_of(particles).of])
 
     def label_distances(self, particles: Particles) -> Tensor:
         """Squared label distances (K, K'), averaged over the particles of a class."""
-        distances = free_label_distances(particles.labels, self._target_labels)
-        return particles.class_sums(particles.within[:, None] * distances[particles.labels.of])
+        labels = _labels_of(particles)
+        distances = free_label_distances(labels, self._target_labels)
+        return particles.class_sums(particles.within[:, None] * distances[labels.of])
 
     @cached_property
     def _target_labels(self) -> GaussianLabels:
@@ -78,34 +84,40 @@ class BoundJointOTDD(BoundOTDD):
     def _runs(self, particles: Particles, target: Particles) -> list[range]:
         return [range(k, k + 1) for k in range(particles.n_classes)]
 
-    def _labels_of(self, k: int, labels: GaussianLabels) -> GaussianLabels:
-        return labels if self.mapping is None else labels.take(slice(k, k + 1))
-
     def _label_gradient(self) -> GaussianLabels | None:
         if self.spec.label_weight == 0:
             return None
-        parts = []
-        for block in self._blocks:
-            part, scale = block.problem.label_cost.gradient, self.spec.weight * block.mass
-            own = None if block.own is None else block.own.label_cost.gradient
+        parts = [self._gradient_of(block) for block in self._blocks]
+        factors = [part.factor for part in parts if part.factor is not None]
+        mean = torch.cat([part.mean for part in parts])
+        return replace(parts[0], mean=mean, factor=torch.cat(factors) if factors else None)
+
+    def _gradient_of(self, block: TransportBlock) -> GaussianLabels:
+        gradient = _free_cost(block.problem).gradient
+        assert gradient is not None
+        own = None if block.own is None else _free_cost(block.own).gradient
+        if own is not None:
             # As with the features, the self-transport's gradient is twice half the one in its first argument.
-            moments = [
-                None if g is None else scale * (g if o is None else g - o)
-                for g, o in ((part.mean, own and own.mean), (part.factor, own and own.factor))
-            ]
-            parts.append(replace(part, mean=moments[0], factor=moments[1]))
-        factors = [part.factor for part in parts]
-        return replace(
-            parts[0],
-            mean=torch.cat([part.mean for part in parts]),
-            factor=None if factors[0] is None else torch.cat(factors),
-        )
+            gradient = gradient + own.times(-1.0)
+        return gradient.times(self.spec.weight * block.mass)
 
     def _block(self, rows: slice, mass: float, source: LabelledPoints, target: LabelledPoints) -> TransportBlock:
         if self._per_particle:
-            order = source.labels.of.argsort(stable=True)
-            source = LabelledPoints(source.x[order], source.labels.of[order], source.a[order])
+            assert isinstance(source, Particles)
+            of = _labels_of(source).of
+            order = of.argsort(stable=True)
+            source = LabelledPoints(source.x[order], of[order], source.a[order])
         return super()._block(rows, mass, source, target)
 
     def _label_cost(self, source: LabelledPoints, target: LabelledPoints, by_image: bool) -> FreeLabelCost:
         return FreeLabelCost(source, target, self._covariance)
+
+
+def _labels_of(particles: Particles) -> GaussianLabels:
+    assert particles.labels is not None
+    return particles.labels
+
+
+def _free_cost(problem: TransportProblem) -> FreeLabelCost:
+    assert isinstance(problem.label_cost, FreeLabelCost)
+    return problem.label_cost

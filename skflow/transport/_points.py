@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass, field
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -65,6 +66,13 @@ class LabelledPoints:
         for start in range(0, len(self.a), height):
             yield slice(start, min(start + height, len(self.a)))
 
+    def pieces(self, width: int) -> Iterator[tuple[slice, int | Tensor]]:
+        """All rows, class by class or a few at a time, with the code of their class, or those of each."""
+        if self.has_small_classes:
+            yield from ((rows, self.y[rows]) for rows in self.chunks(width))
+        else:
+            yield from ((rows, k) for k, rows in enumerate(self.slices))
+
     def class_sums(self, values: Tensor) -> Tensor:
         """Sums over each class of `values` (n,) or (n, q): a tensor of (n_classes,) or (n_classes, q)."""
         out = values.new_zeros(self.n_classes, *values.shape[1:])
@@ -87,13 +95,13 @@ class LabelledPoints:
             out.index_add_(0, self.y[s], self.within[s].view(-1, *[1] * (some.dim() - 1)) * some)
         return out
 
-    def moved(self, x: Tensor) -> LabelledPoints:
+    def moved(self, x: Tensor) -> Self:
         """The same points with other features; classes and masses are not looked for again."""
         moved = copy(self)
         moved.x = x
         return moved
 
-    def without_features(self) -> LabelledPoints:
+    def without_features(self) -> Self:
         """Labels and weights alone, for who is given features with each call."""
         return self.moved(self.x.new_empty(0, self.x.shape[1]))
 

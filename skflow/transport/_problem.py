@@ -12,7 +12,7 @@ from ._memory import Workspace
 from ._points import LabelledPoints
 from ._refreshes import RefreshRule
 from .label_costs import LabelCost
-from .solvers import BoundSolver
+from .solvers import BoundSolver, TransportPlan
 
 
 @dataclass
@@ -87,10 +87,7 @@ class TransportProblem:
         solved = self.solver.solve(GroundCost(features, self.label_weight * distances, self.source, self.target))
         if overestimate is not None:
             self.refreshes.adapt(*torch.stack([overestimate, solved.value]).tolist())
-        if solved.class_mass is None:
-            solved.class_mass = self.source.class_sums(solved.plan @ self._of_class)
-
-        class_mass = self._class_mass = solved.class_mass
+        class_mass = self._class_mass = self._class_mass_of(solved)
         row = self.source.a.clone()
         if self.label_weight > 0 and self.label_path:
             self.label_cost.pull_back(self.label_weight * class_mass, features, solved, row)
@@ -109,6 +106,13 @@ class TransportProblem:
             for rows in self.source.chunks(x.shape[1]):
                 gradient[rows].addcmul_(features.rows(rows), row[rows, None])
         return SolvedProblem(solved.value, gradient, class_mass, solved.marginal_error, solved.converged, solved.n_iter)
+
+    def _class_mass_of(self, solved: TransportPlan) -> Tensor:
+        if solved.class_mass is not None:
+            return solved.class_mass
+        assert solved.plan is not None
+        assert self._of_class is not None
+        return self.source.class_sums(solved.plan @ self._of_class)
 
     def _features(self, x: Tensor, x_target: Tensor | None) -> Features:
         if x_target is None:

@@ -85,8 +85,8 @@ def test_axes_that_mean_something_stay():
 @pytest.mark.parametrize(
     "parameters",
     [
-        {}, {"correspondence": "coupling"}, {"reg": 0}, {"label_distance": "gaussian-diag", "correspondence": "coupling"},
-        {"label_distance": "exact"}, {"debias": True, "label_distance": "means"},
+        {}, {"correspondence": "coupling"}, {"reg": 0}, {"label_distance": "exact"},
+        {"label_distance": "gaussian-diag", "correspondence": "coupling"}, {"debias": True, "label_distance": "means"},
         {"solver": "tiled", "correspondence": "coupling"}, {"solver": "exact"}, {"label_weight": 0.0},
     ],
     ids=str,

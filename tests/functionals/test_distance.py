@@ -12,7 +12,7 @@ from scipy.spatial.distance import cdist
 
 from skflow.flow import Particles
 from skflow.functionals import OTDDFunctional
-from skflow.transport import LABEL_DISTANCES
+from skflow.transport import LABEL_DISTANCES, Dense
 from tests._data import array, labelled, tensor
 from tests._tolerances import EXACT_OTDD, GRADIENT, ROUNDING
 
@@ -369,7 +369,7 @@ def test_assignment_takes_the_nearest_classes_whatever_their_names(device):
 
 def test_too_tight_a_tolerance_is_not_called_converged():
     at = particles(*labelled(15, 3, 2))
-    bound = OTDDFunctional(TARGET, reg=1e-4, marginal_tol=1e-13, correspondence="coupling").bind(at)
+    bound = OTDDFunctional(TARGET, reg=1e-4, solver=Dense(tol=1e-13, max_iter=20), correspondence="coupling").bind(at)
     bound.evaluate(at)
     assert not bound.converged
     assert bound.marginal_error > 1e-13

@@ -50,7 +50,7 @@ def make_label_cost(
     source, target = source.without_features(), target.without_features()
     if kind not in CLASS_MODELS:
         return MomentCost(source, target, deviations=kind == "gaussian-diag")
-    classes = CLASS_MODELS[kind]()
+    classes = CLASS_MODELS[kind]
     if matched and by_image:
         return MatchedCost(source, target, classes)
     kept = (KeptImages if by_image else KeptPlans)(source, target)

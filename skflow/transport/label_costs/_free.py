@@ -59,7 +59,7 @@ class GaussianLabels:
             factor = points.within[rows].sqrt()[:, None] * (points.x[rows] - mean[k])
             if len(factor) > factor.shape[1]:
                 factor = torch.linalg.qr(factor, mode="r").R
-            if covariance != "full" and covariance < len(factor):
+            if isinstance(covariance, int) and covariance < len(factor):
                 _, s, v = torch.linalg.svd(factor, full_matrices=False)
                 factor = s[:covariance, None] * v[:covariance]
             factors.append(factor)
@@ -68,8 +68,12 @@ class GaussianLabels:
 
     def __add__(self, other: GaussianLabels) -> GaussianLabels:
         """The sum of two gradients."""
-        factor = None if self.factor is None else self.factor + other.factor
+        factor = None if self.factor is None or other.factor is None else self.factor + other.factor
         return replace(self, mean=self.mean + other.mean, factor=factor)
+
+    def times(self, factor: float) -> GaussianLabels:
+        """A multiple of a gradient."""
+        return replace(self, mean=factor * self.mean, factor=None if self.factor is None else factor * self.factor)
 
     @property
     def covariance(self) -> str:
@@ -120,63 +124,74 @@ class FreeLabelCost(LabelCost):
     def refresh(self, features: Features, every: bool = True) -> None:
         if self.labels.covariance == "full":
             if self._polar is None:
-                self._check_memory()
-            self._polar = newton_schulz(self._cross())
+                _check_memory(self.labels, self.target_labels)
+            self._polar = newton_schulz(_cross(self.labels, self.target_labels))
 
     def distances(self, features: Features) -> Tensor:
-        labels, target = self.labels, self.target_labels
-        squares = squared_distances(labels.mean, target.mean)
-        if labels.covariance == "means":
-            return squares
-        if labels.covariance == "diag":
-            return squares + squared_distances(labels.factor.abs(), target.factor)
         if self._polar is None:
             self.refresh(features)
-        cross = torch.linalg.vecdot(self._polar.flatten(2), self._cross().flatten(2))
-        total = labels.factor.square().sum((1, 2))[:, None] + target.factor.square().sum((1, 2))
-        return squares + (total - 2 * cross).clamp_(min=0.0)
+        return _distances(self.labels, self.target_labels, self._polar)
 
     def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
         labels, target, total = self.labels, self.target_labels, mass.sum(1)
-        self.gradient = replace(
-            labels,
-            mean=2 * (total[:, None] * labels.mean - mass @ target.mean),
-            factor=None if labels.factor is None else 2 * (self._own_part(total) - self._target_part(mass)),
-        )
-
-    def _own_part(self, total: Tensor) -> Tensor:
-        factor = self.labels.factor
-        return total.view(-1, *[1] * (factor.dim() - 1)) * factor
+        factor = None
+        if labels.factor is not None:
+            own = total.view(-1, *[1] * (labels.factor.dim() - 1)) * labels.factor
+            factor = 2 * (own - self._target_part(mass))
+        mean = 2 * (total[:, None] * labels.mean - mass @ target.mean)
+        self.gradient = replace(labels, mean=mean, factor=factor)
 
     def _target_part(self, mass: Tensor) -> Tensor:
         """``sum_l mass_kl Q_kl B_l``, one matrix product for all pairs."""
-        factor, other = self.labels.factor, self.target_labels.factor
-        if factor.dim() == 2:
+        factor, other = _factors(self.labels, self.target_labels)
+        if self._polar is None:
             # Q is the sign; a standard deviation of zero may grow.
             return torch.where(factor < 0, -1.0, 1.0).to(factor.dtype) * (mass @ other)
         weighted = self._polar * mass[:, :, None, None]
         return (weighted.transpose(1, 2).flatten(2) @ other.flatten(0, 1)).view_as(factor)
 
-    def _cross(self) -> Tensor:
-        """``A_k B_l^T`` for all pairs, shape (L, K', r, s)."""
-        factor, other = self.labels.factor, self.target_labels.factor
-        product = factor.flatten(0, 1) @ other.flatten(0, 1).T
-        return product.view(*factor.shape[:2], *other.shape[:2]).transpose(1, 2).contiguous()
-
-    def _check_memory(self) -> None:
-        factor, other = self.labels.factor, self.target_labels.factor
-        numbers = factor.shape[0] * factor.shape[1] * other.shape[0] * other.shape[1]
-        require_memory(
-            5 * numbers * factor.element_size(),
-            factor.device,
-            f"The distances between {len(factor)} x {len(other)} label distributions with factors of "
-            f"{factor.shape[1]} and {other.shape[1]} rows",
-            "Lower max_particles, or choose covariance='diag' or a smaller rank.",
-        )
-
 
 def free_label_distances(labels: GaussianLabels, target_labels: GaussianLabels) -> Tensor:
     """Squared W2 distances (L, K') between two sets of label distributions with factors of the same kind."""
-    cost = FreeLabelCost(None, None, labels.covariance)
-    cost.labels, cost.target_labels = labels, target_labels
-    return cost.distances(None)
+    if labels.covariance != "full":
+        return _distances(labels, target_labels, None)
+    _check_memory(labels, target_labels)
+    return _distances(labels, target_labels, newton_schulz(_cross(labels, target_labels)))
+
+
+def _distances(labels: GaussianLabels, target: GaussianLabels, polar: Tensor | None) -> Tensor:
+    """Squared distances, with the polar factors of all pairs where covariances are full."""
+    squares = squared_distances(labels.mean, target.mean)
+    if labels.covariance == "means":
+        return squares
+    factor, other = _factors(labels, target)
+    if polar is None:
+        return squares + squared_distances(factor.abs(), other)
+    cross = torch.linalg.vecdot(polar.flatten(2), _cross(labels, target).flatten(2))
+    total = factor.square().sum((1, 2))[:, None] + other.square().sum((1, 2))
+    return squares + (total - 2 * cross).clamp_(min=0.0)
+
+
+def _factors(labels: GaussianLabels, target: GaussianLabels) -> tuple[Tensor, Tensor]:
+    assert labels.factor is not None
+    assert target.factor is not None
+    return labels.factor, target.factor
+
+
+def _cross(labels: GaussianLabels, target: GaussianLabels) -> Tensor:
+    """``A_k B_l^T`` for all pairs, shape (L, K', r, s)."""
+    factor, other = _factors(labels, target)
+    product = factor.flatten(0, 1) @ other.flatten(0, 1).T
+    return product.view(*factor.shape[:2], *other.shape[:2]).transpose(1, 2).contiguous()
+
+
+def _check_memory(labels: GaussianLabels, target: GaussianLabels) -> None:
+    factor, other = _factors(labels, target)
+    numbers = factor.shape[0] * factor.shape[1] * other.shape[0] * other.shape[1]
+    require_memory(
+        5 * numbers * factor.element_size(),
+        factor.device,
+        f"The distances between {len(factor)} x {len(other)} label distributions with factors of "
+        f"{factor.shape[1]} and {other.shape[1]} rows",
+        "Lower max_particles, or choose covariance='diag' or a smaller rank.",
+    )

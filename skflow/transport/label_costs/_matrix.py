@@ -69,8 +69,10 @@ def _means_and_spreads(*sides: LabelledPoints) -> list[tuple[Tensor, Tensor]]:
     found = []
     for points in sides:
         means = points.class_means()
-        spread = points.class_means(lambda s, p=points, mu=means: (p.x[s] - mu[p.y[s]]).square_().sum(1))  # type: ignore[misc]
-        found.append((means, spread))
+        spread = torch.empty_like(points.a)
+        for rows, k in points.pieces(means.shape[1]):
+            spread[rows] = (points.x[rows] - means[k]).square_().sum(1)
+        found.append((means, points.class_means(spread)))
     return found
 
 
@@ -82,9 +84,10 @@ def _optimal_cost(source: LabelledPoints, k: int, target: LabelledPoints, l: int
 
 def _cores(points: LabelledPoints) -> Iterator[tuple[Tensor, Tensor]]:
     """Codes (c,) of classes of similar sizes, and their factors (c, r, d) with no more rows than columns."""
-    d, groups = points.x.shape[1], {}  # type: ignore[var-annotated]
-    for k, rows in enumerate(points.slices):
-        groups.setdefault((rows.stop - rows.start - 1).bit_length(), []).append(k)
+    d = points.x.shape[1]
+    groups: dict[int, list[int]] = {}
+    for k, where in enumerate(points.slices):
+        groups.setdefault((where.stop - where.start - 1).bit_length(), []).append(k)
     for exponent, classes in groups.items():
         most = max(CROSS_NUMBERS // (2**exponent * d), 1)
         for start in range(0, len(classes), most):

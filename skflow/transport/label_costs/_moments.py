@@ -34,13 +34,11 @@ class MomentCost(LabelCost):
     def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
         (mu, *s), (nu, *t) = self._moments(features)
         total, image = mass.sum(1)[:, None], solved.image_like(features.x)
-        shift, y, within = total * mu - mass @ nu, self.source.y, self.source.within[:, None]
-        for rows in self.source.chunks(mu.shape[1]):
-            pull = shift[y[rows]]
-            if self.deviations:
-                stretch = torch.where(s[0] > 0, total - (mass @ t[0]) / s[0], total)
-                pull += stretch[y[rows]] * (features.rows(rows) - mu[y[rows]])
-            image[rows] -= pull.mul_(within[rows])
+        shift, within = total * mu - mass @ nu, self.source.within[:, None]
+        stretch = torch.where(s[0] > 0, total - (mass @ t[0]) / s[0], total) if self.deviations else None
+        for rows, k in self.source.pieces(mu.shape[1]):
+            pull = shift[k] if stretch is None else torch.addcmul(shift[k], features.rows(rows) - mu[k], stretch[k])
+            image[rows].addcmul_(within[rows], pull, value=-1)
 
     def _moments(self, features: Features) -> list[list[Tensor]]:
         sides = (self.source, features.rows), (self.target, features.x_target.__getitem__)
@@ -52,4 +50,11 @@ def moments(points: LabelledPoints, rows: Callable[[slice], Tensor], deviations:
     means = points.class_means(rows)
     if not deviations:
         return [means]
-    return [means, points.class_means(lambda s: (rows(s) - means[points.y[s]]).square_()).sqrt()]
+    variances = torch.zeros_like(means)
+    for s, k in points.pieces(means.shape[1]):
+        square = (rows(s) - means[k]).square_()
+        if isinstance(k, int):
+            variances[k] = points.within[s] @ square
+        else:
+            variances.index_add_(0, k, square.mul_(points.within[s, None]))
+    return [means, variances.sqrt_()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -115,7 +116,7 @@ class PairwiseCost(PlannedCost):
             self.kept.add(k, l, coupling, mass[k, l], within, means_target[l], solved, features)
             row[rows] += within
 
-    def _couplings(self, pairs: list[Pair], features: Features):
+    def _couplings(self, pairs: list[Pair], features: Features) -> Iterator[tuple[Pair, Tensor]]:
         found = couplings(pairs, self.classes, self.kept.of(self.classes), self.source, self.target, features)
         for (k, l), coupling in found:
             yield (k, l), self.kept.without_padding(k, l, coupling)
@@ -150,18 +151,18 @@ class MatchedCost(PlannedCost):
         if self._last_target is not None and self._last_target is not features.x_target:
             self.refresh(features)
         means, (means_target, second_target) = features.moving_means(self.source), self._moments_of_target(features)
-        inner, y = torch.empty_like(self.source.a), self.source.y
-        for rows in self.source.chunks(means.shape[1]):
-            centred = features.rows(rows) - means[y[rows]]
+        inner = torch.empty_like(self.source.a)
+        for rows, k in self.source.pieces(means.shape[1]):
+            centred = features.rows(rows) - means[k]
             torch.linalg.vecdot(centred, self._image[rows], out=inner[rows])
         cross = torch.linalg.vecdot(means, means_target) + self.source.class_sums(inner)
         second = self.source.class_means(features.square)
         return (second + second_target - 2 * cross).clamp_(min=0.0).diag()
 
     def pull_back(self, mass: Tensor, features: Features, solved: TransportPlan, row: Tensor) -> None:
-        image, y, by_class = solved.image_like(features.x), self.source.y, mass.diagonal()
-        within, means_target = by_class[y] * self.source.within, self._moments_of_target(features)[0]
-        for rows in self.source.chunks(image.shape[1]):
-            image[rows].addcmul_(self._image[rows], by_class[y[rows], None])
-            image[rows] += means_target[y[rows]].mul_(within[rows, None])
+        image, by_class = solved.image_like(features.x), mass.diagonal()
+        within, means_target = by_class[self.source.y] * self.source.within, self._moments_of_target(features)[0]
+        for rows, k in self.source.pieces(image.shape[1]):
+            image[rows].addcmul_(self._image[rows], by_class[k][..., None])
+            image[rows].addcmul_(means_target[k], within[rows, None])
         row += within

@@ -16,6 +16,8 @@ from .._ground_cost import GroundCost
 from .._memory import Workspace
 from .._points import LabelledPoints
 
+TIGHT = 1e-6
+"""Marginal error below which plans are as good as exact."""
 TOL: list = [Interval(Real, 0, None, closed="neither"), None]
 """Constraint of a tolerance; None is that of the functional."""
 
@@ -99,7 +101,12 @@ class Task:
 
     @property
     def symmetric(self) -> bool:
-        return self.source is self.target
+        """Whether to use that the plan is symmetric: of a transport to oneself, where the tolerance is tight.
+
+        A loose one leaves errors that a debiased distance subtracts from those of the transport to the target, which
+        near the target are the same as long as both are iterated alike.
+        """
+        return self.source is self.target and self.tol < TIGHT
 
     @property
     def shape(self) -> tuple[int, int]:

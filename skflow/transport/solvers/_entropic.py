@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .._points import CHUNK
+from ._acceleration import HeavyBall
 from ._base import TransportPlan
 
 CHECK_EVERY = 5
@@ -30,8 +32,8 @@ class EntropicSolver:
     ``diag(u) K diag(v)`` with the stabilised kernel ``K = a b^T exp((f + g - C) / eps)``, so that an iteration is two
     matrix-vector products. The potentials f and g survive from solve to solve: in a flow they hardly change, and a few
     iterations suffice. Scalings u, v that leave a safe range are absorbed into the potentials (Schmitzer, 2019).
-    The first solve halves eps from the largest cost down to its value (eps-scaling), and so does one whose cost has
-    changed by more than the kernel can hold. The kernel takes the place of the
+    The first solve halves eps from the largest cost down to its value (eps-scaling). Where a cost has changed by more
+    than the kernel can hold, one iteration in the log domain comes before the others. The kernel takes the place of the
     cost, which is asked for anew where the kernel has to be rebuilt: one matrix is held, not two.
 
     A symmetric cost between the same weights has a symmetric plan, and averaging the two potentials after each
@@ -71,8 +73,10 @@ class EntropicSolver:
         self.f: Tensor | None = None
         self.g: Tensor | None = None
         # A scaling beyond this moves entries of the kernel towards the ends of the floating-point range.
+        self._u, self._v = torch.ones_like(a), torch.ones_like(b)
         self._safe = math.sqrt(math.sqrt(torch.finfo(a.dtype).max)) if a.dtype == torch.float32 else 1e30
         self._tiny = torch.finfo(a.dtype).tiny
+        self._least = math.log(self._tiny) + math.log(self._safe)
         self._no_row, self._no_column = (None if w.dim() == 1 else w == 0 for w in (a, b))
 
     def solve(self, cost: MatrixCost) -> TransportPlan:
@@ -81,10 +85,11 @@ class EntropicSolver:
             self._keep(*self.first(cost))
         elif self.f is None:
             self._cold_start(cost)
-        plan, n_iter, error = self._iterate(cost, self.eps, self.tol, self.max_iter)
-        if not math.isfinite(error):
-            self._cold_start(cost)
+        for bring_closer in (self._log_step, self._cold_start, None):
             plan, n_iter, error = self._iterate(cost, self.eps, self.tol, self.max_iter)
+            if math.isfinite(error) or bring_closer is None:
+                break
+            bring_closer(cost)
         plan.mul_(self._u[..., None]).mul_(self._v[..., None, :])
         f, g = self._absorb(self.eps)
         value = torch.linalg.vecdot(self.a, f) + torch.linalg.vecdot(self.b, g)
@@ -97,6 +102,13 @@ class EntropicSolver:
     def _solved(self, cost: MatrixCost, solved: TransportPlan) -> TransportPlan:
         """The result in the form that was asked for."""
         return solved
+
+    def _log_step(self, cost: MatrixCost) -> None:
+        """One iteration in the log domain, where no potential is too far away: most of the warm start is kept."""
+        assert self.g is not None
+        matrix = self._matrix(cost)
+        f = _softmin(matrix, self.g, self.b, self.eps)
+        self._keep(f, _softmin(matrix.mT, f, self.a, self.eps))
 
     def _cold_start(self, cost: MatrixCost) -> None:
         """Potentials by eps-scaling: rough solves at halved regularisations."""
@@ -115,7 +127,7 @@ class EntropicSolver:
 
         An error that is not finite says that the potentials are of no use for this cost.
         """
-        kernel, n_iter = self._build_kernel(cost, eps), 0
+        kernel, n_iter, momentum = self._build_kernel(cost, eps), 0, HeavyBall()
         while True:
             column = _apply(kernel.mT, self._u).mul_(self._v)
             n_iter += 1
@@ -125,6 +137,7 @@ class EntropicSolver:
                     return kernel, n_iter, math.nan
                 if error <= tol or n_iter >= max_iter or not math.isfinite(error):
                     return kernel, n_iter, error
+                momentum.look(n_iter, error)
                 if not in_range:
                     self._absorb(eps)
                     kernel = self._build_kernel(cost, eps)
@@ -132,7 +145,7 @@ class EntropicSolver:
             if self.symmetric:
                 self._v = (self._u * self._v).sqrt_()
             else:
-                self._v = self._v * self._ratio(self.b, column, self._no_column)
+                self._v = self._v * momentum(self._ratio(self.b, column, self._no_column))
             self._u = self._ratio(self.a, _apply(kernel, self._v), self._no_row)
 
     def _build_kernel(self, cost: MatrixCost, eps: float) -> Tensor:
@@ -150,7 +163,7 @@ class EntropicSolver:
         assert self.f is not None
         assert self.g is not None
         row, column = self.f.div(eps).add_(self.a.log()), self.g.div(eps).add_(self.b.log())
-        return cost.div_(-eps).add_(row[..., None]).add_(column[..., None, :]).exp_()
+        return exponential_(cost.div_(-eps).add_(row[..., None]).add_(column[..., None, :]), self._least)
 
     def _look(self, column: Tensor) -> tuple[float, bool]:
         """The marginal error, and whether the scalings are in their safe range: all that is read from the device."""
@@ -173,6 +186,24 @@ class EntropicSolver:
         self.f, self.g = ((f + g) / 2,) * 2 if self.symmetric else (f, g)
 
 
+def exponential_(exponents: Tensor, least: float) -> Tensor:
+    """The exponential, in place, with nothing where an exponent is below `least`.
+
+    Numbers below the normal range are of no account, and cost a processor ten times the others in all that follows.
+    """
+    return torch.nn.functional.threshold_(exponents, least, -1e4).exp_()
+
+
 def _apply(matrix: Tensor, vector: Tensor) -> Tensor:
     """The product of each matrix of a batch with its vector."""
     return matrix @ vector if vector.dim() == 1 else (matrix @ vector[..., None])[..., 0]
+
+
+def _softmin(cost: Tensor, potential: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """``-eps log sum_j w_j exp((g_j - C_ij) / eps)`` of matrices (..., n, m), a few rows at a time."""
+    scores, out = potential / eps + weight.log(), torch.empty_like(cost[..., 0])
+    height = max(CHUNK * cost.shape[-2] // cost.numel(), 1)
+    for start in range(0, cost.shape[-2], height):
+        rows = slice(start, start + height)
+        out[..., rows] = torch.logsumexp(scores[..., None, :] - cost[..., rows, :] / eps, -1).mul_(-eps)
+    return out

@@ -86,9 +86,8 @@ class NetworkSimplex:
         )
         self._potentials, self._scale = (log["u"], log["v"]), scale
         error = float(np.abs(plan.sum(0) - self._b).sum())
-        like = {"dtype": matrix.dtype, "device": matrix.device}
-        value = torch.as_tensor(scale * log["cost"], **like)
-        return TransportPlan(torch.as_tensor(plan, **like), value, error, log["warning"] is None, 1)
+        plan = torch.as_tensor(plan, dtype=matrix.dtype, device=matrix.device)
+        return TransportPlan(plan, plan.new_tensor(scale * log["cost"]), error, log["warning"] is None, 1)
 
 
 class PreciseEntropicSolver(EntropicSolver):

@@ -93,6 +93,8 @@ class MiniBatchSolver:
         if g.isfinite().all():
             solver.f, solver.g = f.nan_to_num(), g
         solved = solver.solve(part)
+        assert solver.f is not None
+        assert solver.g is not None
         self._f[rows], self._g[cols] = solver.f, solver.g
         return solved
 

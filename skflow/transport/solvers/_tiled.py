@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..._sklearn import Interval
 from .._ground_cost import GroundCost
+from ._acceleration import HeavyBall
 from ._base import TOL, BoundSolver, Solver, Task, TransportPlan
-from ._entropic import EntropicSolver
+from ._entropic import CHECK_EVERY, EntropicSolver, exponential_
 
 TILE_BYTES = {"cpu": 2**24, "cuda": 2**29}
 """Size of a tile: within a processor's caches, or enough to keep a GPU busy."""
@@ -78,13 +79,15 @@ class TiledSolver:
         self.g: Tensor | None = None
         self._log_b, self._of_class = self.b.log(), task.target.one_hot()
         self._rows, self._last_guess = range(len(self.a)), 1
-        self._workspace = task.workspace
+        self._workspace, self._momentum = task.workspace, HeavyBall()
+        self._least = math.log(torch.finfo(self.a.dtype).tiny)
 
     def solve(self, cost: GroundCost) -> TransportPlan:
         """Solve for the ground cost, by sweeps over its tiles."""
         if self.g is None:
             self.g = self._first_potential(cost)
         image, n_iter, last, mass = torch.empty_like(cost.features.x), 0, False, None
+        self._momentum = HeavyBall()
         while True:
             n_iter += 1
             last = last or n_iter >= min(self._last_guess, self.max_iter)
@@ -93,6 +96,8 @@ class TiledSolver:
             if last and (error <= self.tol or n_iter >= self.max_iter or not math.isfinite(error)):
                 break
             last = error <= self.tol
+            if n_iter % CHECK_EVERY == 0:
+                self._momentum.look(n_iter, error)
             self._improve(cost, column)
         self._last_guess = n_iter
         value = self.a @ self.f + self.b @ self.g
@@ -112,7 +117,8 @@ class TiledSolver:
         if self.symmetric:
             self.g = (self.f + self.g) / 2
         else:
-            self.g = self.g + self.eps * (self.b / column.clamp(min=torch.finfo(column.dtype).tiny)).log()
+            growth = self._momentum(self.b / column.clamp(min=torch.finfo(column.dtype).tiny))
+            self.g = self.g + self.eps * growth.log()
 
     def _first_potential(self, cost: GroundCost) -> Tensor:
         generator = torch.Generator().manual_seed(0)
@@ -133,7 +139,7 @@ class TiledSolver:
         for rows, tile in self._tiles():
             cost.scores(rows, potential, self.eps, tile)
             top = tile.amax(1)
-            total = tile.sub_(top[:, None]).exp_().sum(1)
+            total = exponential_(tile.sub_(top[:, None]), self._least).sum(1)
             self.f[rows] = -self.eps * (total.log() + top)
             scale = self.a[rows] / total
             column.addmv_(tile.T, scale)
