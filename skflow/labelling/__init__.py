@@ -13,7 +13,7 @@ from ._beliefs import (
 from ._clusters import SpectralMixture, name_clusters
 from ._completion import PseudoLabels, complete_labels
 from ._graph import NeighbourGraph
-from ._markers import merge_labels, split_labels, unlabelled_rows
+from ._markers import as_array, split_labels, unlabelled_rows
 from ._proportions import Proportions, class_prior, estimate_proportions
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Proportions",
     "PseudoLabels",
     "SpectralMixture",
+    "as_array",
     "balance",
     "class_prior",
     "combine",
@@ -30,7 +31,6 @@ __all__ = [
     "estimate_proportions",
     "fit_temperature",
     "fit_weights",
-    "merge_labels",
     "name_clusters",
     "rows_to_one",
     "split_labels",

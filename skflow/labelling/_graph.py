@@ -50,7 +50,8 @@ class NeighbourGraph:
         if X.any():  # constant rows have no variance to explain
             self._pca = PCA(min(n_components, *X.shape), random_state=0).fit(X)
         rows = X if self._pca is None else self._pca.transform(X)
-        self._neighbours = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1)).fit(rows)
+        # scikit-learn's trees run in joblib's threads, which set the process's warning filters.
+        self._neighbours = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1), algorithm="brute").fit(rows)
         distances, columns = self._neighbours.kneighbors()
         self._scale = float(np.median(distances)) or 1.0
         indptr = np.arange(0, columns.size + 1, columns.shape[1], dtype=np.int32)  # scikit-learn takes no int64 here

@@ -11,8 +11,13 @@ from sklearn.utils import assert_all_finite, column_or_1d
 
 from .._inputs import as_labels, is_missing
 
+SIGNS = 0.25
+"""Least share of rows that are 1 for which -1 and 1 are taken for signs."""
 
-def split_labels(y: ArrayLike, unlabelled: Any = -1, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
+
+def split_labels(
+    y: ArrayLike, unlabelled: Any = -1, *, target_classes: np.ndarray | None = None, name: str = "y"
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels of the rows that have one, and which rows these are.
 
     Call it before any validation of `y`: scikit-learn's refuses the markers None and NaN.
@@ -23,7 +28,10 @@ def split_labels(y: ArrayLike, unlabelled: Any = -1, name: str = "y") -> tuple[n
         Labels and markers: a list, an array, or a column of pandas or polars, nullable, categorical or of text.
     unlabelled : object, default=-1
         What marks an unlabelled row. Missing values (None, NaN, ``pandas.NA``, ``pandas.NaT``) always do. With None or
-        NaN nothing else does. Where -1 and 1 are the only labels they are signs, and -1 is a label.
+        NaN nothing else does. -1 is a label, and no marker, where it is a class of the target, or where all other rows
+        are 1 and these are a quarter of the rows or more: then they are signs.
+    target_classes : ndarray of shape (n_target_classes,) or None
+        Labels of the target.
     name : str, default="y"
         The parameter, for messages.
 
@@ -42,7 +50,9 @@ def split_labels(y: ArrayLike, unlabelled: Any = -1, name: str = "y") -> tuple[n
         marker; and for text labels with the text "-1" among them where `unlabelled` is the number -1, as NumPy makes of
         ``["a", -1]``. (:class:`sklearn.semi_supervised.SelfTrainingClassifier` refuses text arrays, too.)
     """
-    values = column_or_1d(_as_array(y), warn=True)
+    values = column_or_1d(as_array(y), warn=True)
+    if target_classes is not None and unlabelled in target_classes.tolist():
+        unlabelled = None
     missing, marked = _missing(values), unlabelled_rows(values, unlabelled, name)
     known = ~(missing | marked)
     if isinstance(y, np.ndarray) and values.dtype.kind == "f" and missing.all() and not is_missing(unlabelled):
@@ -58,19 +68,6 @@ def split_labels(y: ArrayLike, unlabelled: Any = -1, name: str = "y") -> tuple[n
     if missing.any() and labels.dtype.kind == "f" and (labels == np.round(labels)).all():
         labels = labels.astype(np.int64)
     return labels, known
-
-
-def merge_labels(labels: np.ndarray, known: np.ndarray, unlabelled: Any = -1) -> np.ndarray:
-    """The inverse of :func:`split_labels`: labels of all rows, with the marker where there is none."""
-    if known.all():
-        return labels
-    if len(labels) == 0:
-        return np.full(len(known), -1)
-    marker = np.asarray(unlabelled)
-    alike = marker.dtype.kind == labels.dtype.kind == "U" or {marker.dtype.kind, labels.dtype.kind} <= set("iuf")
-    merged = np.full(len(known), unlabelled, dtype=np.result_type(marker, labels) if alike else object)
-    merged[known] = labels
-    return merged
 
 
 def unlabelled_rows(values: np.ndarray, unlabelled: Any, name: str = "y") -> np.ndarray:
@@ -98,12 +95,12 @@ def unlabelled_rows(values: np.ndarray, unlabelled: Any, name: str = "y") -> np.
             f"unlabelled={str(unlabelled)!r}."
         )
     rest = values[~marked & ~_missing(values)]
-    are_signs = marked.any() and len(rest) and unlabelled == -1 and all(map(_is_one, rest.tolist()))
+    are_signs = len(rest) >= SIGNS * len(values) and unlabelled == -1 and all(map(_is_one, rest.tolist()))
     return none if are_signs else marked
 
 
-def _as_array(y: ArrayLike) -> np.ndarray:
-    """An array that holds the values as they are: ``["a", -1]`` stays a text and a number."""
+def as_array(y: ArrayLike) -> np.ndarray:
+    """Labels and markers as an array that holds them as they are: ``["a", -1]`` stays a text and a number."""
     if isinstance(y, np.ndarray):
         return y
     values = np.asarray(y) if hasattr(y, "dtype") else np.asarray(y, dtype=object)

@@ -18,7 +18,7 @@ from .._inputs import FLOATS
 from .._sklearn import HasMethods, Interval, StrOptions, feature_names, fit_context
 from .._target import Reference, pair_of, read_target
 from .._warnings import warn
-from ..labelling import NeighbourGraph, combine, merge_labels, split_labels, temper
+from ..labelling import NeighbourGraph, as_array, combine, split_labels, temper
 from ._black_box import BlackBox
 from ._evidence import TEMPER, read_as, weigh_evidence
 from ._flows import FlowPlan, correspondence_of, target_of
@@ -72,8 +72,9 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         Whether to ask about carried training rows, too, where labels are missing. It takes twice the time to fit.
     unlabelled : object, default=-1
         What marks an unlabelled row in `y`; missing values (None, NaN, ``pandas.NA``) always do. With None nothing else
-        does. Where -1 and 1 are the only labels, -1 is a label. Among text labels -1 is a marker in lists and in arrays
-        of dtype object; the text "-1" is refused, see :func:`skflow.labelling.split_labels`.
+        does. -1 is a label where it is a class of the target, and where all other rows are 1 and no fewer than a
+        quarter. Among text labels -1 is a marker in lists and in arrays of dtype object; the text "-1" is refused, see
+        :func:`skflow.labelling.split_labels`.
 
     Attributes
     ----------
@@ -206,13 +207,18 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def _fit(self, X: ArrayLike, y: ArrayLike | None) -> None:
-        labels, known = (np.empty(0, dtype=int), None) if y is None else split_labels(y, self.unlabelled)
-        full = known is not None and bool(known.all())
-        rows: np.ndarray = validate_data(self, X, dtype=FLOATS, ensure_min_samples=1 if full else 2)
-        known = np.zeros(len(rows), dtype=bool) if known is None else known
-        check_consistent_length(rows, known)
-        target = self._read_target(rows, merge_labels(labels, known, self.unlabelled))
+        rows: np.ndarray = validate_data(self, X, dtype=FLOATS)
+        values = np.full(len(rows), -1) if y is None else as_array(y)
+        check_consistent_length(rows, values)
+        target = self._read_target(rows, values)
         target_classes = self._model.target_classes
+        if y is None:
+            labels, known = values[:0], np.zeros(len(rows), dtype=bool)
+        else:
+            labels, known = split_labels(values, self.unlabelled, target_classes=target_classes)
+        full = bool(known.all())
+        if not full and len(rows) < 2:
+            raise ValueError(f"Rows without a label need neighbours: at least 2 rows, got n_samples={len(rows)}.")
         self.classes_, goes_to = classes_and_targets(labels, full, correspondence_of(self.flow), target_classes)
         truth = np.full(len(rows), -1)
         truth[known] = np.searchsorted(self.classes_, labels)
@@ -287,7 +293,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         if self._graph is None:
             return decoded
         pieces = [decoded, self._graph.extend(rows, self.label_distributions_)]
-        if self.prediction_weight_:
+        if self.prediction_weight_ and self._goes_to is not None:
             predictions = predictions_for(self._model(rows), self._goes_to)
             if self.confusion_ is not None:
                 predictions = read_as(predictions, self.confusion_)
@@ -347,7 +353,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If no row has a label.
         """
-        labels, known = split_labels(y, self.unlabelled)
+        check_is_fitted(self)
+        labels, known = split_labels(y, self.unlabelled, target_classes=self._model.target_classes)
         if not known.any():
             raise ValueError("y holds no label: there is nothing to score by.")
         weights = None if sample_weight is None else np.asarray(sample_weight)[known]
