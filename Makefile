@@ -16,7 +16,7 @@ export MPLBACKEND ?= Agg
 help:
 	@echo "make demo    the main job on real data: a frozen classifier, before and after the flow"
 	@echo "make test    lint and the whole test suite"
-	@echo "make lint    ruff: rules and formatting            make format  let ruff mend what it can"
+	@echo "make lint    ruff and mypy: rules, format, types   make format  let ruff mend what it can"
 	@echo "make docs    the documentation, to docs/_build/html"
 	@echo "make bench   the benchmarks at their quick sizes, into benchmarks/RESULTS.md (DATA=folder of the .npz files;"
 	@echo "             SCRIPTS=\"peers.py steps.py\" for some of them; ARGS= for full sizes: hours)"
@@ -34,6 +34,7 @@ test: lint
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -53,7 +54,7 @@ reproduce: $(READY)
 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst \
-		.pytest_cache .ruff_cache .hypothesis figures frozen_classifier.png
+		.mypy_cache .pytest_cache .ruff_cache .hypothesis figures frozen_classifier.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: pip is not called again before pyproject.toml or constraints.txt changes.

@@ -6,6 +6,7 @@ import difflib
 from typing import Any
 
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
@@ -26,6 +27,7 @@ __all__ = [
     "ParameterObject",
     "StrOptions",
     "ValidatedParameters",
+    "check_matplotlib_support",
     "check_n_features",
     "check_sample_weight",
     "feature_names",

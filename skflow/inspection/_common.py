@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils.validation import check_is_fitted
 
-from .._sklearn import Interval
+from .._sklearn import Interval, check_matplotlib_support
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

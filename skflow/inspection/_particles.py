@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-from .._sklearn import validate_params
+from .._sklearn import check_matplotlib_support, validate_params
 from ._common import ONE_OR_MORE, as_shape, frames_of
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Distances between datasets as plain functions on arrays, and scorers for model selection without the truth."""
 
+from ._between_tables import divergence
+from ._class_proportions import class_proportions
 from ._datasets import class_coupling, label_distances, otdd
-from ._divergence import divergence
-from ._proportions import class_proportions
 from ._scorers import agreement_scorer, confidence_scorer, neg_divergence_scorer, neg_otdd_scorer
 
 __all__ = [

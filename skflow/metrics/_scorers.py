@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.neighbors import NearestNeighbors
 
 from .._inputs import as_labels
+from ._between_tables import divergence
 from ._datasets import otdd
-from ._divergence import divergence
 from ._judged import judged_flows, known_labels
 
 

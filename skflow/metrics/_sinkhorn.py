@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..transport import squared_distances
+
 MAX_ITER = 500
-CHECK_EVERY = 10
+LOOK_EVERY = 10
 """Iterations between two looks at the marginal error."""
 COARSER = 4.0
 """Factor between the regularisations of the start."""
@@ -20,7 +22,7 @@ Transport", Algorithms, 2021.
 """
 SAFE = 1e30
 """Scalings beyond this, or below its inverse, are moved into the kernel before products of them leave the range."""
-NEGLIGIBLE = -300.0
+LEAST_EXPONENT = -300.0
 """Exponents below this are those of zeros: products with numbers near the least float are slow."""
 
 
@@ -66,12 +68,6 @@ def self_transport_cost(x: Tensor, a: Tensor, reg: float, tol: float) -> tuple[f
     return 2 * (a @ (reg * u.log())).item(), error
 
 
-def squared_distances(x: Tensor, y: Tensor) -> Tensor:
-    """Squared distances (n, m), in memory for one matrix of them."""
-    distances = torch.addmm(x.square().sum(dim=1)[:, None] + y.square().sum(dim=1), x, y.T, alpha=-2)
-    return distances.clamp_(min=0)
-
-
 def _schedule(coarsest: float, reg: float) -> list[float]:
     """Regularisations, from one as large as the cost down to `reg`."""
     schedule = [reg]
@@ -101,7 +97,7 @@ def _iterate(
         if max(u.max(), v.max()) > SAFE or min(u.min(), v.min()) < 1 / SAFE:
             f, g = f + eps * u.log(), g + eps * v.log()
             kernel, u, v = _kernel(f, g, cost, eps), torch.ones_like(a), torch.ones_like(b)
-        if step % CHECK_EVERY == 0:
+        if step % LOOK_EVERY == 0:
             before, error = error, (a * (u * (kernel @ (b * v)) - 1)).abs().sum().item()
             if error <= tol:
                 break
@@ -112,4 +108,4 @@ def _iterate(
 
 def _kernel(f: Tensor, g: Tensor, cost: Tensor, eps: float) -> Tensor:
     exponents = (f[:, None] + g - cost) / eps
-    return exponents.masked_fill_(exponents < NEGLIGIBLE, -torch.inf).exp_()
+    return exponents.masked_fill_(exponents < LEAST_EXPONENT, -torch.inf).exp_()

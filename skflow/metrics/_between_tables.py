@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .._sklearn import Interval, StrOptions, validate_params
 from .._warnings import warn
-from ._proportions import class_proportions
+from ._class_proportions import class_proportions
 from ._sinkhorn import self_transport_cost, transport_cost
 from ._tables import read_labels, read_tables, read_weights
 from ._units import in_common_units

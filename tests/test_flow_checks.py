@@ -1,0 +1,74 @@
+"""Every flow passes every check of flows."""
+
+from inspect import signature
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from skflow import ConstrainedFlow, OTDDFlowTransformer, PseudoLabelFlow
+from skflow.functionals import NormPotential
+from tests._flow_checks import (
+    FLOW_CHECKS,
+    LABELS,
+    SOURCE,
+    TARGET,
+    TARGET_LABELS,
+    UNLABELLED,
+    check_offsets,
+    check_threads_leave_warning_filters,
+    check_whole_weight_is_repetition,
+    fitted_attributes,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+QUICK = {"max_iter": 12, "tol": 0.0, "random_state": 0, "pushforward": LinearRegression()}
+
+
+def pseudo_label_flow(target):
+    if "flow" in signature(PseudoLabelFlow).parameters:
+        return PseudoLabelFlow(target, flow=OTDDFlowTransformer(**QUICK), random_state=0)
+    return PseudoLabelFlow(target, **QUICK)
+
+
+FLOWS = {
+    "OTDDFlowTransformer": (lambda target: OTDDFlowTransformer(target, **QUICK), LABELS),
+    "jd-fl": (lambda target: OTDDFlowTransformer(target, dynamics="jd-fl", **QUICK), LABELS),
+    "coupling": (lambda target: OTDDFlowTransformer(target, correspondence="coupling", **QUICK), LABELS),
+    "ConstrainedFlow": (lambda target: ConstrainedFlow([("norm", NormPotential(weight=0.1))], target, **QUICK), LABELS),
+    "PseudoLabelFlow": (pseudo_label_flow, np.where(np.arange(len(LABELS)) % 3, LABELS, UNLABELLED)),
+}
+"""What builds a flow towards a target, and the labels that it is fitted with."""
+
+DOES_NOT_APPLY = {
+    ("ConstrainedFlow", check_offsets): "a norm is measured from the origin",
+    ("PseudoLabelFlow", check_whole_weight_is_repetition): "repeated rows are one another's neighbours",
+}
+"""Checks that ask what a flow cannot promise, and why."""
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        pytest.param(name, check, id=f"{name}-{check.__name__.removeprefix('check_')}")
+        for name in FLOWS
+        for check in FLOW_CHECKS
+        if (name, check) not in DOES_NOT_APPLY
+    ],
+)
+def test_flow(name, check):
+    make, y = FLOWS[name]
+    check(make, y)
+
+
+def test_threads_that_find_clusters_leave_warning_filters():
+    check_threads_leave_warning_filters(pseudo_label_flow, None)
+
+
+def test_a_target_that_is_gone_leaves_nothing():
+    constraints = [("norm", NormPotential(weight=0.1))]
+    flow = ConstrainedFlow(constraints, (TARGET, TARGET_LABELS), **QUICK).fit(SOURCE, LABELS)
+    without = ConstrainedFlow(constraints, **QUICK).fit(SOURCE, LABELS)
+    flow.set_params(target=None).fit(SOURCE, LABELS)
+    assert set(fitted_attributes(flow)) == set(fitted_attributes(without))
