@@ -191,6 +191,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
                 labels,
                 sample_weight=weight,
                 class_weight=self.class_weight,
+                label_distance=self.label_distance,
                 dynamics=self.dynamics,
                 optimizer=self.optimizer,
                 step_size=self.step_size,
@@ -239,7 +240,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         if flow.status == "diverged":
             message = (
                 f"The flow diverged after {flow.n_iter} steps; the particles are the last finite ones. "
-                f"Lower step_size={self.step_size}."
+                f"{flow.reason or f'Lower step_size={self.step_size}.'}"
             )
         elif not run.bound.converged:
             error = getattr(run.bound, "marginal_error", None)

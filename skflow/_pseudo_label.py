@@ -17,7 +17,7 @@ from ._inputs import FLOATS
 from ._otdd_flow import OTDDFlowTransformer
 from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context
 from ._target import Reference, Target, read_target
-from .labelling import complete_labels, merge_labels, split_labels
+from .labelling import complete_labels, split_labels
 
 LEAST_CONFIDENCE = 1e-2
 """Weight of a row of which nothing is known beside that of one with a label: particles need some."""
@@ -157,9 +157,13 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             that are not classes, or a clusterer that finds no cluster.
         """
         with fresh_fit(self):
-            rows, labels, known = self._read_source(X, y)
+            rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+            y = np.full(len(rows), -1) if y is None else y
             flow = OTDDFlowTransformer() if self.flow is None else clone(self.flow)
-            target = self._read_target(flow, rows, labels, known, X_target, y_target)
+            target = self._read_target(flow, rows, y, X_target, y_target)
+            labels, known = split_labels(y, self.unlabelled, target_classes=np.unique(target.y))
+            if len(known) != len(rows):
+                raise ValueError(f"y has {len(known)} labels for n_samples={len(rows)} rows of X.")
             rng = check_random_state(self.random_state)
             seed = int(rng.randint(np.iinfo(np.int32).max))
             found = complete_labels(
@@ -217,22 +221,11 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         check_is_fitted(self)
         return self.flow_.get_feature_names_out(input_features)
 
-    def _read_source(self, X: ArrayLike, y: ArrayLike | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Checked rows, the labels of those that have one, and which these are."""
-        rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
-        if y is None:
-            return rows, np.empty(0, dtype=int), np.zeros(len(rows), dtype=bool)
-        labels, known = split_labels(y, self.unlabelled)
-        if len(known) != len(rows):
-            raise ValueError(f"y has {len(known)} labels for n_samples={len(rows)} rows of X.")
-        return rows, labels, known
-
     def _read_target(
         self,
         flow: Any,
         X: np.ndarray,
-        labels: np.ndarray,
-        known: np.ndarray,
+        y: ArrayLike,
         X_target: ArrayLike | None,
         y_target: ArrayLike | None,
     ) -> Reference:
@@ -240,8 +233,8 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         if self.target is not None and own is not None:
             raise ValueError(f"A target was given twice: target={self.target!r}, and to flow={self.flow!r}.")
         names = getattr(self, "feature_names_in_", None)
-        marked = merge_labels(labels, known)
-        target = read_target(own if self.target is None else self.target, X, marked, X_target, y_target, names=names)
+        wanted, marked = own if self.target is None else self.target, np.asarray(y)
+        target = read_target(wanted, X, marked, X_target, y_target, names=names)
         if target is None:
             raise ValueError(
                 f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "

@@ -33,6 +33,8 @@ PRINT_EVERY = 10
 """Steps between two printed lines."""
 CHEAP = 2**20
 """Pairs of source and target rows up to which float64 data are computed with in float64."""
+COVARIANCES = {"gaussian-diag": "diag", "means": "means"}
+"""Covariances of free label distributions that a label distance implies."""
 FLOAT32_OFFSET = 1e3
 """Distance from the origin, in spreads of the data, up to which float32 holds them well."""
 
@@ -48,7 +50,7 @@ class FlowRun:
         Where the particles start, and their labels.
     sample_weight : ndarray of shape (n_particles,) or None
         Positive weights.
-    class_weight : {"balanced", None}
+    class_weight, label_distance : {"balanced", None}, str
         See :class:`~skflow.OTDDFlowTransformer`.
     dynamics, optimizer : str or object
         By name or configured.
@@ -70,6 +72,7 @@ class FlowRun:
         *,
         sample_weight: np.ndarray | None,
         class_weight: str | None,
+        label_distance: str,
         dynamics: str | Dynamics,
         optimizer: str | Optimizer,
         step_size: float,
@@ -79,6 +82,8 @@ class FlowRun:
     ) -> None:
         self.optimizer: Optimizer = by_name(OPTIMIZERS, optimizer)
         dynamics = by_name(DYNAMICS, dynamics)
+        if getattr(dynamics, "covariance", None) == "auto" and label_distance in COVARIANCES:
+            dynamics.set_params(covariance=COVARIANCES[label_distance])
         # Features in plain steps move as the axes of a smaller basis do; Adam's steps are of each feature on its own.
         plain = isinstance(dynamics, FeatureDriven) and not isinstance(self.optimizer, Adam)
         found = functional.in_coordinates(X, rotate=plain)

@@ -275,7 +275,7 @@ class TestDask:
         assert_allclose(moved.compute(), flow.transform(flow.transform(X)))
 
     def test_built_in_pushforward_in_threads(self):
-        flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=TabularPushForward(max_epochs=2), random_state=0)
+        flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=TabularPushForward(), random_state=0)
         flow.fit(X, y)
         moved = flow.transform(self.da.from_array(X, chunks=(10, 2)))
         assert_allclose(moved.compute(scheduler="threads", num_workers=4), flow.transform(X))

@@ -84,7 +84,7 @@ def minus_error(flow, X, y):
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", WORKERS)
 def test_same_results(name):
-    flow = OTDDFlowTransformer(TARGET, pushforward=TabularPushForward(max_epochs=3, random_state=0), **FEW_STEPS)
+    flow = OTDDFlowTransformer(TARGET, pushforward=TabularPushForward(random_state=0), **FEW_STEPS)
     grid = {"reg": [0.01, 0.1, 1.0], "pushforward__rank": [1, 2]}
     alone, beside = (search(flow, minus_error, kind, grid) for kind in ("sequential", name))
     assert beside.best_params_ == alone.best_params_
@@ -138,7 +138,7 @@ def test_limits_are_lifted():
         assert pool.submit(torch.get_num_threads).result() == 2
 
 
-@pytest.mark.parametrize("pushforward", [TabularPushForward(max_epochs=3), ImagePushForward((4, 4), max_epochs=3)])
+@pytest.mark.parametrize("pushforward", [TabularPushForward(), ImagePushForward((4, 4), max_epochs=3)])
 @pytest.mark.usefixtures("one_thread")
 def test_pushforwards_fitted_in_threads_do_not_share_random_numbers(pushforward):
     def fit(seed):
@@ -188,8 +188,9 @@ if __name__ == "__main__":
     multiprocessing.set_start_method("fork")
     torch.set_num_threads(2)
     X, y = make_blobs(200, n_features=64, centers=3, random_state=0)
-    net = TabularPushForward(max_epochs=1, random_state=0)
-    flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=net, tol=0.2, optimizer=Euler(n_iter_no_change=1), random_state=0)
+    net = TabularPushForward(random_state=0)
+    options = {"tol": 0.2, "optimizer": Euler(n_iter_no_change=1), "random_state": 0}
+    flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=net, **options)
     flow.fit(X, y).transform(X)  # in threads: a forked process cannot use them
     (torch.rand(500, 500) @ torch.rand(500, 500)).exp().sum()
     scores = []
