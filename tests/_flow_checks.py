@@ -143,7 +143,8 @@ def check_refit_starts_from_nothing(make, y):
 def failing_fits(make, y):
     """Fits that must raise, by what is wrong with them."""
     return {
-        "no target": lambda flow: flow.set_params(target=None).fit(SOURCE, y),
+        "target that is no pair": lambda flow: flow.set_params(target=(TARGET,)).fit(SOURCE, y),
+        "target given twice": lambda flow: flow.fit(SOURCE, y, X_target=TARGET, y_target=TARGET_LABELS),
         "target of another width": lambda flow: flow.set_params(target=(TARGET[:, :2], TARGET_LABELS)).fit(SOURCE, y),
         "X of another width": lambda flow: flow.fit(SOURCE[:, :2], y),
         "NaN in X": lambda flow: flow.fit(np.where(SOURCE > 5, np.nan, SOURCE), y),

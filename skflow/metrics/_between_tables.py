@@ -17,7 +17,7 @@ from .._warnings import warn
 from ._class_proportions import class_proportions
 from ._sinkhorn import self_transport_cost, transport_cost
 from ._tables import read_labels, read_tables, read_weights
-from ._units import in_common_units
+from ._units import LARGEST_REG, in_common_units
 
 TOL = 1e-3
 """Accepted marginal error of a plan, L1; that of the divergence is of the order of its square."""
@@ -139,7 +139,7 @@ def _divergence(
         return torch.from_numpy(rows[present]), torch.from_numpy(weights[present])
 
     (x, a), (y, b) = points(X, weights), points(X_target, target_weights)
-    eps = reg * (2 * _variance(X_target, np.full(len(X_target), 1 / len(X_target))) or 1.0)
+    eps = min(reg, LARGEST_REG) * (2 * _variance(X_target, np.full(len(X_target), 1 / len(X_target))) or 1.0)
     parts = (
         transport_cost(x, y, a, b, eps, TOL),
         self_transport_cost(x, a, eps, TOL),

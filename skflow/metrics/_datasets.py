@@ -17,7 +17,7 @@ from ..flow import Particles
 from ..functionals import OTDDFunctional
 from ..transport import CORRESPONDENCES, LABEL_DISTANCES, histogram_coupling, label_distance_matrix
 from ._tables import read_labels, read_tables
-from ._units import in_common_units
+from ._units import LARGEST_REG, in_common_units
 
 ACCEPTED_ERROR = 1e-3
 """Marginal error (L1, relative to the mass) of a plan from which on :func:`otdd` warns."""
@@ -107,9 +107,13 @@ def otdd(
     """
     source, target, scale = _in_common_units(X, y, X_target, y_target)
     particles = Particles.from_arrays(*source, class_weight=class_weight, dtype=torch.float64)
+    given, most = reg, LARGEST_REG
+    if reg_scale == "absolute":  # no two points are farther apart than twice the largest norm
+        farthest = 4 * max(np.square(rows).sum(axis=1).max() for rows, _ in (source, target))
+        reg, most = reg / scale / scale, most * farthest * (1 + label_weight)
     bound = OTDDFunctional(
         target,
-        reg=reg if reg_scale == "relative" else reg / scale / scale,
+        reg=float(min(reg, most)),
         reg_scale=reg_scale,
         label_weight=float(label_weight),
         label_distance=label_distance,
@@ -117,12 +121,12 @@ def otdd(
         correspondence=correspondence,
         class_weight=class_weight,
         debias=debias and reg > 0,  # exact transport of a dataset to itself costs nothing
-        marginal_tol=1e-9,
+        marginal_tol=1e-7,
     ).bind(particles)
     value = bound.evaluate(particles).value
     if bound.marginal_error > ACCEPTED_ERROR:
         warn(
-            f"otdd did not converge at reg={reg}: {bound.marginal_error:.1%} of the mass is not where it belongs, and "
+            f"otdd did not converge at reg={given}: {bound.marginal_error:.1%} of the mass is not where it belongs; "
             "the distance is off by about that share. Raise reg, or set it to 0 for exact transport.",
             ConvergenceWarning,
         )

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+LARGEST_REG = 1e6
+"""Multiple of the cost from which on the plan is that of independent sides; more would change nothing but rounding."""
+
 
 def in_common_units(X: np.ndarray, X_target: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Both tables about the target's mean, and divided by one number, the spread of both.

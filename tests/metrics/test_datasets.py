@@ -201,6 +201,14 @@ def test_restricting_the_plan_costs_more():
     assert otdd(X, y, Z, u, class_weight="balanced", correspondence=mapping) == pytest.approx(same, rel=1e-12)
 
 
+@pytest.mark.parametrize("reg_scale", ["relative", "absolute"])
+@pytest.mark.parametrize("reg", [1e9, 1e30, 10**40])
+def test_huge_regularisation_makes_sides_independent(reg_scale, reg):
+    (X, y), (Z, u) = SOURCE, TARGET
+    cost = cdist(X, Z, "sqeuclidean") + gaussian_distances(SOURCE, TARGET)[y][:, u]
+    assert otdd(X, y, Z, u, reg=reg, reg_scale=reg_scale) == pytest.approx(cost.mean() ** 0.5, rel=1e-5)
+
+
 def test_too_small_a_reg_warns():
     with pytest.warns(ConvergenceWarning, match="otdd did not converge at reg=1e-05.* of the mass"):
         otdd(*SOURCE, *TARGET, reg=1e-5)
