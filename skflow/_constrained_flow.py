@@ -13,7 +13,7 @@ from sklearn.callback import with_callbacks
 from ._flow import BaseFlow, fresh_fit
 from ._run import TARGET
 from ._sklearn import BaseComposition, fit_context
-from ._target import Target, read_target
+from ._target import Target
 from .flow import Dynamics, Optimizer
 from .functionals import Functional, FunctionalSum
 from .transport import Solver
@@ -201,7 +201,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
                 raise ValueError(f"{type(self).__name__} requires y to be passed where X_target is, but y=None.")
             X, y, weight = self._read_source(X, y, sample_weight)
             y = np.zeros(len(X), dtype=int) if y is None else y
-            target = read_target(self.target, X, y, X_target, y_target, names=getattr(self, "feature_names_in_", None))
+            target = self._read_target(X, y, X_target, y_target, weight)
             terms = list(self.constraints)
             if target is not None:
                 terms.append((TARGET, self._distance_to(target)))

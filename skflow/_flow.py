@@ -24,7 +24,7 @@ from ._learning import LazyRegressor, LearntMap, learn_map
 from ._rowwise import transform_rows
 from ._run import FlowRun, StepReporter
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters, check_sample_weight
-from ._target import Reference, Target, warn_of_units
+from ._target import Reference, Target, read_target, warn_of_units
 from ._threads import shared_cores
 from ._warnings import warn
 from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Flow, Optimizer
@@ -153,6 +153,17 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         if not weight.any():
             raise ValueError(f"sample_weight={sample_weight!r} gives no row any weight.")
         return X, y, weight
+
+    def _read_target(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        X_target: ArrayLike | None,
+        y_target: ArrayLike | None,
+        sample_weight: np.ndarray | None,
+    ) -> Reference | None:
+        names = getattr(self, "feature_names_in_", None)
+        return read_target(self.target, X, y, X_target, y_target, names=names, sample_weight=sample_weight)
 
     def _distance_to(self, target: Reference) -> OTDDFunctional:
         return OTDDFunctional(

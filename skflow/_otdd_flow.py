@@ -7,7 +7,6 @@ from sklearn.callback import with_callbacks
 
 from ._flow import BaseFlow, fresh_fit
 from ._sklearn import fit_context
-from ._target import read_target
 
 
 class OTDDFlowTransformer(BaseFlow):
@@ -179,7 +178,7 @@ class OTDDFlowTransformer(BaseFlow):
         """
         with fresh_fit(self):
             X, y, weight = self._read_source(X, y, sample_weight)
-            target = read_target(self.target, X, y, X_target, y_target, names=getattr(self, "feature_names_in_", None))
+            target = self._read_target(X, y, X_target, y_target, weight)
             if target is None:
                 raise ValueError(
                     f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target "

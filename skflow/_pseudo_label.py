@@ -160,7 +160,8 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
             y = np.full(len(rows), -1) if y is None else y
             flow = OTDDFlowTransformer() if self.flow is None else clone(self.flow)
-            target = self._read_target(flow, rows, y, X_target, y_target)
+            weight = None if sample_weight is None else check_sample_weight(sample_weight, rows, dtype=np.float64)
+            target = self._read_target(flow, rows, y, X_target, y_target, weight)
             labels, known = split_labels(y, self.unlabelled, target_classes=np.unique(target.y))
             if len(known) != len(rows):
                 raise ValueError(f"y has {len(known)} labels for n_samples={len(rows)} rows of X.")
@@ -181,8 +182,8 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             context = self._init_callback_context(max_subtasks=1)
             context.call_on_fit_task_begin(estimator=self, X=rows, y=found.labels)
             with context.subcontext(task_name="flow").propagate_callback_context(flow):
-                weight = self._weights(sample_weight, rows)
-                flow.fit(X, self.pseudo_labels_, **({} if weight is None else {"sample_weight": weight}))
+                weights = self._weights(weight)
+                flow.fit(X, self.pseudo_labels_, **({} if weights is None else {"sample_weight": weights}))
             self.flow_ = flow
             for name, value in fitted_attributes(flow).items():
                 setattr(self, name, value)
@@ -228,13 +229,14 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         y: ArrayLike,
         X_target: ArrayLike | None,
         y_target: ArrayLike | None,
+        weight: np.ndarray | None,
     ) -> Reference:
         own = flow.get_params(deep=False).get("target")
         if self.target is not None and own is not None:
             raise ValueError(f"A target was given twice: target={self.target!r}, and to flow={self.flow!r}.")
         names = getattr(self, "feature_names_in_", None)
         wanted, marked = own if self.target is None else self.target, np.asarray(y)
-        target = read_target(wanted, X, marked, X_target, y_target, names=names)
+        target = read_target(wanted, X, marked, X_target, y_target, names=names, sample_weight=weight)
         if target is None:
             raise ValueError(
                 f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
@@ -242,12 +244,11 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             )
         return target
 
-    def _weights(self, sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray | None:
+    def _weights(self, weight: np.ndarray | None) -> np.ndarray | None:
         """Weights of the particles; None where all are the same."""
-        if sample_weight is None:
-            return None if (self.confidence_ == 1).all() else np.maximum(self.confidence_, LEAST_CONFIDENCE)
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        return weight * np.maximum(self.confidence_, LEAST_CONFIDENCE)
+        if weight is None and (self.confidence_ == 1).all():
+            return None
+        return (1.0 if weight is None else weight) * np.maximum(self.confidence_, LEAST_CONFIDENCE)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

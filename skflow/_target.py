@@ -13,6 +13,8 @@ from sklearn.utils import check_X_y
 from ._inputs import FLOATS, as_labels, check_same_columns
 from ._warnings import warn
 
+MOST_REPEATS = 100
+"""Weights that are larger than this on the average are no counts of rows."""
 WIDE = 100.0
 """A column that is wider than half of the others by this factor hides them."""
 
@@ -91,13 +93,14 @@ def read_target(
     *,
     names: ArrayLike | None = None,
     same_columns: bool = True,
+    sample_weight: np.ndarray | None = None,
 ) -> Reference | None:
     """The reference dataset, from the parameter `target` or from what `fit` was given, checked against the source.
 
     Parameters
     ----------
     target : tuple (X, y), Reference, callable or None
-        The estimator's parameter. A callable is given copies of `X` and `y`.
+        The estimator's parameter. A callable is given copies of `X` and `y`, as often as whole `sample_weight` say.
     X, y : ndarray of shape (n_samples, n_features), (n_samples,)
         The source, validated. `y` may be None.
     X_target, y_target : array-like or None
@@ -106,6 +109,8 @@ def read_target(
         Names of the source's columns.
     same_columns : bool
         Whether the target must have the source's columns.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the source's rows.
 
     Returns
     -------
@@ -127,7 +132,8 @@ def read_target(
     if X_target is None:
         if target is None:
             return None
-        X_target, y_target = pair_of(target, X, y)
+        rows = repeats(sample_weight) if callable(target) and sample_weight is not None else slice(None)
+        X_target, y_target = pair_of(target, X[rows], None if y is None else y[rows])
     if same_columns:
         check_same_columns(X_target, names, X.shape[1], "target")
     try:
@@ -152,6 +158,12 @@ def pair_of(target: Target, X: np.ndarray | None = None, y: np.ndarray | None = 
     except (TypeError, ValueError):
         raise ValueError(f"target={target!r} is not a pair (X, y).") from None
     return X_target, y_target
+
+
+def repeats(sample_weight: np.ndarray) -> np.ndarray:
+    """Rows as often as their weights say, where these are whole numbers; else those with any weight."""
+    whole = (sample_weight == np.round(sample_weight)).all() and sample_weight.sum() <= MOST_REPEATS * len(sample_weight)
+    return np.repeat(np.arange(len(sample_weight)), sample_weight.astype(int) if whole else sample_weight > 0)
 
 
 def warn_of_units(X: np.ndarray, names: ArrayLike | None = None) -> None:

@@ -328,7 +328,6 @@ class TestBadInput:
             ("max_iter", 0, "0"),
             ("tol", -1e-3, "-0.001"),
             ("max_particles", 0, "0"),
-            ("optimizer", Euler(n_iter_no_change=0), "n_iter_no_change"),
             ("keep_trajectory", -1, "-1"),
             ("pushforward", "ridge", "ridge"),
             ("solver", "tile", "Did you mean 'tiled'"),
@@ -341,6 +340,10 @@ class TestBadInput:
         flow = OTDDFlowTransformer(target, **{**QUICK, parameter: value})
         with pytest.raises(ValueError, match=rf"(?s){parameter}.*{hint}"):
             flow.fit(*source)
+
+    def test_parameters_of_an_option(self, source, target):
+        with pytest.raises(ValueError, match="'n_iter_no_change' parameter of Euler must be .* Got 0"):
+            OTDDFlowTransformer(target, optimizer=Euler(n_iter_no_change=0), **QUICK).fit(*source)
 
     @pytest.mark.parametrize(
         ("value", "message"),

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..flow import BoundFunctional, Derivative, Particles, evaluated
 from ._base import Functional
+from ._coordinates import Coordinates
 
 
 class FunctionalSum(Functional):
@@ -26,6 +28,14 @@ class FunctionalSum(Functional):
 
     def __init__(self, terms: Sequence[tuple[str, Functional]]) -> None:
         self.terms = terms
+
+    def in_coordinates(self, X: np.ndarray, *, rotate: bool) -> tuple[Coordinates, Functional] | None:
+        """Those of a single term; terms that are measured in lengths of their own stay in the user's."""
+        if len(self.terms) != 1:
+            return None
+        ((name, term),) = self.terms
+        found = term.in_coordinates(X, rotate=rotate)
+        return None if found is None else (found[0], FunctionalSum([(name, found[1])]))
 
     def bind(self, particles: Particles) -> BoundSum:
         """Bind every term.
