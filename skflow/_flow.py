@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
+from copy import copy, deepcopy
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -19,7 +19,7 @@ from sklearn.utils import check_random_state, resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._device import resolve_device
-from ._inputs import FLOATS, as_labels
+from ._inputs import FLOATS, as_labels, has_foreign_dtype
 from ._learning import LazyRegressor, LearntMap, learn_map
 from ._rowwise import transform_rows
 from ._run import FlowRun, StepReporter
@@ -143,9 +143,11 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
     ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Checked rows, labels and weights."""
         if y is None:
-            X = validate_data(self, X, y=None, dtype=FLOATS)
+            X = validate_data(self, X, y=None, dtype=FLOATS, order="C")
         else:
-            X, y = validate_data(self, X, y, dtype=FLOATS)
+            # Before scikit-learn sees them: nullable integers would become floats, and lists of both kinds text.
+            y = as_labels(y) if has_foreign_dtype(y) else y
+            X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
             y = as_labels(y)
         if sample_weight is None:
             return X, y, None
@@ -194,7 +196,6 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
         start, labels, weight = (a if a is None or len(rows) == len(X) else a[rows] for a in (X, y, sample_weight))
         seed = rng.randint(np.iinfo(np.int32).max)
-        learn = partial(self._learn, start, weight=weight)
         with shared_cores():
             run = FlowRun(
                 functional,
@@ -213,8 +214,8 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
 
             def as_if_ended(flow: Flow) -> dict[str, Any]:
                 told = {**fitted_attributes(self), **run.attributes(flow)}
-                later = deepcopy(rng)
-                told["pushforward_"] = LazyRegressor(lambda: learn(told["particles_"], told["particle_labels_"], later))
+                ended = told["particles_"], told["particle_labels_"]
+                told["pushforward_"] = LazyRegressor(partial(copy(self)._learn, start, *ended, deepcopy(rng), weight))
                 return told
 
             flow = run.integrate(
@@ -227,7 +228,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
             self._warn(flow, run)
             for name, value in run.attributes(flow).items():
                 setattr(self, name, value)
-            self.pushforward_ = learn(self.particles_, self.particle_labels_, rng)
+            self.pushforward_ = self._learn(start, self.particles_, self.particle_labels_, rng, weight)
         if target is not None:
             self.target_ = target
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})

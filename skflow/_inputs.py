@@ -72,7 +72,7 @@ def as_labels(y: ArrayLike, name: str = "y") -> np.ndarray:
     ValueError
         For missing labels, labels that mix text and numbers, continuous values, or labels of another kind.
     """
-    labels = column_or_1d(np.asarray(y), warn=True)
+    labels = column_or_1d(np.asarray(y, dtype=object) if isinstance(y, list) else np.asarray(y), warn=True)
     if labels.dtype.kind in "OT":
         labels = _of_one_kind(labels, name)
     if labels.dtype.kind not in "biufU":
@@ -82,6 +82,12 @@ def as_labels(y: ArrayLike, name: str = "y") -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     return labels
+
+
+def has_foreign_dtype(y: ArrayLike) -> bool:
+    """Whether labels are in a list, in objects, or in a dtype that is not NumPy's, as nullable integers."""
+    dtype = getattr(y, "dtype", None)
+    return not isinstance(dtype, np.dtype) or dtype.kind in "OT"
 
 
 def _of_one_kind(labels: np.ndarray, name: str) -> np.ndarray:

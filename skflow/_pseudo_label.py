@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._flow import fitted_attributes, fresh_fit
 from ._inputs import FLOATS
 from ._otdd_flow import OTDDFlowTransformer
-from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context
+from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
 from .labelling import complete_labels, split_labels
 
@@ -54,8 +54,8 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
     Attributes
     ----------
     pseudo_labels_ : ndarray of shape (n_samples,)
-        Label of each training row: the known one where it has one, else what has been inferred; clusters, counted
-        from 0, where nothing is known.
+        Label of each training row with weight: the known one where it has one, else what has been inferred; clusters,
+        counted from 0, where nothing is known.
     confidence_ : ndarray of shape (n_samples,)
         Trust in them, from 0 to 1; 1 for known labels. It is the lead of the first choice over the second.
     clusterer_ : clusterer or None
@@ -157,14 +157,20 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             that are not classes, or a clusterer that finds no cluster.
         """
         with fresh_fit(self):
-            rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+            rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
             y = np.full(len(rows), -1) if y is None else y
             flow = OTDDFlowTransformer() if self.flow is None else clone(self.flow)
-            weight = None if sample_weight is None else check_sample_weight(sample_weight, rows, dtype=np.float64)
+            weight = None
+            if sample_weight is not None:
+                weight = check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
             target = self._read_target(flow, rows, y, X_target, y_target, weight)
             labels, known = split_labels(y, self.unlabelled, target_classes=np.unique(target.y))
             if len(known) != len(rows):
                 raise ValueError(f"y has {len(known)} labels for n_samples={len(rows)} rows of X.")
+            if weight is not None and not weight.all():  # rows without weight are as if absent
+                present = weight > 0
+                X, rows, weight = safe_indexing(X, present), rows[present], weight[present]
+                labels, known = labels[present[known]], known[present]
             rng = check_random_state(self.random_state)
             seed = int(rng.randint(np.iinfo(np.int32).max))
             found = complete_labels(

@@ -58,7 +58,7 @@ def transform_rows(estimator: BaseEstimator, X: Any, row_map: RowMap, n_columns:
     """
 
     def check_and_move(rows: Any) -> np.ndarray:
-        return row_map(validate_data(estimator, rows, reset=False, dtype=FLOATS))
+        return row_map(validate_data(estimator, rows, reset=False, dtype=FLOATS, order="C"))
 
     bar = type(estimator).__name__ if verbose else None
     is_dask = _is_dask_array(X)
@@ -76,7 +76,7 @@ def transform_rows(estimator: BaseEstimator, X: Any, row_map: RowMap, n_columns:
         blocks = row_blocks(X)
         moved = _moved(blocks, check_and_move, bar if len(blocks) > 1 else None, len(X))
         return _memory_map(moved, (len(X), n_columns))
-    X = validate_data(estimator, X, reset=False, dtype=FLOATS)
+    X = validate_data(estimator, X, reset=False, dtype=FLOATS, order="C")
     blocks = row_blocks(X)
     moved = _moved(blocks, row_map, bar if len(blocks) > 1 else None, len(X))
     return _stack(moved, (len(X), n_columns), X.dtype)

@@ -6,6 +6,7 @@ import difflib
 from typing import Any
 
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils import _safe_indexing
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 from sklearn.utils._param_validation import (
     HasMethods,
@@ -33,6 +34,7 @@ __all__ = [
     "feature_names",
     "fit_context",
     "get_output_config",
+    "safe_indexing",
     "ovr_decision_function",
     "validate_params",
 ]
@@ -43,6 +45,7 @@ check_sample_weight = _check_sample_weight
 feature_names = _get_feature_names
 fit_context = _fit_context
 get_output_config = _get_output_config
+safe_indexing = _safe_indexing
 ovr_decision_function = _ovr_decision_function
 
 

@@ -137,10 +137,10 @@ def read_target(
     if same_columns:
         check_same_columns(X_target, names, X.shape[1], "target")
     try:
-        checked, labels = check_X_y(X_target, np.asarray(y_target), dtype=FLOATS)
+        checked, labels = check_X_y(X_target, as_labels(y_target, "target: y"), dtype=FLOATS, order="C")
     except ValueError as error:
         raise ValueError(f"target: {error}") from error
-    return Reference(checked, as_labels(labels, "target: y"))
+    return Reference(checked, labels)
 
 
 def pair_of(target: Target, X: np.ndarray | None = None, y: np.ndarray | None = None) -> tuple[Any, Any]:
@@ -162,7 +162,7 @@ def pair_of(target: Target, X: np.ndarray | None = None, y: np.ndarray | None = 
 
 def repeats(sample_weight: np.ndarray) -> np.ndarray:
     """Rows as often as their weights say, where these are whole numbers; else those with any weight."""
-    whole = (sample_weight == np.round(sample_weight)).all() and sample_weight.sum() <= MOST_REPEATS * len(sample_weight)
+    whole = (sample_weight == np.round(sample_weight)).all() and sample_weight.mean() <= MOST_REPEATS
     return np.repeat(np.arange(len(sample_weight)), sample_weight.astype(int) if whole else sample_weight > 0)
 
 

@@ -73,13 +73,12 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
                 delattr(self, name)
             self._fit_checked(X, Z, labels, sample_weight)
         except BaseException:  # KeyboardInterrupt too
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__ = before
             raise
         return self
 
-    def _fit_checked(self, X: ArrayLike, Z: ArrayLike, labels: ArrayLike | None, sample_weight: Any) -> None:
-        X, Z = validate_data(self, X, Z, dtype=FLOATS, multi_output=True, y_numeric=True)
+    def _fit_checked(self, rows: Any, goals: Any, labels: ArrayLike | None, sample_weight: Any) -> None:
+        X, Z = validate_data(self, rows, goals, dtype=FLOATS, multi_output=True, y_numeric=True)
         Z = check_array(Z, dtype=FLOATS, ensure_2d=False)
         self._output_shape = Z.shape[1:]
         Z = Z.reshape(len(Z), -1)
@@ -96,9 +95,9 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
         if len(counted) == 0:
             raise ValueError("sample_weight is zero for every row.")
         self.classes_, used = _used(classes, numbers[counted])
-        rows = Movement(X[counted], Z[counted], used, weights[counted])
+        movement = Movement(X[counted], Z[counted], used, weights[counted])
         with shared_cores(), np.errstate(under="ignore"):
-            left_out = self._learn(rows)
+            left_out = self._learn(movement)
         if left_out is None:
             return
         self.oof_ = np.empty(Z.shape, X.dtype)
@@ -127,9 +126,9 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
         ValueError
             If finite rows are carried to places that are not finite.
         """
-        X = self._checked(X)
+        start = self._checked(X)
         with shared_cores(), np.errstate(under="ignore"):
-            blocks = [self._carry(X[rows]) for rows in gen_batches(len(X), BLOCK_ROWS)]
+            blocks = [self._carry(start[rows]) for rows in gen_batches(len(start), BLOCK_ROWS)]
         Z = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
         if not np.isfinite(Z).all():
             n_bad = int((~np.isfinite(Z)).any(axis=1).sum())

@@ -11,6 +11,11 @@ from torch import Tensor
 STRENGTHS = np.concatenate([10.0 ** np.arange(-10, -5, 2), 10.0 ** np.arange(-5, 1.1, 0.5)])
 """Of the ridge, in units of the total variance of the rows times their number."""
 
+# Where a row is replaced, what the regression says wrongly of it has nothing of the row itself to stand against, and a
+# frozen classifier is misled. So the leading directions need not explain all, and further ones nearly that.
+N_LEADING, LEADING, CERTAIN = 2, 0.6, 0.99
+"""Leading directions, and the shares of variance in left-out rows that these and the others must explain."""
+
 
 @dataclass(frozen=True)
 class ClassMaps:
@@ -73,7 +78,7 @@ def fit_class_maps(
     labels: np.ndarray,
     weights: np.ndarray,
     rank: int | None,
-    predictable: float,
+    replaces: bool,
     device: torch.device,
 ) -> ClassMaps:
     """Fit a map to each class, with the regularisation and the rank that predict its left-out rows best.
@@ -84,16 +89,15 @@ def fit_class_maps(
         Standardised rows and what is to be learnt of them.
     rank : int or None
         At most so many directions for a class.
-    predictable : float
-        Share of its variance that the regression must explain in left-out rows for a direction to be used.
+    replaces : bool
+        Whether the maps say where rows are, and not how far they move.
     """
     means, shifts = class_means(X, labels, weights), _shrunk_shifts(Y, labels, weights)
     left_out, into, out, owners = np.empty_like(Y), [], [], []
     by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
     for k, rows in enumerate(by_class):
-        arrays = X[rows] - means[k], Y[rows] - shifts[k], weights[rows]
-        fit = _ridge(*(torch.as_tensor(array, device=device) for array in arrays), rank, predictable)
-        first, second, third = (tensor.cpu().numpy() for tensor in fit)
+        x, y, w = (torch.as_tensor(R, device=device) for R in (X[rows] - means[k], Y[rows] - shifts[k], weights[rows]))
+        first, second, third = (tensor.cpu().numpy() for tensor in _ridge(x, y, w, rank, replaces))
         left_out[rows] = shifts[k] + third
         into.append(first)
         out.append(second)
@@ -117,14 +121,12 @@ def _shrunk_shifts(Y: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np
     return overall + share[:, None] * (means - overall)
 
 
-def _ridge(
-    X: Tensor, Y: Tensor, weights: Tensor, rank: int | None, predictable: float
-) -> tuple[Tensor, Tensor, Tensor]:
+def _ridge(X: Tensor, Y: Tensor, weights: Tensor, rank: int | None, replaces: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Reduced-rank ridge regression of `Y` on centred `X`: two factors, and the predictions of the left-out rows.
 
     With X = U S V', the fit is U diag(s²/(s² + λ)) U'Y; a row left out is predicted by its residual over one minus its
     leverage (Allen's PRESS). Directions of `Y` are the principal ones of the fit (Izenman, 1975), those that
-    are `predictable` in the left-out rows.
+    lower the error of left-out rows.
     """
     root = weights.sqrt()[:, None]
     U, s = _left_singular(root * X)
@@ -149,7 +151,10 @@ def _ridge(
     directions = (axes.T @ fitted / lengths[:, None])[order]
     before, after = (root * (Y - base)) @ directions.T, (root * (Y - left_out)) @ directions.T
     explained = 1 - after.square().sum(0) / before.square().sum(0).clamp(min=torch.finfo(X.dtype).tiny)
-    kept = directions[explained > predictable][:rank]
+    needed = torch.zeros_like(explained)
+    if replaces:
+        needed[:N_LEADING], needed[N_LEADING:] = LEADING, CERTAIN
+    kept = directions[explained > needed][:rank]
     into = (root * X).T @ (U @ ((moment @ kept.T) / (s**2 + strength)[:, None]))
     return into, kept, base + ((left_out - base) @ kept.T) @ kept
 

@@ -39,7 +39,7 @@ class ConvolutionalNet(nn.Module):
         self.image_shape, self.max_shift = image_shape, max_shift
         encoders = nn.ModuleList(self._encoder(width, dropout) for _ in range(n_members))
         # Convolutions of few channels run faster on a CPU with the channels last.
-        self.encoders = encoders.to(memory_format=torch.channels_last)
+        self.encoders = encoders.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.head = GatedHead(n_members, width, means, rank)
 
     def _encoder(self, width: int, dropout: float) -> nn.Sequential:

@@ -46,15 +46,17 @@ def left_out_predictions(
     ValueError
         If there are fewer rows than two.
     """
-    X, Z = check_array(X), check_array(Z)
+    start, goal = check_array(X), check_array(Z)
     known = getattr(regressor, "oof_", None)
-    if known is not None and known.shape == Z.shape:
+    if known is not None and known.shape == goal.shape:
         return known
-    folds = KFold(min(n_folds, len(X)), shuffle=True, random_state=check_random_state(random_state))
-    out = np.empty(Z.shape)
-    for seen, unseen in folds.split(X):
+    folds = KFold(min(n_folds, len(start)), shuffle=True, random_state=check_random_state(random_state))
+    out = np.empty(goal.shape)
+    for seen, unseen in folds.split(start):
         told = {}
         if labels is not None and has_fit_parameter(regressor, "labels"):
             told["labels"] = np.asarray(labels)[seen]
-        out[unseen] = clone(regressor).fit(X[seen], Z[seen], **told).predict(X[unseen]).reshape(len(unseen), -1)
+        out[unseen] = (
+            clone(regressor).fit(start[seen], goal[seen], **told).predict(start[unseen]).reshape(len(unseen), -1)
+        )
     return out

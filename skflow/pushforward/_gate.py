@@ -73,7 +73,7 @@ class KernelGate:
     ) -> None:
         spread = np.sqrt(np.average(np.square(X - np.average(X, axis=0, weights=weights)), axis=0, weights=weights))
         alike = np.divide(1, spread, out=np.zeros_like(spread), where=spread > 1e-9 * spread.max(initial=0))
-        alike /= np.sqrt(max(np.count_nonzero(alike), 1))
+        alike /= max(float(np.count_nonzero(alike)), 1.0) ** 0.5
         # Columns of one unit (pixels) are best left as they are, columns of several are not: the loss decides.
         kernels = [Kernel(shape, gamma) for shape, gamma in SHAPES] + [Kernel("gaussian", 1.0, alike)]
 

@@ -55,7 +55,8 @@ class Problem(NamedTuple):
     Y: np.ndarray
     weights: np.ndarray
 
-    def __getitem__(self, rows: np.ndarray) -> Problem:  # type: ignore[override]
+    def at(self, rows: np.ndarray) -> Problem:
+        """The problem of these rows alone."""
         return Problem(*(array[rows] for array in (self.X, self.Y, self.weights)))
 
 
@@ -165,7 +166,7 @@ def best_fit(
     """
     n_samples = len(problem.X)
     few = np.sort(rng.permutation(n_samples)[:SUBSAMPLE])
-    part, all_of_part = problem[few], np.arange(len(few))
+    part, all_of_part = problem.at(few), np.arange(len(few))
     candidates = (fit for kernel in kernels for fit in fits(part, kernel, alphas, all_of_part, device))
     best = min(candidates, key=lambda fit: loss(few, fit.left_out))
     if loss(few, best.left_out) > enough:

@@ -28,7 +28,7 @@ def set_generator(module: nn.Module, generator: torch.Generator | None) -> None:
     """Let all parts of a net that draw random numbers draw them from `generator`."""
     for part in module.modules():
         if hasattr(part, "generator"):
-            part.generator = generator
+            part.generator = generator  # type: ignore[assignment]
 
 
 class EnsembleLinear(nn.Module):

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.utils import check_random_state
 
 from .._device import float64_device
-from .._sklearn import HasMethods, Interval
+from .._sklearn import HasMethods, Interval, StrOptions
 from ._base import BasePushForward, Movement
 from ._class_maps import fit_class_maps, within_class_variance
 from ._gate import ClassifierGate, KernelGate, OneClassGate
@@ -20,11 +21,11 @@ from ._units import Units
 MUST_GAIN = 0.1
 """Share of the held-out error that the smooth map has to take away to be used."""
 
-SHARPENED = 2.0
+SHARPENED = 4.0
 """Power of the probabilities where rows are replaced: halfway between two classes' rows there is no row at all."""
 
-PREDICTABLE = 0.6
-"""Share of a direction's variance that must be predictable, where rows are replaced; the rest blurs the classes."""
+MUST_GAIN_REPLACED = 0.9
+"""The same where the classes' maps replace rows: a smooth map is between the classes where it is not sure."""
 
 
 class TabularPushForward(BasePushForward):
@@ -50,10 +51,10 @@ class TabularPushForward(BasePushForward):
         whose kernel has the smallest log-loss of the left-out rows.
     rank : int or None, default=None
         Directions of displacement of a class, at most. None takes all that lower the error of left-out
-        rows or, where rows are replaced, take away most of it.
+        rows; where rows are replaced, two that take away most of it and those that are all but certain.
     smooth : {"auto"} or bool, default="auto"
         Whether kernel ridge regression moves the rows on from where the classes' maps take them. "auto": where it
-        takes away a tenth of the error of left-out rows.
+        takes away a tenth of the error of left-out rows; nine tenths where classes' maps replace rows.
     max_centres : int, default=2500
         Rows that kernels are centred at, at most; more rows than that are fitted with a random draw of centres
         (Nyström). Time grows with its cube, memory with its square, and the time to predict with itself.
@@ -104,7 +105,7 @@ class TabularPushForward(BasePushForward):
     _parameter_constraints: dict = {
         "gate": [HasMethods(["fit"]), None],
         "rank": [Interval(Integral, 0, None, closed="left"), None],
-        "smooth": [bool, str],
+        "smooth": ["boolean", StrOptions({"auto"})],
         "max_centres": [Interval(Integral, 1, None, closed="left")],
         "device": [str, torch.device],
         "random_state": ["random_state"],
@@ -136,8 +137,8 @@ class TabularPushForward(BasePushForward):
         movement = (goal - start if self.keeps_rows_ else goal) / self._target.scale
 
         self._gate = self._make_gate(rows, X, rng)
-        predictable = 0.0 if self.keeps_rows_ else PREDICTABLE
-        maps = fit_class_maps(X, movement, rows.labels, rows.weights, self.rank, predictable, self._device)
+        replaces = not self.keeps_rows_ and len(self.classes_) > 1
+        maps = fit_class_maps(X, movement, rows.labels, rows.weights, self.rank, replaces, self._device)
         left_out = maps.left_out_mean(X, rows.labels, self._sharpened(self._gate.left_out))
         self._maps = maps.without_training()
         self.ranks_ = np.bincount(maps.owners, minlength=len(self.classes_))
@@ -145,7 +146,8 @@ class TabularPushForward(BasePushForward):
         self._smooth = None
         if self.smooth is not False and len(X) > 2:
             rest = movement - left_out
-            least = 0.0 if self.smooth is True else MUST_GAIN * squared_error(rest, rows.weights)
+            share = 0.0 if self.smooth is True else MUST_GAIN_REPLACED if replaces else MUST_GAIN
+            least = share * squared_error(rest, rows.weights)
             fit = fit_smooth(X, rest, rows.weights, least, rng, self.max_centres, self._device)
             if fit is not None:
                 left_out += fit.left_out
@@ -180,7 +182,7 @@ class TabularPushForward(BasePushForward):
         sharp = gate ** gate.dtype.type(SHARPENED)
         return sharp / sharp.sum(axis=1, keepdims=True)
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def class_probabilities(self, X: ArrayLike) -> np.ndarray:
         """What the gate thinks of the classes of rows.
 
         Parameters
@@ -192,8 +194,8 @@ class TabularPushForward(BasePushForward):
         ndarray of shape (n_samples, n_classes)
             Columns in the order of `classes_`.
         """
-        X = self._checked(X)
-        return self._gate.predict_proba(X, self._source.standardise(X).astype(X.dtype), self._device)
+        raw = self._checked(X)
+        return self._gate.predict_proba(raw, self._source.standardise(raw).astype(raw.dtype), self._device)
 
 
 def keeps_rows(start: np.ndarray, goal: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> bool:

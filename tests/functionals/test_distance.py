@@ -1,5 +1,6 @@
 """The OTDD as a functional: exact values, gradients, the two sides' symmetries, and classes that are kept apart."""
 
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
+from torch.overrides import TorchFunctionMode
 
 from skflow.flow import Particles
 from skflow.functionals import OTDDFunctional
@@ -384,3 +386,116 @@ def test_marginal_error_is_within_the_tolerance_asked_for(dtype, device):
     assert bound.marginal_error <= 1e-2
     torch.testing.assert_close(bound.coupling.sum(1), at.mass, rtol=ROUNDING[dtype], atol=0)
     assert (bound.coupling.sum(0) - bound.target.mass).abs().sum().item() <= 1e-2 + ROUNDING[dtype]
+
+
+# What is refused, and what must not matter
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"reg": -1}, "'reg' parameter of OTDDFunctional .* Got -1"),
+        ({"reg": np.nan}, "'reg' parameter"),
+        ({"reg_scale": "relativ"}, "'reg_scale' parameter .*Did you mean 'relative'"),
+        ({"solver": "dens"}, "'solver' parameter .*Did you mean 'dense'"),
+        ({"solver": Dense(tol=-1)}, "'tol' parameter of Dense"),
+        ({"label_distance": "gauss"}, "'label_distance' parameter"),
+        ({"label_weight": -0.5}, "'label_weight' parameter"),
+        ({"correspondence": "sam"}, "'correspondence' parameter .*Did you mean 'same'"),
+        ({"batch_size": 0}, "'batch_size' parameter"),
+        ({"marginal_tol": 0}, "'marginal_tol' parameter"),
+        ({"refresh_tol": -1}, "'refresh_tol' parameter"),
+        ({"weight": np.inf}, "'weight' parameter"),
+        ({"class_weight": "balance"}, "'class_weight' parameter .*Did you mean 'balanced'"),
+    ],
+)
+def test_parameters_out_of_range_are_named(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        OTDDFunctional(TARGET, **parameters).bind(particles(*labelled(15, 3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (3, "'target' parameter of OTDDFunctional"),
+        ((np.ones((4, 3)),), "target is to be a pair"),
+        ((np.ones((4, 3)), [0, 1, 0]), "one label a row, got shape .3,. for 4 rows"),
+        ((np.ones(4), [0, 1, 0, 1]), "2-D array of numbers, got shape .4,."),
+        ((np.array([["a"]]), [0]), "2-D array of numbers"),
+        ((np.ones((4, 2)), [0, 1, 0, 1]), "target has 2 features, but the particles have 3"),
+        ((np.empty((0, 3)), []), "one label a row"),
+        ((np.array([[1.0, 2, 3], [4, np.nan, 6]]), [0, 1]), "not finite: row 1, column 1 is nan"),
+    ],
+)
+def test_targets_that_are_none_are_named(target, message):
+    functional, (X, y) = OTDDFunctional(target), labelled(15, 3, 2)
+    with pytest.raises(ValueError, match=message):
+        functional.bind(particles(X, y))
+    if isinstance(target, tuple):
+        with pytest.raises(ValueError, match=message):
+            functional.in_coordinates(X, rotate=True)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"correspondence": "coupling"}, {"batch_size": 5, "correspondence": "coupling"}, {"debias": True}, {"reg": 0},
+     {"solver": "tiled"}, {"solver": "exact"}, {"label_distance": "gaussian-diag"}, {"label_distance": "exact"}],
+    ids=str,
+)  # fmt: skip
+def test_torchs_surroundings_do_not_matter(parameters):
+    """Default dtype, no gradients, inference mode: the same bits."""
+
+    def derivatives():
+        at = particles(*labelled(30, 3, 2), dtype=torch.float32)
+        bound, found = OTDDFunctional(TARGET, **parameters).bind(at), []
+        for _ in range(3):
+            found.append(bound.evaluate(at))
+            at = at.moved(at.x - 0.1 * found[-1].features / at.a[:, None])
+        return torch.stack([d.value for d in found]), torch.cat([d.features for d in found])
+
+    expected = derivatives()
+    for surroundings in (torch.no_grad, torch.inference_mode, enable_float64):
+        with surroundings():
+            got = derivatives()
+        for one, other in zip(got, expected, strict=True):
+            assert one.dtype == torch.float32
+            assert torch.equal(one, other)
+
+
+@contextmanager
+def enable_float64():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("correspondence", ["same", "coupling"])
+def test_batches_of_many_small_classes(correspondence):
+    at = particles(*labelled(40, 3, 20))
+    bound = OTDDFunctional(labelled(40, 3, 20, seed=1), batch_size=4, correspondence=correspondence).bind(at)
+    assert bound.evaluate(at).features.isfinite().all()
+
+
+def test_many_small_classes_are_one_problem():
+    """The number of operations does not grow with that of the classes."""
+
+    def calls(k):
+        y, rng = np.arange(3 * k) % k, np.random.default_rng(0)
+        at = particles(rng.normal(size=(3 * k, 16)), y, dtype=torch.float32)
+        bound = Functional((rng.normal(size=(3 * k, 16)), y), solver=Dense(max_iter=10)).bind(at)
+        assert len(bound._blocks) == 1
+        with CountCalls() as calls:
+            bound.evaluate(at)
+        return calls.n_calls
+
+    assert calls(300) < 1.2 * calls(20)
+
+
+class CountCalls(TorchFunctionMode):
+    n_calls = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        self.n_calls += 1
+        return function(*args, **(kwargs or {}))

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skflow.transport import EntropicSolver
+from skflow.transport.solvers._acceleration import HeavyBall
+from skflow.transport.solvers._entropic import exponential_
 from tests._data import array, tensor
 from tests._tolerances import ORACLE, ROUNDING
 from tests.transport._problems import Matrix
@@ -178,3 +180,78 @@ def test_costs_of_rows_and_columns_leave_the_plan_alone(seed, size):
     plain, more = (solve(make(a, b, 0.2, tol=1e-11), matrix) for matrix in (cost, cost + r[:, None] + c))
     np.testing.assert_allclose(array(more.plan), array(plain.plan), atol=1e-9)
     assert more.value.item() == pytest.approx(plain.value.item() + a @ r + b @ c, rel=1e-9)
+
+
+def clusters(n=60, k=4, seed=0):
+    """A cost between points of classes that hardly exchange mass, but must a little: iterations contract slowly."""
+    rng = np.random.default_rng(seed)
+    rows, cols = rng.integers(0, k, n), rng.integers(0, k, n)
+    cost = ot.dist(rng.normal(size=(n, 2)), rng.normal(size=(n, 2))) + 40.0 * (rows[:, None] != cols)
+    return np.full(n, 1 / n), np.full(n, 1 / n), cost / cost.mean()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_momentum_takes_the_root_of_the_number_of_iterations(dtype, monkeypatch, device):
+    a, b, cost = clusters()
+    tol = 1e-4 if dtype == torch.float32 else 1e-10
+    with_momentum = solve(make(a, b, 0.1, device, dtype, tol=tol), cost)
+    monkeypatch.setattr(HeavyBall, "look", lambda self, n_iter, error: None)
+    plain = solve(make(a, b, 0.1, device, dtype, tol=tol), cost)
+    assert with_momentum.converged
+    assert plain.converged
+    assert with_momentum.n_iter <= plain.n_iter / 5
+    assert with_momentum.value.item() == pytest.approx(plain.value.item(), rel=10 * tol)
+    assert max(measured_errors(with_momentum, a, b)) <= tol + 10 * ROUNDING[dtype]
+
+
+@settings(deadline=None, max_examples=8)
+@given(seed=st.integers(0, 2**16), eps=st.sampled_from([0.3, 0.05, 0.01]))
+def test_momentum_ends_in_the_plan_of_pot(seed, eps):
+    a, b, cost = problem(25, 20, seed)
+    solved = solve(make(a, b, eps, tol=1e-8), cost)
+    plan = array(solved.plan)
+    assert solved.converged
+    # The optimality conditions: marginals, and a plan that is a kernel between potentials.
+    np.testing.assert_allclose(plan.sum(0), b, atol=1e-8)
+    expected = ot.sinkhorn(a, b, cost, eps, method="sinkhorn_log", numItermax=2000, stopThr=1e-9, warn=False)
+    error = np.abs(expected.sum(1) - a).sum() + np.abs(expected.sum(0) - b).sum()
+    assert primal(plan, a, b, cost, eps) == pytest.approx(
+        primal(expected, a, b, cost, eps), rel=1e-6, abs=10 * error * cost.max()
+    )
+
+
+@pytest.mark.parametrize("eps", [1.0, 0.1, 1e-2, 1e-3])
+def test_a_transport_to_oneself_is_quick_at_any_eps(eps, device):
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    cost = ot.dist(x, x) / ot.dist(x, x).mean()
+    a = tensor(np.random.default_rng(1).dirichlet(np.full(80, 5.0)), device)
+    solved = solve(EntropicSolver(a, a, eps, tol=1e-10, max_iter=200, symmetric=True), cost)
+    assert solved.converged
+    assert solved.n_iter <= 60
+    torch.testing.assert_close(solved.plan, solved.plan.T, rtol=0, atol=1e-10)
+    if eps == 1:
+        expected = ot.sinkhorn(array(a), array(a), cost, eps, method="sinkhorn_log", numItermax=10**5, stopThr=1e-13)
+        np.testing.assert_allclose(array(solved.plan), expected, atol=ORACLE * expected.max())
+
+
+def test_a_warm_start_far_away_is_kept_and_not_begun_anew(monkeypatch, device):
+    """Where a cost has changed by more than the kernel holds, one iteration in the log domain does."""
+    a, b, cost = problem()
+    warm = make(a, b, 0.005, device, torch.float32, tol=1e-3)
+    solve(warm, cost)
+    monkeypatch.setattr(EntropicSolver, "_cold_start", lambda self, cost: pytest.fail("started cold"))
+    moved = cost + 0.3 * np.random.default_rng(1).uniform(size=cost.shape)
+    assert solve(warm, moved).converged
+
+
+def test_kernels_have_no_numbers_below_the_normal_range(device):
+    exponents = tensor(np.linspace(-800, 1, 1000), device, torch.float32)
+    values = exponential_(exponents.clone(), -87.0)
+    assert ((values == 0) | (values >= torch.finfo(torch.float32).tiny)).all()
+    torch.testing.assert_close(values[exponents > -87], exponents[exponents > -87].exp())
+
+
+@pytest.mark.parametrize("eps", [1e-300, 1e-30])
+def test_an_eps_of_next_to_nothing_ends(eps, device):
+    a, b, cost = problem()
+    assert solve(make(a, b, eps, device, tol=1e-3, max_iter=50), cost).n_iter <= 50

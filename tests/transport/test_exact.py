@@ -80,3 +80,24 @@ def test_float32_weights_are_met_to_their_rounding(n, m, device):
 def test_too_few_iterations_do_not_converge_and_say_so(device):
     a, b, cost = problem()
     assert not solve(NetworkSimplex(tensor(a, device), tensor(b, device), max_iter=3), cost, device).converged
+
+
+@pytest.mark.parametrize("scale", [1e-60, 1e-26, 1e-14, 1e20])
+def test_units_of_the_cost_do_not_matter(scale, device):
+    """POT alone goes wrong at costs of 1e-14."""
+    a, b, cost = problem()
+    solver = NetworkSimplex(tensor(a, device), tensor(b, device))
+    expected = ot.emd2(a, b, cost)
+    assert solve(solver, scale * cost, device).value.item() == pytest.approx(scale * expected, rel=ORACLE, abs=0)
+    assert solve(solver, cost, device).value.item() == pytest.approx(
+        expected, rel=ORACLE
+    )  # a warm start in other units
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_costs_that_are_not_finite_do_not_converge(bad, device):
+    a, b, cost = problem()
+    cost[3, 2] = bad
+    solved = solve(NetworkSimplex(tensor(a, device), tensor(b, device)), cost, device)
+    assert not solved.converged
+    assert solved.value.isnan()

@@ -10,8 +10,11 @@ from skflow.transport import (
     Features,
     LabelledPoints,
     TransportPlan,
+    bures_wasserstein,
+    class_factor,
     label_distance_matrix,
     make_label_cost,
+    matched_label_distances,
 )
 from skflow.transport.label_costs import _couplings as label_couplings
 from tests._data import array, points, tensor
@@ -186,3 +189,45 @@ def test_origin_does_not_matter_in_float32(kind, device):
     torch.testing.assert_close(
         label_distance_matrix(*far, kind), label_distance_matrix(*near, kind), rtol=1e-3, atol=1e-3
     )
+
+
+@pytest.mark.parametrize("kind", LABEL_DISTANCES)
+def test_matched_distances_are_those_of_the_matrix(kind, device):
+    """Classes of sizes that differ widely, several of which go to the same."""
+    source, target = points(120, 5, 6, device=device), points(90, 5, 4, seed=1, device=device)
+    goes_to = torch.tensor([3, 0, 0, 2, 1, 3], device=device)
+    expected = label_distance_matrix(source, target, kind)[range(6), goes_to]
+    torch.testing.assert_close(matched_label_distances(source, target, goes_to, kind), expected)
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "gaussian-diag", "means"])
+def test_many_small_classes_are_what_they_are_alone(kind, device):
+    """One operation on all classes against one operation each."""
+    source, target = points(90, 6, 30, device=device), points(80, 6, 30, seed=1, device=device)
+    assert source.has_small_classes
+    matrix = label_distance_matrix(source, target, kind)
+    for k, l in ((0, 0), (3, 17), (29, 29)):
+        if kind == "gaussian":  # covariances are singular, which POT's roots do not like
+            sides = (source, k), (target, l)
+            moments = [class_factor(p.x[p.slices[c]], p.within[p.slices[c]]) for p, c in sides]
+            expected = bures_wasserstein(*moments[0], *moments[1]).item()
+        else:
+            expected = brute_force(kind, *one_class(source, k), *one_class(target, l))
+        assert matrix[k, l].item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", CLASS_PLANS)
+def test_matched_costs_are_the_diagonal_of_all_pairs(kind, device):
+    """Values, and gradients, for large classes and small."""
+    for n, k in ((100, 3), (60, 15)):
+        source, target = points(n, 4, k, device=device), points(n, 4, k, seed=1, shift=1.0, device=device)
+        at, found = features(source.x, target.x), []
+        mass = torch.rand(k, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(device).diag()
+        for matched in (True, False):
+            cost = make_label_cost(kind, source, target, negligible=0.0, by_image=True, matched=matched)
+            cost.refresh(at)
+            solved, row = no_plan(at, True), torch.zeros_like(source.a)
+            cost.pull_back(mass, at, solved, row)
+            found.append((cost.distances(at).diagonal(), solved.image, row))
+        for one, other in zip(*found, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-from skflow.transport import SOLVERS, Task, Tiled, bind_solver
+from skflow.transport import SOLVERS, Dense, Exact, MiniBatches, Task, Tiled, bind_solver
 from skflow.transport.solvers import _dispatch as dispatch
 from skflow.transport.solvers import _tiled as tiled
 from tests._data import array, points
@@ -176,3 +176,56 @@ def test_batches_lack_classes_without_losing_mass(device):
     got = evaluate("auto", source, points(60, seed=1, device=device), kind="means", batch_size=10)
     assert array(got.gradient).shape == (60, 3)
     torch.testing.assert_close(got.class_mass.sum(1), source.mass, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_no_batch_is_empty_however_many_small_classes_there_are(size, device):
+    """40 rows of 20 classes: a class has fewer points than there are batches."""
+    source, target = points(40, k=20, device=device), points(30, k=20, seed=1, device=device)
+    got = evaluate("auto", source, target, kind="means", batch_size=size)
+    assert got.gradient.isfinite().all()
+    torch.testing.assert_close(got.class_mass.sum(1), source.mass, rtol=1e-6, atol=0)
+    for _ in range(20):
+        solver = bind_solver(MiniBatches(size), Task(source, target, EPS))
+        assert all(len(batch) for batch in solver._draw(source))
+
+
+@pytest.mark.parametrize(
+    ("name", "configured"),
+    [("dense", Dense()), ("tiled", Tiled()), ("exact", Exact()), ("tiled", Tiled(tile_bytes=5000))],
+)
+def test_a_configured_solver_is_the_one_of_its_name(name, configured, device):
+    source, target = points(50, device=device), points(40, seed=1, device=device)
+    one, other = (evaluate(solver, source, target) for solver in (name, configured))
+    torch.testing.assert_close(one.value, other.value, rtol=1e-9, atol=0)
+    torch.testing.assert_close(one.gradient, other.gradient, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("solver", [Dense, Tiled])
+def test_a_solvers_own_tolerance_goes_before_the_functionals(solver, device):
+    source, target = points(50, device=device), points(40, seed=1, device=device)
+    assert evaluate(solver(tol=1e-8), source, target, tol=0.5).marginal_error <= 1e-8
+    assert evaluate(solver(), source, target, tol=1e-8).marginal_error <= 1e-8
+    assert not evaluate(solver(tol=1e-12, max_iter=2), source, target, eps=0.01).converged
+
+
+@pytest.mark.parametrize(
+    ("solver", "message"),
+    [
+        ("dens", r"solver='dens' is not one of .*Did you mean 'dense'\?"),
+        (Dense(tol=0), "'tol' parameter of Dense"),
+        (Tiled(tile_bytes=-1), "'tile_bytes' parameter of Tiled"),
+        (Exact(max_iter=0), "'max_iter' parameter of Exact"),
+    ],
+)
+def test_what_is_out_of_range_is_named(solver, message):
+    with pytest.raises(ValueError, match=message):
+        bind_solver(solver, Task(points(50), points(40), 1.0))
+
+
+def test_exact_with_a_small_reg_ends_and_says_how_good_it_is(device):
+    source, target = points(200, k=3, device=device), points(150, k=3, seed=1, device=device)
+    solved = evaluate(Exact(max_iter=30), source, target, eps=1e-3)
+    assert solved.n_iter == 30
+    assert not solved.converged
+    assert 1e-9 < solved.marginal_error < 1

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from .._gaussian import centred_plan, class_factor, newton_schulz, orthogonal_core
 from .._ground_cost import squared_distances
+from .._points import LabelledPoints
 from ..solvers import NetworkSimplex
+from ._crosses import gaussian_crosses
 
 
 class ClassModel(Protocol):
@@ -27,6 +29,10 @@ class ClassModel(Protocol):
 
     def image(self, one: Any, other: Any) -> Tensor:
         """What the plan makes of the other's samples about their mean, ``R (x' - nu)``, (..., n_k, d)."""
+        ...
+
+    def crosses(self, source: LabelledPoints, target: LabelledPoints) -> Tensor | None:
+        """``sum_ij (R_ij - w_i w'_j) <x_i, x'_j>`` of all pairs (K, K'); None where that takes plans."""
         ...
 
 
@@ -65,6 +71,9 @@ class GaussianClasses:
             image = one.basis @ image
         return image.mul_(one.w.sqrt()[..., None])
 
+    def crosses(self, source: LabelledPoints, target: LabelledPoints) -> Tensor | None:
+        return gaussian_crosses(source, target)
+
 
 class SampleClasses:
     """The samples themselves ("computed non-parametrically", section 6.1), one pair at a time."""
@@ -80,6 +89,9 @@ class SampleClasses:
     def image(self, one: tuple, other: tuple) -> Tensor:
         x, w = other
         return self.plan(one, other) @ (x - w @ x)
+
+    def crosses(self, source: LabelledPoints, target: LabelledPoints) -> Tensor | None:
+        return None
 
 
 class PairDistances:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
@@ -17,36 +19,44 @@ PAIR_BATCH = 2**24
 Pair = tuple[int, int]
 
 
+@dataclass
+class CoupledRun:
+    """Pairs of classes that were worked on together, or one alone."""
+
+    pairs: Sequence[Pair]
+    couplings: Tensor
+    """What was made for each, (n_pairs, ...), padded."""
+    rows: Tensor | slice
+    """Points of the source's classes, without padding."""
+    present: Tensor | None = None
+    """Which of (n_pairs, longest) points are no padding; None without any."""
+
+
 def couplings(
     pairs: Sequence[Pair],
     classes: ClassModel,
-    couple: Callable[[tuple, tuple], Tensor],
+    couple: Callable[[Any, Any], Tensor],
     source: LabelledPoints,
     target: LabelledPoints,
     features: Features,
-) -> Iterator[tuple[Pair, Tensor]]:
+) -> Iterator[CoupledRun]:
     """What `couple`, the plan or the image of `classes`, gives for each pair at the present features.
 
-    Pairs of similar sizes are worked on together where that is faster; those results are padded, and views of the
-    batch's own storage.
+    Pairs of similar sizes are worked on together where that is faster.
     """
-    alone = _OneByOne(classes, source, target, features)
-    if not classes.in_batches:
-        yield from (((k, l), couple(*alone(k, l))) for k, l in pairs)
-        return
+    alone, device = _OneByOne(classes, source, target, features), features.x.device
     rows_of, cols_of = [source.slices[k] for k, _ in pairs], [target.slices[l] for _, l in pairs]
     sizes = [(rows.stop - rows.start, cols.stop - cols.start) for rows, cols in zip(rows_of, cols_of, strict=True)]
-    device = features.x.device
-    for run in batches(sizes, features.x.shape[1], device, PAIR_BATCH):
+    most = PAIR_BATCH if classes.in_batches else 0
+    for run in batches(sizes, features.x.shape[1], device, most):
         some = slice(run.start, run.stop)
         if len(run) == 1:
-            k, l = pairs[run.start]
-            yield (k, l), couple(*alone(k, l))
+            yield CoupledRun(pairs[some], couple(*alone(*pairs[run.start]))[None], rows_of[run.start])
             continue
         (rows, present), (cols, present_target) = padded(rows_of[some], device), padded(cols_of[some], device)
         one = classes.prepare(features.rows(rows), source.within[rows] * present)
         other = classes.prepare(features.x_target[cols], target.within[cols] * present_target)
-        yield from zip(pairs[some], couple(one, other), strict=True)
+        yield CoupledRun(pairs[some], couple(one, other), rows[present], present)
 
 
 class _OneByOne:

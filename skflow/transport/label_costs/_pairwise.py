@@ -82,7 +82,7 @@ class PairwiseCost(PlannedCost):
         means, (means_target, _) = features.moving_means(self.source), self._moments_of_target(features)
         active = set(self._active)
         self.kept.forget_all_but(active)
-        for (k, l), coupling in self._couplings(self._pairs if every else self._active, features):
+        for (k, l), coupling in self._couplings(self._to_refresh(features, every), features):
             inner = self.kept.inner(k, l, coupling, features, means[k], means_target[l])
             self._cross[k, l] = inner - means[k] @ means_target[l]
             if (k, l) in active:
@@ -116,10 +116,23 @@ class PairwiseCost(PlannedCost):
             self.kept.add(k, l, coupling, mass[k, l], within, means_target[l], solved, features)
             row[rows] += within
 
+    def _to_refresh(self, features: Features, every: bool) -> list[Pair]:
+        """The pairs whose plans are asked for; values that need none are set."""
+        if not every:
+            return self._active
+        if self.source.has_small_classes and self.target.has_small_classes:
+            at = self.source.moved(features.rows(slice(None)))
+            crosses = self.classes.crosses(at, self.target.moved(features.x_target))
+            if crosses is not None:
+                self._cross = crosses
+                return self._active
+        return self._pairs
+
     def _couplings(self, pairs: list[Pair], features: Features) -> Iterator[tuple[Pair, Tensor]]:
         found = couplings(pairs, self.classes, self.kept.of(self.classes), self.source, self.target, features)
-        for (k, l), coupling in found:
-            yield (k, l), self.kept.without_padding(k, l, coupling)
+        for run in found:
+            for (k, l), coupling in zip(run.pairs, run.couplings, strict=True):
+                yield (k, l), self.kept.without_padding(k, l, coupling)
 
     def _read(self) -> None:
         """Read which pairs are active now; a GPU's queue runs empty, so not at every step."""
@@ -143,9 +156,8 @@ class MatchedCost(PlannedCost):
     def refresh(self, features: Features, every: bool = True) -> None:
         self._last_target = features.x_target
         pairs = [(k, k) for k in range(self.source.n_classes)]
-        for (k, _), image in couplings(pairs, self.classes, self.classes.image, self.source, self.target, features):
-            rows = self.source.slices[k]
-            self._image[rows] = image[: rows.stop - rows.start]
+        for run in couplings(pairs, self.classes, self.classes.image, self.source, self.target, features):
+            self._image[run.rows] = run.couplings[0] if run.present is None else run.couplings[run.present]
 
     def distances(self, features: Features) -> Tensor:
         if self._last_target is not None and self._last_target is not features.x_target:

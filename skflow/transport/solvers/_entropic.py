@@ -191,7 +191,7 @@ def exponential_(exponents: Tensor, least: float) -> Tensor:
 
     Numbers below the normal range are of no account, and cost a processor ten times the others in all that follows.
     """
-    return torch.nn.functional.threshold_(exponents, least, -1e4).exp_()
+    return torch.threshold_(exponents, least, -1e4).exp_()
 
 
 def _apply(matrix: Tensor, vector: Tensor) -> Tensor:
