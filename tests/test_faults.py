@@ -27,6 +27,7 @@ from skflow.metrics import class_coupling, neg_otdd_scorer, otdd
 
 X, y = load_iris(return_X_y=True)
 A, a, B, b = X[::2], y[::2], X[1::2] + 2, y[1::2]  # A: the model's data, B: the source
+MIXED = np.random.default_rng(0).permutation(len(B))
 CLF = LogisticRegression(max_iter=999).fit(A, a)
 QUICK = {"pushforward": LinearRegression(), "random_state": 0}
 
@@ -174,7 +175,7 @@ class TestScorers:
 
     def test_without_labels(self):
         assert neg_otdd_scorer(flow().fit(B, b), B) == pytest.approx(neg_otdd_scorer(flow().fit(B, b), B, None))
-        search = GridSearchCV(flow(), {"reg": [0.05, 0.5]}, scoring=neg_otdd_scorer, cv=2).fit(B, b)
+        search = GridSearchCV(flow(), {"reg": [0.05, 0.5]}, scoring=neg_otdd_scorer, cv=2).fit(B[MIXED], b[MIXED])
         assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 

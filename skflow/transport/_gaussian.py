@@ -18,10 +18,20 @@ import torch
 from torch import Tensor
 
 
+LEAST = 1e-6
+"""Singular values that are resolved, relative to the norm; the rounding in null spaces grows by the inverse."""
+ROUNDING = 16.0
+"""Deviations from a class's mean, in units of rounding, up to which its points are one."""
+
+
 def class_factor(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (..., d) and factor (..., n_k, d) of points `x` (..., n_k, d) with weights `w` (..., n_k) summing to one."""
     mu = (w[..., None, :] @ x)[..., 0, :]
-    return mu, w.sqrt()[..., None] * (x - mu[..., None, :])
+    deviation = x - mu[..., None, :]
+    # Equal points deviate by rounding, and any direction is as good as another to a polar factor.
+    rounding = ROUNDING * torch.finfo(x.dtype).eps * x.abs().amax((-2, -1), keepdim=True)
+    deviation = deviation * (deviation.abs().amax((-2, -1), keepdim=True) > rounding)
+    return mu, w.sqrt()[..., None] * deviation
 
 
 def bures_wasserstein(mu: Tensor, factor: Tensor, nu: Tensor, other: Tensor) -> Tensor:
@@ -66,7 +76,7 @@ def newton_schulz(m: Tensor) -> Tensor:
     tiny = torch.finfo(m.dtype).tiny
     x = m / m.abs().amax((-2, -1), keepdim=True).clamp(min=tiny)  # whose squares neither over- nor underflow
     x = (x / torch.linalg.norm(x, dim=(-2, -1), keepdim=True).clamp(min=tiny)).view(-1, *m.shape[-2:])
-    smallest = torch.finfo(m.dtype).eps ** 0.5
+    smallest = max(torch.finfo(m.dtype).eps ** 0.5, LEAST)
     while smallest < 1 - 1e-3:
         alpha = math.sqrt(3 / (1 + smallest + smallest**2))
         x = torch.baddbmm(x, x @ x.mT, x, beta=1.5 * alpha, alpha=-0.5 * alpha**3)
