@@ -45,15 +45,15 @@ class ConvolutionalNet(nn.Module):
     def _encoder(self, width: int, dropout: float) -> nn.Sequential:
         height, breadth, channels = self.image_shape
         return nn.Sequential(
-            nn.Conv2d(channels, 32, 5, padding=2),
+            nn.Conv2d(channels, 32, 5, padding=2, dtype=torch.float32),
             nn.MaxPool2d(2),
             nn.ReLU(),
-            nn.Conv2d(32, 32, 5, padding=2),
+            nn.Conv2d(32, 32, 5, padding=2, dtype=torch.float32),
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Flatten(),
             Dropout(dropout),
-            nn.Linear(32 * (height // 4) * (breadth // 4), width),
+            nn.Linear(32 * (height // 4) * (breadth // 4), width, dtype=torch.float32),
             nn.ReLU(),
             Dropout(dropout),
         )

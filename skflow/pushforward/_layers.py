@@ -40,8 +40,8 @@ class EnsembleLinear(nn.Module):
     def __init__(self, n_members: int, n_in: int, n_out: int):
         super().__init__()
         bound = 1 / math.sqrt(n_in)  # as torch.nn.Linear
-        self.weight = nn.Parameter(torch.empty(n_members, n_in, n_out).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(n_members, 1, n_out).uniform_(-bound, bound))
+        self.weight = nn.Parameter(torch.empty(n_members, n_in, n_out, dtype=torch.float32).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(n_members, 1, n_out, dtype=torch.float32).uniform_(-bound, bound))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return `x @ weight + bias`, member by member."""
@@ -72,7 +72,7 @@ class GatedHead(nn.Module):
         self.label = EnsembleLinear(n_members, width, n_classes)
         self.coordinates = EnsembleLinear(n_members, width, n_classes * rank)
         self.means = nn.Parameter(means.repeat(n_members, 1, 1))
-        self.basis = nn.Parameter(0.02 * torch.randn(n_members, n_classes * rank, n_features))
+        self.basis = nn.Parameter(0.02 * torch.randn(n_members, n_classes * rank, n_features, dtype=torch.float32))
 
     def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Map codes `(n_members, n_samples, width)` to the outputs of the members or, in evaluation, to their mean.

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.svm import SVC
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC, LinearSVC
 
-from skflow.pushforward import ImagePushForward, TabularPushForward
-from skflow.pushforward._affine import base_map, within_class_variance
+from skflow.pushforward import ImagePushForward, SmoothPushForward, TabularPushForward, left_out_predictions
+from skflow.pushforward._class_maps import within_class_variance
 
 
 def unexplained(predicted, Z):
@@ -28,7 +31,7 @@ def test_affine_map(kind, with_labels):
     Z = X @ A[kind] - 3
     labels = rng.integers(0, 3, size=400) if with_labels else None
     train, test = slice(300), slice(300, None)
-    push = TabularPushForward(random_state=0, max_epochs=8)
+    push = TabularPushForward(random_state=0)
     push.fit(X[train], Z[train], None if labels is None else labels[train])
     assert unexplained(push.predict(X[test]), Z[test]) < 1e-3
 
@@ -41,28 +44,83 @@ def test_class_wise_translations_of_separated_blobs():
     X = centres[labels] + 0.5 * rng.normal(size=(600, 4))
     Z = X + moves[labels]
     train, test = slice(400), slice(400, None)
-    push = TabularPushForward(random_state=0, max_epochs=10).fit(X[train], Z[train], labels[train])
+    push = TabularPushForward(random_state=0).fit(X[train], Z[train], labels[train])
     errors = np.linalg.norm(push.predict(X[test]) - Z[test], axis=1)
     assert np.median(errors) < 0.7  # the spread of a class is 1.0
     assert unexplained(push.predict(X[test]), Z[test]) < 0.02
 
 
-def test_base_map_is_chosen_where_the_domains_are_close():
+@pytest.mark.parametrize("push", [TabularPushForward(random_state=0), SmoothPushForward(random_state=0)])
+@pytest.mark.parametrize("n_rows", [2, 12, 200])
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_a_flow_that_does_not_move_is_the_identity(push, n_rows, offset):
+    rng = np.random.default_rng(0)
+    X, new = rng.normal(size=(n_rows, 5)) + offset, 10 * rng.normal(size=(50, 5)) + offset
+    push.fit(X, X, np.arange(n_rows) % 3)
+    np.testing.assert_allclose(push.predict(new), new, atol=1e-13 * max(offset, 10))
+    np.testing.assert_allclose(push.oof_, X, atol=1e-13 * max(offset, 10))
+
+
+def test_few_rows_with_a_movement_that_is_noise_stay_about_where_they_are():
+    rng = np.random.default_rng(0)
+    for n_rows in (4, 10, 30):
+        X, new = rng.normal(size=(n_rows, 30)), rng.normal(size=(200, 30))
+        push = TabularPushForward(random_state=0).fit(X, X + 0.1 * rng.normal(size=X.shape), np.arange(n_rows) % 3)
+        assert push.keeps_rows_
+        assert np.square(push.predict(new) - new).sum() < 0.04 * np.square(new).sum()
+
+
+def test_what_rows_are_survives_where_they_move_and_not_where_they_are_replaced():
     rng = np.random.default_rng(0)
     labels = np.arange(300) % 3
-    Z = rng.normal(size=(300, 4)) + 3 * np.eye(4)[labels]
-    noisy = 0.5 * Z + 1 + 0.1 * rng.normal(size=Z.shape)
-    assert base_map(noisy, Z, labels) is not None
-    # Within the classes nothing but the label connects these two.
-    unrelated = rng.normal(size=Z.shape) - 3 * np.eye(4)[(labels + 1) % 3]
-    assert base_map(unrelated, Z, labels) is None
+    X = rng.normal(size=(300, 4)) + 3 * np.eye(4)[labels]
+    near = X + np.eye(4)[labels] + 0.3 * rng.normal(size=X.shape)
+    assert TabularPushForward(random_state=0).fit(X, near, labels).keeps_rows_
+    unrelated = rng.normal(size=X.shape) - 3 * np.eye(4)[(labels + 1) % 3]
+    assert not TabularPushForward(random_state=0).fit(X, unrelated, labels).keeps_rows_
+
+
+def test_a_smooth_map_joins_where_the_classes_maps_are_not_enough():
+    rng = np.random.default_rng(0)
+    X, labels = rng.uniform(-2, 2, size=(500, 2)), rng.integers(0, 2, size=500)
+    Z = X + np.sin(2 * X[:, ::-1])
+    errors = {}
+    for smooth in ("auto", False):
+        push = TabularPushForward(smooth=smooth, random_state=0).fit(X[:400], Z[:400], labels[:400])
+        errors[smooth] = np.square(push.predict(X[400:]) - Z[400:]).sum()
+        assert push.has_smooth_ == (smooth == "auto")
+    assert errors["auto"] < 0.02 * errors[False]
+    alone = SmoothPushForward(random_state=0).fit(X[:400], Z[:400])
+    assert unexplained(alone.predict(X[400:]), Z[400:]) < 1e-3
+
+
+@pytest.mark.parametrize("gate", [LogisticRegression(), SVC(), LinearSVC(), KNeighborsClassifier()])
+def test_any_classifier_as_gate(negatives, gate):
+    X, Z, y, X_test, y_test, frozen = negatives
+    push = TabularPushForward(gate=gate, random_state=0).fit(X[:400], Z[:400], y[:400])
+    moved = push.predict(X_test)
+    assert push.class_probabilities(X_test).sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert frozen.score(moved, y_test) > clone(gate).fit(X[:400], y[:400]).score(X_test, y_test) - 0.02
+
+
+def test_left_out_predictions_are_as_good_as_those_of_unseen_rows(negatives):
+    X, Z, y, X_test, y_test, frozen = negatives
+    push = TabularPushForward(random_state=0).fit(X[:500], Z[:500], y[:500])
+    unseen = np.square(push.predict(X[500:]) - Z[500:]).sum(axis=1).mean()
+    left_out = np.square(push.oof_ - Z[:500]).sum(axis=1).mean()
+    trained = np.square(push.predict(X[:500]) - Z[:500]).sum(axis=1).mean()
+    assert 0.8 * unseen < left_out < 1.25 * unseen
+    assert trained < 0.8 * left_out
+    assert left_out_predictions(push, X[:500], Z[:500], y[:500]) is push.oof_
+    folds = left_out_predictions(clone(push), X[:500], Z[:500], y[:500], random_state=0)
+    assert np.square(folds - Z[:500]).sum(axis=1).mean() == pytest.approx(left_out, rel=0.3)
 
 
 def test_within_class_variance_is_unbiased():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(2000), 2)
     R = rng.normal(size=(4000, 3)) + rng.normal(size=(2000, 3))[labels]
-    assert within_class_variance(R, labels) == pytest.approx(3.0, rel=0.05)
+    assert within_class_variance(R, labels, np.ones(4000)) == pytest.approx(3.0, rel=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +137,8 @@ def negatives():
 @pytest.mark.parametrize(
     ("push", "least"),
     [
-        (TabularPushForward(random_state=0, n_members=2, max_epochs=20), 0.95),
-        (ImagePushForward((8, 8), random_state=0), 0.93),
+        (TabularPushForward(random_state=0), 0.95),
+        (ImagePushForward((8, 8), max_epochs=10, random_state=0), 0.93),
     ],
     ids=["tabular", "image"],
 )
@@ -100,7 +158,7 @@ def test_label_head_is_what_generalises(negatives):
     for k in range(10):
         rows = np.flatnonzero(y == k)
         Z[rows] = 1 - own[rng.permutation(rows)]
-    push = TabularPushForward(random_state=0, n_members=2, max_epochs=20)
+    push = TabularPushForward(random_state=0)
     with_labels = frozen.score(push.fit(X, Z, y).predict(X_test), y_test)
     without = frozen.score(push.fit(X, Z).predict(X_test), y_test)
     assert with_labels > without + 0.02

@@ -130,7 +130,7 @@ def test_a_class_with_one_sample_and_constant_features(regressor):
     X[:, 3] = 4.0
     Z[:, 3] = 4.0
     if isinstance(regressor, ImagePushForward):
-        regressor = clone(regressor).set_params(max_epochs=30)
+        regressor = clone(regressor).set_params(max_epochs=10)
     predicted = clone(regressor).fit(X, Z, labels).predict(X)
     assert np.isfinite(predicted).all()
     assert_allclose(predicted[:, 3], 4.0, atol=1.0)
@@ -142,10 +142,10 @@ def test_held_out_rows_choose_the_epoch(regressor):
     """Where the final positions are noise, the less was learnt the better."""
     X, Z, _ = particles(regressor, n_samples=40)
     Z = np.random.default_rng(1).normal(size=Z.shape)
-    long = clone(regressor).set_params(max_epochs=60, dropout=0.0)
+    long = clone(regressor).set_params(max_epochs=40, dropout=0.0)
     new = np.random.default_rng(2).normal(size=X.shape)
     spread = long.fit(X, Z).predict(new).var(axis=0).sum()
-    assert long.n_iter_ == len(long.loss_curve_) == 60
+    assert long.n_iter_ == len(long.loss_curve_) == 40
     assert long.set_params(validation_fraction=0.25).fit(X, Z).predict(new).var(axis=0).sum() < 0.5 * spread
 
 
@@ -291,10 +291,9 @@ def test_validation_fraction_without_a_row():
         ImagePushForward((4, 6), validation_fraction=1e-9).fit(X, Z, labels)
 
 
-@each_closed_form
-def test_places_that_are_not_finite_are_refused(regressor):
-    X, Z, labels = particles(regressor, dtype=np.float32)
-    fitted = clone(regressor).fit(X, Z, labels)
+def test_places_that_are_not_finite_are_refused():
+    X, Z, labels = particles(TabularPushForward(), dtype=np.float32)
+    fitted = TabularPushForward(random_state=0).fit(X, Z, labels)
     with pytest.raises(ValueError, match="1 of 2 rows are carried to places that are not finite"):
         fitted.predict(np.array([np.full(24, 3e38), np.zeros(24)], np.float32))
 

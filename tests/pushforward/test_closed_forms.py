@@ -1,0 +1,124 @@
+"""Closed forms against brute force: rows left out by refits, weights by repeated rows."""
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import Ridge
+
+from skflow.pushforward._class_maps import STRENGTHS, class_means, fit_class_maps
+from skflow.pushforward._gate import best_sharpness, log_loss
+from skflow.pushforward._kernel import Kernel, Problem, fits
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 4)) / 2
+    return X, np.sin(X @ rng.normal(size=(4, 3))), rng.integers(1, 4, size=30).astype(float)
+
+
+def fit_one(X, Y, weights, alpha, centres=None, kernel=Kernel("gaussian", 1.0)):  # noqa: B008
+    centres = np.arange(len(X)) if centres is None else centres
+    return next(fits(Problem(X, Y, weights), kernel, [alpha], centres, CPU))
+
+
+@pytest.mark.parametrize("shape", ["gaussian", "rational"])
+def test_kernels(shape, rows):
+    X, *_ = map(torch.as_tensor, rows)
+    squares = torch.cdist(X, X, compute_mode="donot_use_mm_for_euclid_dist") ** 2 * 0.7
+    expected = torch.exp(-squares) if shape == "gaussian" else 1 / (1 + squares)
+    assert_allclose(Kernel(shape, 0.7)(X, X), expected, atol=1e-12)
+    doubled = Kernel(shape, 0.7 / 4, 2 * np.ones(4))
+    assert_allclose(doubled(X, X), expected, atol=1e-12)
+
+
+def test_kernel_regression_is_that_of_scikit_learn(rows):
+    X, Y, _ = rows
+    fit = fit_one(X, Y, np.ones(len(X)), 0.1)
+    peer = KernelRidge(alpha=0.1, kernel="rbf", gamma=1.0).fit(X, Y - Y.mean(0))
+    assert_allclose(fit(X[:5] + 0.1, CPU), peer.predict(X[:5] + 0.1) + Y.mean(0), atol=1e-9)
+
+
+def test_rows_left_out_of_a_kernel_regression(rows):
+    """By refits, around the mean of all rows, which is not left out."""
+    X, Y, weights = rows
+    fit, mean = fit_one(X, Y, weights, 0.1), np.average(Y, axis=0, weights=weights)
+    for i in (0, 7, 29):
+        rest = np.delete(np.arange(len(X)), i)
+        peer = KernelRidge(alpha=0.1, kernel="rbf", gamma=1.0).fit(X[rest], Y[rest] - mean, sample_weight=weights[rest])
+        assert_allclose(fit.left_out[i], peer.predict(X[i : i + 1])[0] + mean, atol=1e-9)
+
+
+def test_weights_of_a_kernel_regression_are_repeated_rows(rows):
+    X, Y, weights = rows
+    again = np.repeat(np.arange(len(X)), weights.astype(int))
+    weighted, repeated = fit_one(X, Y, weights, 0.1), fit_one(X[again], Y[again], np.ones(len(again)), 0.1)
+    assert_allclose(weighted(X + 0.1, CPU), repeated(X + 0.1, CPU), atol=1e-9)
+
+
+def test_nystrom_is_exact_with_all_rows_as_centres(rows):
+    """Each row twice with half the weight has the same solution, but is more rows than centres."""
+    X, Y, weights = rows
+    twice = np.concatenate([X, X]), np.concatenate([Y, Y]), np.concatenate([weights, weights]) / 2
+    exact, nystrom = fit_one(X, Y, weights, 0.1), fit_one(*twice, 0.1, centres=np.arange(len(X)))
+    assert_allclose(nystrom(X + 0.1, CPU), exact(X + 0.1, CPU), atol=1e-6)
+
+
+def brute_force_left_out(X, Y, alpha, rank):
+    out = np.empty_like(Y)
+    for i in range(len(X)):
+        rest = np.delete(np.arange(len(X)), i)
+        out[i] = Ridge(alpha=alpha).fit(X[rest], Y[rest]).predict(X[i : i + 1])
+    return out
+
+
+def test_class_maps_are_ridge_regressions_with_the_best_strength(rows):
+    X, _, _ = rows
+    rng = np.random.default_rng(1)
+    Y = X @ rng.normal(size=(4, 3)) + 0.1 * rng.normal(size=(30, 3))
+    maps = fit_class_maps(X, Y, np.zeros(30, int), np.ones(30), None, False, CPU)
+    total = np.square(X - X.mean(0)).sum()
+    left_out = [brute_force_left_out(X, Y, strength * total, 3) for strength in STRENGTHS]
+    best = min(range(len(STRENGTHS)), key=lambda i: np.square(left_out[i] - Y).sum())
+    peer = Ridge(alpha=STRENGTHS[best] * total).fit(X, Y)
+    gate = np.ones((5, 1))
+    assert len(maps.owners) == 3
+    assert_allclose(maps(X[:5] + 1, gate), peer.predict(X[:5] + 1), atol=1e-9)
+    # The ridge left out is around the mean of all rows, the peer's around that of the rest.
+    assert_allclose(maps.left_out, left_out[best], atol=1e-2)
+
+
+def test_class_maps_take_weights_for_repeated_rows(rows):
+    X, _, weights = rows
+    labels = np.arange(30) % 2
+    rng = np.random.default_rng(1)
+    Y = X @ rng.normal(size=(4, 3)) + labels[:, None] + 0.1 * rng.normal(size=(30, 3))
+    again = np.repeat(np.arange(30), weights.astype(int))
+    gate = np.full((30, 2), 0.5)
+    # Strengths are of the total, so that the candidates are the same; few rows decide on none of them here.
+    weighted = fit_class_maps(X, Y, labels, weights, 0, False, CPU)
+    repeated = fit_class_maps(X[again], Y[again], labels[again], np.ones(len(again)), 0, False, CPU)
+    assert_allclose(weighted(X, gate), repeated(X, gate), atol=1e-9)
+
+
+def test_shifts_of_few_rows_are_drawn_to_the_mean():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(40), 2)
+    Y = 0.1 + rng.normal(size=(80, 6))
+    maps = fit_class_maps(rng.normal(size=(80, 3)), Y, labels, np.ones(80), 0, False, CPU)
+    raw = np.square(class_means(Y, labels) - 0.1).sum()
+    assert np.square(maps.shifts - 0.1).sum() < 0.3 * raw
+
+
+def test_sharpness_minimises_the_log_loss():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, size=400)
+    scores = 0.3 * (np.eye(3)[labels] + 0.7 * rng.normal(size=(400, 3)))
+    weights = rng.uniform(size=400)
+    factor, loss = best_sharpness(scores, labels, weights)
+    assert loss == pytest.approx(log_loss(factor * scores, labels, weights))
+    assert loss <= min(log_loss(f * scores, labels, weights) for f in np.geomspace(0.1, 100, 50)) + 1e-3
