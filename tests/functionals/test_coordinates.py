@@ -6,8 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skflow.functionals import OTDDFunctional, Particles
-from skflow.functionals._coordinates import Coordinates
+from skflow.functionals import Coordinates, OTDDFunctional, Particles
 from tests._data import labelled
 
 
