@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -76,7 +77,7 @@ class BoundOTDD(BoundFunctional):
             target.classes,
             lambda: self.label_distances(particles).cpu().numpy(),
         )
-        self.reg = self._absolute_reg(particles, target)
+        self.reg = _absolute_reg(spec, particles, target, self.mapping)
         self._workspace, self._n_particles = Workspace(), len(particles.a)
         self.coupling = particles.x.new_zeros(particles.n_classes, target.n_classes)
         if self.mapping is None:
@@ -93,7 +94,8 @@ class BoundOTDD(BoundFunctional):
 
     def evaluate(self, particles: Particles) -> Derivative:
         """Objective and its gradient; see :meth:`~skflow.transport.TransportProblem.evaluate`."""
-        x, value, plans = particles.x, particles.x.new_zeros(()), []
+        x, value = particles.x, particles.x.new_zeros(())
+        plans: list[SolvedProblem] = []
         whole = torch.empty_like(x) if len(self._blocks) > 1 else None
         gradient = x
         for block in self._blocks:
@@ -111,7 +113,9 @@ class BoundOTDD(BoundFunctional):
             gradient = torch.mul(gradient, share, out=gradient if whole is None else whole[block.rows])
             if self.mapping is None:
                 self.coupling = part.class_mass
-        self._look_at(plans)
+        self.marginal_error = max(plan.marginal_error for plan in plans)
+        self.converged = all(plan.converged for plan in plans)
+        self.n_iter = max(plan.n_iter for plan in plans)
         features = gradient if whole is None else whole
         return Derivative(self.spec.weight * value, features, curvature=self._curvature())
 
@@ -131,31 +135,10 @@ class BoundOTDD(BoundFunctional):
         """Squared label distances (K, K') at the particles' present state."""
         return label_distance_matrix(particles, self.target, self.spec.label_distance)
 
-    def _look_at(self, plans: list[SolvedProblem]) -> None:
-        self.marginal_error = max(plan.marginal_error for plan in plans)
-        self.converged = all(plan.converged for plan in plans)
-        self.n_iter = max(plan.n_iter for plan in plans)
-
     def _curvature(self) -> float | None:
         """That of fixed plans, which cost no less than the optimal ones: twice the sum of the weights of both parts."""
         label_weight = self.spec.label_weight if self.spec.label_path else 0.0
         return 2 * self.spec.weight * (1 + label_weight) if self.spec.weight > 0 else None
-
-    def _absolute_reg(self, particles: Particles, target: Particles) -> float:
-        spec = self.spec
-        if spec.reg == 0 or spec.reg_scale == "absolute":
-            return float(spec.reg)
-        goes_to = None if self.mapping is None else torch.as_tensor(self.mapping, device=self._device)
-        if spec.label_weight == 0:
-            shape = (particles.n_classes, target.n_classes) if goes_to is None else (particles.n_classes,)
-            labels = particles.x.new_zeros(shape)
-        elif goes_to is None:
-            labels = spec.label_weight * label_distance_matrix(particles, target, spec.label_distance)
-        else:
-            labels = spec.label_weight * matched_label_distances(particles, target, goes_to, spec.label_distance)
-        mean = mean_ground_cost(particles, target, labels, goes_to)
-        # Where nothing costs anything any regularisation gives the same plan, the independent one.
-        return spec.reg * (mean or torch.finfo(self._dtype).eps)
 
     def _runs(self, particles: Particles, target: Particles) -> list[range]:
         """Source classes whose blocks are solved together."""
@@ -203,3 +186,20 @@ class BoundOTDD(BoundFunctional):
         exact = {} if self.spec.refresh_tol else {"negligible": 0.0}
         matched = self.mapping is not None
         return make_label_cost(self.spec.label_distance, source, target, by_image=by_image, matched=matched, **exact)
+
+
+def _absolute_reg(spec: OTDDFunctional, particles: Particles, target: Particles, mapping: np.ndarray | None) -> float:
+    """The regularisation in units of the cost."""
+    if spec.reg == 0 or spec.reg_scale == "absolute":
+        return float(spec.reg)
+    goes_to = None if mapping is None else torch.as_tensor(mapping, device=particles.x.device)
+    if spec.label_weight == 0:
+        shape = (particles.n_classes, target.n_classes) if goes_to is None else (particles.n_classes,)
+        labels = particles.x.new_zeros(shape)
+    elif goes_to is None:
+        labels = spec.label_weight * label_distance_matrix(particles, target, spec.label_distance)
+    else:
+        labels = spec.label_weight * matched_label_distances(particles, target, goes_to, spec.label_distance)
+    mean = mean_ground_cost(particles, target, labels, goes_to)
+    # Where nothing costs anything any regularisation gives the same plan, the independent one.
+    return spec.reg * (mean or torch.finfo(particles.x.dtype).eps)

@@ -74,7 +74,8 @@ def newton_schulz(m: Tensor) -> Tensor:
     if m.shape[-2] > m.shape[-1]:
         return newton_schulz(m.mT).mT
     tiny = torch.finfo(m.dtype).tiny
-    x = m / m.abs().amax((-2, -1), keepdim=True).clamp(min=tiny)  # whose squares neither over- nor underflow
+    largest = torch.linalg.vector_norm(m, math.inf, dim=(-2, -1), keepdim=True)
+    x = m / largest.clamp(min=tiny)  # whose squares neither over- nor underflow
     x = (x / torch.linalg.norm(x, dim=(-2, -1), keepdim=True).clamp(min=tiny)).view(-1, *m.shape[-2:])
     smallest = max(torch.finfo(m.dtype).eps ** 0.5, LEAST)
     while smallest < 1 - 1e-3:

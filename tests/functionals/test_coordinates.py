@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skflow.flow import Particles
-from skflow.functionals import OTDDFunctional
-from skflow.functionals._coordinates import Coordinates
+from skflow.functionals import Coordinates, OTDDFunctional
 from tests._data import labelled
 
 

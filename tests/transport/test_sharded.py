@@ -10,7 +10,7 @@ from skflow import OTDDFlowTransformer
 from skflow.transport import Task, bind_solver
 from tests._data import labelled, points
 
-SETTINGS = [{}, {"correspondence": "coupling"}, {"debias": True, "label_distance": "means"}]
+SETTINGS = [{}, {"correspondence": "coupling"}, {"label_distance": "means"}]
 
 
 def flow(settings, solver):

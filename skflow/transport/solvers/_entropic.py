@@ -150,7 +150,11 @@ class EntropicSolver:
 
     def _build_kernel(self, cost: MatrixCost, eps: float) -> Tensor:
         """``a b^T exp((f + g - C) / eps)`` in the place of the cost, and scalings that meet the row marginals."""
-        kernel = self._exponential(self._matrix(cost), eps)
+        assert self.f is not None
+        assert self.g is not None
+        row, column = self.f.div(eps).add_(self.a.log()), self.g.div(eps).add_(self.b.log())
+        kernel = self._matrix(cost).div_(-eps).add_(row[..., None]).add_(column[..., None, :])
+        exponential_(kernel, self._least)
         self._v = torch.ones_like(self.b)
         self._u = self._ratio(self.a, kernel.sum(-1), self._no_row)
         return kernel
@@ -158,12 +162,6 @@ class EntropicSolver:
     def _ratio(self, weight: Tensor, total: Tensor, padding: Tensor | None) -> Tensor:
         ratio = weight / total.clamp_(min=self._tiny)
         return ratio if padding is None else ratio.masked_fill_(padding, 1.0)
-
-    def _exponential(self, cost: Tensor, eps: float) -> Tensor:
-        assert self.f is not None
-        assert self.g is not None
-        row, column = self.f.div(eps).add_(self.a.log()), self.g.div(eps).add_(self.b.log())
-        return exponential_(cost.div_(-eps).add_(row[..., None]).add_(column[..., None, :]), self._least)
 
     def _look(self, column: Tensor) -> tuple[float, bool]:
         """The marginal error, and whether the scalings are in their safe range: all that is read from the device."""
