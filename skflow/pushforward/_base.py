@@ -95,13 +95,13 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
         if len(counted) == 0:
             raise ValueError("sample_weight is zero for every row.")
         self.classes_, used = _used(classes, numbers[counted])
-        movement = Movement(X[counted], Z[counted], used, weights[counted])
+        movement, place = _without_repetitions(Movement(X[counted], Z[counted], used, weights[counted]))
         with shared_cores(), np.errstate(under="ignore"):
             left_out = self._learn(movement)
         if left_out is None:
             return
         self.oof_ = np.empty(Z.shape, X.dtype)
-        self.oof_[counted] = left_out
+        self.oof_[counted] = left_out[place]
         skipped = np.flatnonzero(weights == 0)
         if len(skipped):
             self.oof_[skipped] = self.predict(X[skipped]).reshape(len(skipped), -1)
@@ -153,6 +153,19 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
     def _carry(self, X: np.ndarray) -> np.ndarray:
         """The map, in the dtype of `X`."""
         raise NotImplementedError
+
+
+def _without_repetitions(rows: Movement) -> tuple[Movement, np.ndarray]:
+    """Each row once, with the weight of all its repetitions, and the place of each row among these.
+
+    What is drawn and what is left out so depends neither on the order of the rows, nor on whether a row is repeated or
+    has a weight.
+    """
+    together = np.column_stack([rows.labels, rows.X, rows.Z])
+    _, first, place = np.unique(together, axis=0, return_index=True, return_inverse=True)
+    place = place.ravel()
+    weights = np.bincount(place, rows.weights)
+    return Movement(rows.X[first], rows.Z[first], rows.labels[first], weights), place
 
 
 def _numbered(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,9 @@ from torch import Tensor
 STRENGTHS = np.concatenate([10.0 ** np.arange(-10, -5, 2), 10.0 ** np.arange(-5, 1.1, 0.5)])
 """Of the ridge, in units of the total variance of the rows times their number."""
 
+ONE_POINT = 1e-10
+"""Extent of a class, in standardised rows, up to which it is one point, and what is left is rounding."""
+
 # Where a row is replaced, what the regression says wrongly of it has nothing of the row itself to stand against, and a
 # frozen classifier is misled. So the leading directions need not explain all, and further ones nearly that.
 N_LEADING, LEADING, CERTAIN = 2, 0.6, 0.99
@@ -168,5 +171,5 @@ def _left_singular(X: Tensor) -> tuple[Tensor, Tensor]:
     wide = X.shape[0] <= X.shape[1]
     values, vectors = torch.linalg.eigh(X @ X.T if wide else X.T @ X)
     s = values.clamp(min=0).sqrt()
-    kept = s > 1e-7 * s.max()
+    kept = (s > 1e-7 * s.max()) & (s > ONE_POINT)
     return (vectors[:, kept] if wide else X @ (vectors[:, kept] / s[kept])), s[kept]

@@ -17,7 +17,6 @@ import math
 import torch
 from torch import Tensor
 
-
 LEAST = 1e-6
 """Singular values that are resolved, relative to the norm; the rounding in null spaces grows by the inverse."""
 ROUNDING = 16.0
