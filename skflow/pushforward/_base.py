@@ -158,12 +158,14 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
 def _without_repetitions(rows: Movement) -> tuple[Movement, np.ndarray]:
     """Each row once, with the weight of all its repetitions, and the place of each row among these.
 
-    What is drawn and what is left out so depends neither on the order of the rows, nor on whether a row is repeated or
-    has a weight.
+    What is left out is then the same whether a row is repeated or has a weight.
     """
     together = np.column_stack([rows.labels, rows.X, rows.Z])
     _, first, place = np.unique(together, axis=0, return_index=True, return_inverse=True)
-    place = place.ravel()
+    if len(first) == len(together):
+        return rows, np.arange(len(together))
+    order = np.argsort(first)  # that of the first appearances
+    first, place = first[order], np.argsort(order)[place.ravel()]
     weights = np.bincount(place, rows.weights)
     return Movement(rows.X[first], rows.Z[first], rows.labels[first], weights), place
 

@@ -19,6 +19,8 @@ ONE_POINT = 1e-10
 N_LEADING, LEADING, CERTAIN = 2, 0.6, 0.99
 """Leading directions, and the shares of variance in left-out rows that these and the others must explain."""
 
+N_FOLDS = 5
+
 
 @dataclass(frozen=True)
 class ClassMaps:
@@ -95,7 +97,7 @@ def fit_class_maps(
     replaces : bool
         Whether the maps say where rows are, and not how far they move.
     """
-    means, shifts = class_means(X, labels, weights), _shrunk_shifts(Y, labels, weights)
+    means, shifts = class_means(X, labels, weights), class_means(Y, labels, weights)
     left_out, into, out, owners = np.empty_like(Y), [], [], []
     by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
     for k, rows in enumerate(by_class):
@@ -105,27 +107,35 @@ def fit_class_maps(
         into.append(first)
         out.append(second)
         owners.append(np.full(len(second), k))
-    return ClassMaps(means, shifts, np.concatenate(into, 1), np.concatenate(out), np.concatenate(owners), left_out)
+    shrunk = _shrunk(shifts, Y - left_out, labels, weights)
+    left_out += (shrunk - shifts)[labels]
+    return ClassMaps(means, shrunk, np.concatenate(into, 1), np.concatenate(out), np.concatenate(owners), left_out)
 
 
-def _shrunk_shifts(Y: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Class means of `Y`, those of few rows drawn towards the mean of all (James-Stein, by the moments).
+def _shrunk(means: np.ndarray, errors: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Class means, those that are uncertain drawn towards the mean of all (James-Stein, by the moments).
 
-    A class of one row would otherwise go where that row went.
+    A class of few rows would otherwise go where those rows went.
+
+    Parameters
+    ----------
+    errors : ndarray of shape (n_samples, n_outputs)
+        Of the left-out rows, by the map of their class: what is noise in its rows, and so in its mean.
     """
-    means, counts = class_means(Y, labels, weights), np.bincount(labels, weights)
-    overall = np.average(Y, axis=0, weights=weights)
-    within = within_class_variance(Y, labels, weights)
-    if len(counts) == 1 or np.isnan(within):
+    counts, overall = np.bincount(labels, weights), np.average(means[labels], axis=0, weights=weights)
+    several = (np.bincount(labels) > 1)[labels]  # a row that is a class of its own has no error
+    if len(means) == 1 or not several.any():
         return np.broadcast_to(overall, means.shape).copy()
+    noise = np.average(np.square(errors[several]).sum(axis=1), weights=weights[several])
     spread = np.average(np.square(means - overall).sum(axis=1), weights=counts)
-    between = max(spread - within * (len(counts) - 1) / counts.sum(), 0.0)
-    share = between / np.maximum(between + within / counts, np.finfo(float).tiny)
-    return overall + share[:, None] * (means - overall)
+    between = max(spread - noise * (len(counts) - 1) / counts.sum(), 0.0)
+    uncertain = noise / counts
+    share = between / np.where(uncertain > 0, between + uncertain, 1.0)
+    return overall + np.where(uncertain > 0, share, 1.0)[:, None] * (means - overall)
 
 
 def _ridge(X: Tensor, Y: Tensor, weights: Tensor, rank: int | None, replaces: bool) -> tuple[Tensor, Tensor, Tensor]:
-    """Reduced-rank ridge regression of `Y` on centred `X`: two factors, and the predictions of the left-out rows.
+    """Reduced-rank ridge regression of `Y` on centred `X`: two factors, and predictions without each row.
 
     With X = U S V', the fit is U diag(s²/(s² + λ)) U'Y; a row left out is predicted by its residual over one minus its
     leverage (Allen's PRESS). Directions of `Y` are the principal ones of the fit (Izenman, 1975), those that
@@ -148,10 +158,7 @@ def _ridge(X: Tensor, Y: Tensor, weights: Tensor, rank: int | None, replaces: bo
             least, strength, left_out = error, candidate, Y - residual
     if strength is None:
         return X.new_zeros(X.shape[1], 0), X.new_zeros(0, Y.shape[1]), base
-    fitted = (s**2 / (s**2 + strength))[:, None] * moment
-    axes, lengths = _left_singular(fitted)
-    order = lengths.argsort(descending=True)
-    directions = (axes.T @ fitted / lengths[:, None])[order]
+    directions = _directions(s, moment, strength)
     before, after = (root * (Y - base)) @ directions.T, (root * (Y - left_out)) @ directions.T
     explained = 1 - after.square().sum(0) / before.square().sum(0).clamp(min=torch.finfo(X.dtype).tiny)
     needed = torch.zeros_like(explained)
@@ -159,7 +166,33 @@ def _ridge(X: Tensor, Y: Tensor, weights: Tensor, rank: int | None, replaces: bo
         needed[:N_LEADING], needed[N_LEADING:] = LEADING, CERTAIN
     kept = directions[explained > needed][:rank]
     into = (root * X).T @ (U @ ((moment @ kept.T) / (s**2 + strength)[:, None]))
-    return into, kept, base + ((left_out - base) @ kept.T) @ kept
+    return into, kept, _by_folds(X, Y, weights, strength, len(kept))
+
+
+def _by_folds(X: Tensor, Y: Tensor, weights: Tensor, strength: float, n_directions: int) -> Tensor:
+    """Predictions of each row by a fit to the other folds, with the strength and the rank of the whole.
+
+    Directions are not those of a row left out unless they are found without it.
+    """
+    out, fold = torch.empty_like(Y), torch.arange(len(X), device=X.device) % N_FOLDS
+    for f in range(min(N_FOLDS, len(X))):
+        held, rest = fold == f, fold != f
+        w = weights[rest, None]
+        x, y = ((w * R[rest]).sum(0) / w.sum() for R in (X, Y))
+        rows, goals = w.sqrt() * (X[rest] - x), w.sqrt() * (Y[rest] - y)
+        U, s = _left_singular(rows)
+        moment = U.T @ goals
+        kept = _directions(s, moment, strength)[:n_directions]
+        into = rows.T @ (U @ ((moment @ kept.T) / (s**2 + strength)[:, None]))
+        out[held] = y + ((X[held] - x) @ into) @ kept
+    return out
+
+
+def _directions(s: Tensor, moment: Tensor, strength: float) -> Tensor:
+    """Principal directions of the fitted values, the largest first."""
+    fitted = (s**2 / (s**2 + strength))[:, None] * moment
+    axes, lengths = _left_singular(fitted)
+    return (axes.T @ fitted / lengths[:, None])[lengths.argsort(descending=True)]
 
 
 def _squared(R: Tensor) -> float:
@@ -171,5 +204,5 @@ def _left_singular(X: Tensor) -> tuple[Tensor, Tensor]:
     wide = X.shape[0] <= X.shape[1]
     values, vectors = torch.linalg.eigh(X @ X.T if wide else X.T @ X)
     s = values.clamp(min=0).sqrt()
-    kept = (s > 1e-7 * s.max()) & (s > ONE_POINT)
+    kept = s > max(1e-7 * float(s.max()), ONE_POINT) if len(s) else s > 0
     return (vectors[:, kept] if wide else X @ (vectors[:, kept] / s[kept])), s[kept]

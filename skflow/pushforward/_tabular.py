@@ -128,8 +128,12 @@ class TabularPushForward(BasePushForward):
         self.device = device
         self.random_state = random_state
 
+    @property
+    def _device(self) -> torch.device:
+        return float64_device(self.device)  # of this machine, where the map was learnt on another
+
     def _learn(self, rows: Movement) -> np.ndarray:
-        rng, self._device = check_random_state(self.random_state), float64_device(self.device)
+        rng = check_random_state(self.random_state)
         self._source, self._target = Units.of(rows.X, rows.weights), Units.of(rows.Z, rows.weights)
         X = self._source.standardise(rows.X)
         start, goal = rows.X - self._source.centre, rows.Z - self._target.centre

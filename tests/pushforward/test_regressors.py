@@ -307,7 +307,7 @@ def test_more_features_than_rows_take_no_time(regressor):
 
 @each_closed_form
 def test_check_estimator(regressor):
-    """All checks but those that call the second argument of `fit` y, and one that takes a single output for a mistake."""
+    """All checks but two that call the second argument of `fit` y, and one on targets of a single column."""
     from sklearn.utils.estimator_checks import check_estimator
 
     its_own = {"check_fit_score_takes_y", "check_sample_weight_equivalence_on_dense_data", "check_supervised_y_2d"}
