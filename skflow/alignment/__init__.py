@@ -1,0 +1,1 @@
+"""Alignment of two datasets by one global map."""

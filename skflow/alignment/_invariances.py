@@ -1,0 +1,248 @@
+"""Classes of global maps under which two datasets may be the same, one small class each."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Real
+from typing import cast
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .._sklearn import Interval, ParameterObject
+from ._affine_map import AffineMap, Array
+from ._moments import PlanMoments
+
+EPS = 1e-12
+"""Smallest variance that counts, as a share of the mean one."""
+
+
+class Invariance(ParameterObject):
+    """A class of maps: given a plan, the best of them.
+
+    A user's own class derives from this one and defines :meth:`fit`. What it returns is an
+    :class:`AffineMap`, which knows how to map rows and how to map them back.
+
+    Attributes
+    ----------
+    same_columns : bool
+        Whether source and target must have the same number of features.
+    turns : bool
+        Whether maps of the class can mix columns so freely that the identity is no sensible start. Then several
+        starts are tried. Such a class is also the one that may be fitted between principal axes.
+    """
+
+    same_columns: bool = True
+    turns: bool = False
+
+    @abstractmethod
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        """The map of the class that minimises ``sum_ij P_ij |h(x_i) - y_j|^2``, from the plan's moments."""
+
+    @abstractmethod
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        """Number of free parameters of a map from `n_features` to `n_features_target` columns."""
+
+
+class Identity(Invariance):
+    """Leaves rows as they are: ``h(x) = x``."""
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        zero = np.zeros(moments.n_features[0])
+        return AffineMap(zero, zero)
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return 0
+
+
+class Translation(Invariance):
+    """Offsets: ``h(x) = x + b``. The best b is the difference of the plan's means."""
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        return AffineMap(moments.mean_x, moments.mean_y)
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return n_features
+
+
+class Diagonal(Invariance):
+    """Units: ``h(x)_k = s_k x_k + b_k`` with positive s.
+
+    A regression of each column on its own counterpart would shrink it by as much as the plan is blurred. The gain is
+    the ratio of standard deviations instead, the one-dimensional Gaussian map, which a blurred plan does not bias.
+    A column that does not vary on one of the sides keeps its gain of one.
+    """
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        sx, sy = (np.sqrt(np.diag(cov).clip(0)) for cov in (moments.cov_x, moments.cov_y))
+        varies = (sx > EPS**0.5 * _rms(sx)) & (sy > EPS**0.5 * _rms(sy))
+        gains = np.divide(sy, sx, out=np.ones_like(sx), where=varies)
+        return AffineMap(moments.mean_x, moments.mean_y, (gains,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return 2 * n_features
+
+
+class Permutation(Invariance):
+    """Columns in another order, with signs and offsets: ``h(x)_k = s_k x_p(k) + b_k``, s in {-1, 1}.
+
+    The best order maximises ``sum_k |M_p(k),k|`` for the plan's cross-covariance M: a linear assignment (Kuhn, 1955;
+    Crouse, "On implementing 2D rectangular assignment algorithms", 2016). Quarter turns and mirror images of pictures,
+    inverted polarity and shuffled columns are all of this class, and a map of this class that is found at all is
+    usually found exactly.
+
+    Parameters
+    ----------
+    signs : bool, default=True
+        Whether a column may be turned upside down.
+    """
+
+    turns = True
+    _parameter_constraints = {"signs": ["boolean"]}
+
+    def __init__(self, signs: bool = True) -> None:
+        self.signs = signs
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        cross = moments.cross
+        source, column = linear_sum_assignment(-np.abs(cross) if self.signs else -cross)
+        matrix = np.zeros(cross.shape)
+        matrix[source, column] = np.where(cross[source, column] < 0, -1.0, 1.0) if self.signs else 1.0
+        return AffineMap(moments.mean_x, moments.mean_y, (matrix,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return 2 * n_features + 1
+
+
+class Orthogonal(Invariance):
+    """Rotations, reflections and offsets: ``h(x) = (x - mean_x) Q + mean_y`` with Q^T Q = I.
+
+    The orthogonal Procrustes problem (Schönemann, 1966): ``Q = U V^T`` for the singular vectors of the plan's
+    cross-covariance ``U S V^T``. Between different numbers of features Q is semi-orthogonal: to more columns it is an
+    isometry, to fewer it maximises the plan's cross-covariance over the Stiefel manifold (Alvarez-Melis, Jegelka and
+    Jaakkola, 2019).
+    """
+
+    same_columns = False
+    turns = True
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        return AffineMap(moments.mean_x, moments.mean_y, (polar_factor(moments.cross),))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        r, s = sorted((n_features, n_features_target))
+        return r * s - r * (r + 1) // 2 + n_features_target
+
+
+class Similarity(Invariance):
+    """Rotations with one gain: ``h(x) = c (x - mean_x) Q + mean_y``.
+
+    Q as for :class:`Orthogonal`. The gain that is best for a plan (Schönemann and Carroll, 1970) shrinks as the plan
+    blurs; the ratio of the spreads in the directions that Q can carry does not, and is used.
+    """
+
+    same_columns = False
+    turns = True
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        Q = polar_factor(moments.cross)
+        carried_x = np.einsum("ik,ij,jk->", Q, moments.cov_x, Q)
+        carried_y = np.einsum("ik,kl,il->", Q, moments.cov_y, Q)
+        gain = np.sqrt(carried_y / carried_x) if carried_x > 0 and carried_y > 0 else 1.0
+        return AffineMap(moments.mean_x, moments.mean_y, (gain * Q,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return Orthogonal().n_parameters(n_features, n_features_target) + 1
+
+
+class Gaussian(Invariance):
+    """The Gaussian optimal transport map: symmetric and positive, ``cov_x^-½ (cov_x^½ cov_y cov_x^½)^½ cov_x^-½``.
+
+    The map that carries one covariance into the other and moves as little as possible (Dowson and Landau, 1982; Takatsu,
+    2011; Peyré and Cuturi, "Computational optimal transport", 2019, remark 2.31). It depends on the plan through its
+    marginals alone.
+
+    Parameters
+    ----------
+    shrinkage : float, default=0.01
+        Share of the mean variance that is added to each direction of either covariance.
+    """
+
+    _parameter_constraints = {"shrinkage": [Interval(Real, 0, 1, closed="both")]}
+
+    def __init__(self, shrinkage: float = 0.01) -> None:
+        self.shrinkage = shrinkage
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        cov_x, cov_y = shrunk(moments.cov_x, self.shrinkage), shrunk(moments.cov_y, self.shrinkage)
+        root, inverse_root = powers(cov_x, 0.5, -0.5)
+        (middle,) = powers(root @ cov_y @ root, 0.5)
+        return AffineMap(moments.mean_x, moments.mean_y, (inverse_root @ middle @ inverse_root,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return n_features * (n_features + 1) // 2 + n_features
+
+
+class Affine(Invariance):
+    """Any linear map with an offset, by ridge regression towards the orthogonal one.
+
+    ``A = (cov_x + r I)^-1 (cross + r Q)`` minimises ``sum_ij P_ij |x_i A - y_j|^2 + r |A - Q|^2`` (Hoerl and Kennard,
+    1970, about Q instead of zero), with Q the best (semi-)orthogonal map for the same plan: what the rows do not say
+    stays a rotation and does not vanish.
+
+    Parameters
+    ----------
+    ridge : float, default=0.1
+        Penalty r, as a share of the source's mean variance.
+    """
+
+    same_columns = False
+    turns = True
+    _parameter_constraints = {"ridge": [Interval(Real, 0, None, closed="left")]}
+
+    def __init__(self, ridge: float = 0.1) -> None:
+        self.ridge = ridge
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        Q = polar_factor(moments.cross)
+        penalty = max(self.ridge, EPS) * np.trace(moments.cov_x) / len(moments.cov_x) + np.finfo(float).tiny
+        gram = moments.cov_x + penalty * np.eye(len(moments.cov_x))
+        return AffineMap(moments.mean_x, moments.mean_y, (np.linalg.solve(gram, moments.cross + penalty * Q),))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return (n_features + 1) * n_features_target
+
+
+INVARIANCES: dict[str, type[Invariance]] = {
+    "identity": Identity,
+    "translation": Translation,
+    "diagonal": Diagonal,
+    "permutation": Permutation,
+    "orthogonal": Orthogonal,
+    "similarity": Similarity,
+    "gaussian": Gaussian,
+    "affine": Affine,
+}
+"""Classes of maps by name, from the simplest to the one with the most freedom."""
+
+
+def polar_factor(M: Array) -> Array:
+    """The nearest (semi-)orthogonal matrix, ``U V^T`` of the singular value decomposition ``U S V^T``."""
+    U, _, Vt = np.linalg.svd(M, full_matrices=False)
+    return cast(Array, U @ Vt)
+
+
+def shrunk(cov: Array, share: float) -> Array:
+    """A covariance with `share` of its mean variance added in every direction."""
+    return cast(Array, cov + (share * np.trace(cov) / len(cov) + np.finfo(float).tiny) * np.eye(len(cov)))
+
+
+def powers(S: Array, *exponents: float) -> list[Array]:
+    """Powers of a symmetric positive matrix; eigenvalues below rounding are lifted to it."""
+    values, V = np.linalg.eigh((S + S.T) / 2)
+    values = values.clip(max(values.max(), 0.0) * EPS + np.finfo(float).tiny)
+    return [(V * values**exponent) @ V.T for exponent in exponents]
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(values**2)))
