@@ -29,11 +29,15 @@ class Invariance(ParameterObject):
         Whether source and target must have the same number of features.
     turns : bool
         Whether maps of the class can mix columns so freely that the identity is no sensible start. Then several
-        starts are tried. Such a class is also the one that may be fitted between principal axes.
+        starts are tried.
+    by_column : bool
+        Whether a map treats columns one by one, so that it is fitted in all of them. Other classes are fitted between
+        principal axes where there are many columns.
     """
 
     same_columns: bool = True
     turns: bool = False
+    by_column: bool = True
 
     @abstractmethod
     def fit(self, moments: PlanMoments) -> AffineMap:
@@ -125,6 +129,7 @@ class Orthogonal(Invariance):
 
     same_columns = False
     turns = True
+    by_column = False
 
     def fit(self, moments: PlanMoments) -> AffineMap:
         return AffineMap(moments.mean_x, moments.mean_y, (polar_factor(moments.cross),))
@@ -143,6 +148,7 @@ class Similarity(Invariance):
 
     same_columns = False
     turns = True
+    by_column = False
 
     def fit(self, moments: PlanMoments) -> AffineMap:
         Q = polar_factor(moments.cross)
@@ -168,6 +174,7 @@ class Gaussian(Invariance):
         Share of the mean variance that is added to each direction of either covariance.
     """
 
+    by_column = False
     _parameter_constraints = {"shrinkage": [Interval(Real, 0, 1, closed="both")]}
 
     def __init__(self, shrinkage: float = 0.01) -> None:
@@ -198,6 +205,7 @@ class Affine(Invariance):
 
     same_columns = False
     turns = True
+    by_column = False
     _parameter_constraints = {"ridge": [Interval(Real, 0, None, closed="left")]}
 
     def __init__(self, ridge: float = 0.1) -> None:

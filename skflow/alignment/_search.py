@@ -9,7 +9,8 @@ import numpy as np
 
 from ._affine_map import AffineMap, Array
 from ._alternation import Alternation, Monitor, Pair, alternate, schedule
-from ._invariances import Invariance, Orthogonal
+from ._coordinates import principal_axes
+from ._invariances import Orthogonal
 from ._starts import starts
 
 SCREEN_ROWS, SCREEN_AXES = 350, 32
@@ -41,16 +42,16 @@ def search(
     pair: Pair,
     rng: np.random.RandomState,
     *,
-    same_columns: bool,
+    same: Array | None,
     max_starts: int,
     monitor: Monitor | None = None,
 ) -> Found:
     """Find the rotation that leads to the lowest objective, in units in which both sides have total variance one."""
-    pair = _subsample(pair, rng, REFINE_ROWS)
-    axes_x, axes_y = principal_axes_of(pair.X, SCREEN_AXES), principal_axes_of(pair.Y, SCREEN_AXES)
+    pair = subsample(pair, rng, REFINE_ROWS)
+    axes_x, axes_y = principal_axes(pair.X, pair.a, SCREEN_AXES), principal_axes(pair.Y, pair.b, SCREEN_AXES)
     coarse = Pair(pair.X @ axes_x, pair.Y @ axes_y, pair.a, pair.b, pair.y, pair.t)
-    screened = _subsample(coarse, rng, SCREEN_ROWS)
-    source = starts(screened, rng, same_columns=axes_x.T @ axes_y if same_columns else None)
+    screened = subsample(coarse, rng, SCREEN_ROWS)
+    source = starts(screened, rng, same=None if same is None else axes_x.T @ same @ axes_y)
     refined: list[tuple[Alternation, str]] = []
     ratio, n_starts = np.inf, 0
     while n_starts < max_starts:
@@ -84,25 +85,6 @@ def ratio_to_floor(pair: Pair, h: AffineMap, rng: np.random.RandomState) -> floa
     return moved.objective / max(floor.objective, np.finfo(float).tiny)
 
 
-def refine(
-    pair: Pair, invariance: Invariance, start: AffineMap, n_turns: int = 12, monitor: Monitor | None = None
-) -> Alternation:
-    """The best map of a class near `start`, with all rows of the pair."""
-    return alternate(pair, invariance, start, schedule(0.05, 0.01, n_turns), n_iter=10, monitor=monitor)
-
-
-def principal_axes_of(Z: Array, n_axes: int) -> Array:
-    """The leading principal axes of rows `Z`, as columns, (d, r) with r <= `n_axes`."""
-    Z = Z - Z.mean(0)
-    if Z.shape[1] <= len(Z):
-        values, V = np.linalg.eigh(Z.T @ Z)
-        return np.ascontiguousarray(V[:, np.argsort(-values)][:, :n_axes])
-    values, U = np.linalg.eigh(Z @ Z.T)
-    keep = np.argsort(-values)[: min(n_axes, len(Z) - 1)]
-    V = Z.T @ U[:, keep]
-    return np.linalg.qr(V)[0]
-
-
-def _subsample(pair: Pair, rng: np.random.RandomState, n_rows: int) -> Pair:
+def subsample(pair: Pair, rng: np.random.RandomState, n_rows: int) -> Pair:
     i, j = (np.sort(rng.permutation(len(Z))[:n_rows]) for Z in (pair.X, pair.Y))
     return pair.rows(i, j)

@@ -18,19 +18,19 @@ SHARE = 0.7
 """Share of the rows that a subsample for a start has: draws of it differ enough to be several chances."""
 
 
-def starts(pair: Pair, rng: np.random.RandomState, *, same_columns: Array | None) -> Iterator[tuple[str, AffineMap]]:
+def starts(pair: Pair, rng: np.random.RandomState, *, same: Array | None) -> Iterator[tuple[str, AffineMap]]:
     """Yield named maps for ever: first those that are cheap or likely, then couplings of distance signatures of ever new subsamples.
 
     Parameters
     ----------
     pair : Pair
         Both sides, centred and of total variance one.
-    same_columns : array of shape (d, k) or None
+    same : array of shape (d, k) or None
         What the identity is in the pair's coordinates; None where source and target have different columns.
     """
-    if same_columns is not None:
-        yield "identity", _linear(same_columns)
-        yield "inversion", _linear(-same_columns)
+    if same is not None:
+        yield "identity", _linear(same)
+        yield "inversion", _linear(-same)
     if _n_common(pair) > 1:
         yield "class means", _linear(polar_factor(_between_classes(pair)))
     yield "principal axes", _linear(principal_axes(pair))

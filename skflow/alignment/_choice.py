@@ -1,0 +1,175 @@
+"""Which class of maps: held-out rows decide, and of those that are as good the simplest is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ._affine_map import AffineMap, Array
+from ._alternation import alternate, schedule
+from ._coordinates import Coordinates
+from ._divergence import sinkhorn_divergence, typical_reg
+from ._invariances import Invariance
+from ._proportions import GaussianPosterior, estimate_proportions
+
+Posterior = Callable[[Array], Array]
+"""Rows in the target's own columns and units, (n, k), to probabilities of its sorted codes, (n, K)."""
+
+JUDGED_ROWS = 700
+"""Rows of a held-out half that the divergence is taken on."""
+RHO = 0.2
+"""Price of a change of class proportions, per unit of its Kullback-Leibler divergence, in units of the target's variance."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A class of maps with its best map, fitted on all rows, and its held-out score.
+
+    Parameters
+    ----------
+    name : str
+    invariance : Invariance
+    map : AffineMap
+        Between rows in the user's units.
+    objective : float
+        Transport cost of the last plan, in units of the target's total variance.
+    n_parameters : int
+    divergence : float
+        Debiased Sinkhorn divergence of held-out halves, the target's class proportions re-estimated.
+    proportions_change : float
+        Total variation between the target's class proportions and those estimated for the mapped source.
+    score : float
+        The divergence and the price of the change of proportions.
+    standard_error : float
+        Of the difference between this score and the lowest.
+    """
+
+    name: str
+    invariance: Invariance
+    map: AffineMap
+    objective: float
+    n_parameters: int
+    divergence: float
+    proportions_change: float
+    score: float
+    standard_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Held-out score of one class of maps, fold by fold, with what each row contributes."""
+
+    divergence: float
+    change: float
+    score: float
+    contributions: tuple[Array, ...]
+
+    def standard_error(self, other: Judgement) -> float:
+        """Of the difference between two scores taken on the same rows."""
+        differences = [p - q for p, q in zip(self.contributions, other.contributions, strict=True)]
+        n_folds = len(differences) / 2
+        return float(np.sqrt(sum(d.var() / len(d) for d in differences)) / n_folds)
+
+
+class Judge:
+    """Scores maps on rows that they were not fitted on: each half of either side is fitted on and judged on in turn.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        Any coordinates of the rows that are to be judged.
+    posterior : callable or None
+        Classes of the target as probabilities; Gaussian classes stand in for it where None.
+    rng : RandomState
+        Draws the halves.
+    """
+
+    def __init__(self, coordinates: Coordinates, posterior: Posterior | None, rng: np.random.RandomState) -> None:
+        pair = self._pair = coordinates.pair
+        self._target = pair.Y @ coordinates.judged
+        self._sources, self._targets = (_halves(len(Z), rng) for Z in (pair.X, pair.Y))
+        first, second = (half[:JUDGED_ROWS] for half in self._targets)
+        self.reg = typical_reg(self._target[first], self._target[second])
+        self._posterior = posterior
+        self._codes = np.empty(0, dtype=int) if pair.t is None else np.unique(pair.t[pair.t >= 0])
+        if len(self._codes) > 1:
+            known = pair.t >= 0
+            t = np.searchsorted(self._codes, pair.t[known])
+            self._prior = np.bincount(t, pair.b[known]) / pair.b[known].sum()
+            self._gaussian = GaussianPosterior(self._target[known], t)
+
+    @cached_property
+    def floor(self) -> float:
+        """The divergence between two halves of the target."""
+        first, second = (half[:JUDGED_ROWS] for half in self._targets)
+        first = first[: len(self._sources[0])]
+        t, b = self._pair.t, self._pair.b
+        codes = None if t is None or self._pair.y is None else (t[first], t[second])
+        A, B = self._target[first], self._target[second]
+        return sinkhorn_divergence(A, B, _normed(b[first]), _normed(b[second]), self.reg, codes).value
+
+    def judge(self, coordinates: Coordinates, invariance: Invariance, start: AffineMap) -> Judgement:
+        """The held-out score of a class of maps, refitted from `start` on each half."""
+        folds, contributions = [], []
+        for fit, held in ((0, 1), (1, 0)):
+            part = coordinates.pair.rows(self._sources[fit], self._targets[fit])
+            h = alternate(part, invariance, start, schedule(0.02, 0.01, 4)).map
+            i, j = self._sources[held][:JUDGED_ROWS], self._targets[held][:JUDGED_ROWS]
+            mapped = h(coordinates.pair.X[i])
+            a, b, change, price = self._weights(coordinates, mapped, i, j)
+            y, t = self._pair.y, self._pair.t
+            codes = None if y is None or t is None else (y[i], t[j])
+            divergence = sinkhorn_divergence(mapped @ coordinates.judged, self._target[j], a, b, self.reg, codes)
+            folds.append((divergence.value, change, divergence.value + price))
+            contributions += [len(a) * a * divergence.of_rows, len(b) * b * divergence.of_target]
+        value, change, score = (float(mean) for mean in np.mean(folds, axis=0))
+        return Judgement(value, change, score, tuple(contributions))
+
+    def _weights(self, coordinates: Coordinates, mapped: Array, i: Array, j: Array) -> tuple[Array, Array, float, float]:
+        """Weights of held-out rows `i` and `j`, the target's classes in the source's proportions, and the change's price."""
+        a, b = _normed(self._pair.a[i]), _normed(self._pair.b[j])
+        if len(self._codes) < 2 or self._pair.t is None:
+            return a, b, 0.0, 0.0
+        prior, w = self._prior, estimate_proportions(self._class_posterior(coordinates, mapped, i), self._prior, a)
+        t = self._pair.t[j]
+        known = t >= 0
+        b[known] *= (w / prior)[np.searchsorted(self._codes, t[known])]
+        change = float(np.abs(w - prior).sum() / 2)
+        return a, _normed(b), change, RHO * float((w * np.log(w / prior)).sum())
+
+    def _class_posterior(self, coordinates: Coordinates, mapped: Array, i: Array) -> Array:
+        if self._posterior is None:
+            posterior = self._gaussian(mapped @ coordinates.judged)
+        else:
+            posterior = np.asarray(self._posterior(coordinates.to_rows(mapped)), dtype=np.float64)
+            if posterior.shape != (len(mapped), len(self._codes)):
+                raise ValueError(
+                    f"posterior must return one column for each of the {len(self._codes)} codes in y_target, shape "
+                    f"{(len(mapped), len(self._codes))}; got {posterior.shape}."
+                )
+        if self._pair.y is not None:  # what is known of a row overrules what is guessed
+            at = np.searchsorted(self._codes, self._pair.y[i]).clip(max=len(self._codes) - 1)
+            known = self._codes[at] == self._pair.y[i]
+            posterior = np.where(known[:, None], np.eye(len(self._codes))[at], posterior)
+        return posterior
+
+
+def choose(candidates: Sequence[Candidate], judgements: Sequence[Judgement]) -> tuple[int, list[Candidate]]:
+    """Index of the simplest candidate within one standard error of the lowest score, and all with that error filled in."""
+    best = min(judgements, key=lambda judgement: judgement.score)
+    errors = [judgement.standard_error(best) for judgement in judgements]
+    good = [k for k, (c, e) in enumerate(zip(candidates, errors, strict=True)) if c.score <= best.score + e]
+    chosen = min(good, key=lambda k: (candidates[k].n_parameters, candidates[k].score))
+    return chosen, [replace(c, standard_error=e) for c, e in zip(candidates, errors, strict=True)]
+
+
+def _halves(n: int, rng: np.random.RandomState) -> tuple[Array, Array]:
+    order = rng.permutation(n)
+    return order[: (n + 1) // 2], order[(n + 1) // 2 :] if n > 1 else order
+
+
+def _normed(w: Array) -> Array:
+    return w / w.sum()
