@@ -95,7 +95,7 @@ def align(
     invariance: Classes = "auto",
     sample_weight: ArrayLike | None = None,
     posterior: Posterior | None = None,
-    max_starts: int = 96,
+    max_starts: int = 64,
     seed: int = 0,
     monitor: Monitor | None = None,
 ) -> Alignment:
@@ -139,12 +139,16 @@ def align(
     classes = _classes(invariance, pair)
     rng = np.random.RandomState(seed)
     work = Workspace.of(subsample(pair, rng, MAX_ROWS))
-    found = None
-    if any(c.turns for c in classes.values()):
-        found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
     judge = Judge(work.columns, posterior, rng)
-    candidates, judgements = [], []
-    for step, (name, c) in enumerate(classes.items()):
+    found: Found | None = None
+    candidates: list[Candidate] = []
+    judgements: list[Judgement] = []
+    # Classes that need no search come first: where one of them reaches the floor there is nothing left to look for.
+    for step, (name, c) in enumerate(sorted(classes.items(), key=lambda item: item[1].turns)):
+        if c.turns and found is None:
+            if any(done.divergence <= judge.floor for done in candidates):
+                break
+            found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
         candidate, judgement = _candidate(name, c, work, found, judge)
         candidates.append(candidate)
         judgements.append(judgement)

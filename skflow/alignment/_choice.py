@@ -90,7 +90,10 @@ class Judge:
     def __init__(self, coordinates: Coordinates, posterior: Posterior | None, rng: np.random.RandomState) -> None:
         pair = self._pair = coordinates.pair
         self._target = pair.Y @ coordinates.judged
-        self._sources, self._targets = (_halves(len(Z), rng) for Z in (pair.X, pair.Y))
+        # Where every label is known, rows are compared class by class, with the classes in the source's proportions.
+        self._by_class = pair.y is not None and pair.t is not None and (pair.y >= 0).all() and (pair.t >= 0).all()
+        self._sources = _halves(len(pair.X), pair.y if self._by_class else None, rng)
+        self._targets = _halves(len(pair.Y), pair.t, rng)
         first, second = (half[:JUDGED_ROWS] for half in self._targets)
         self.reg = typical_reg(self._target[first], self._target[second])
         self._posterior = posterior
@@ -106,10 +109,12 @@ class Judge:
         """The divergence between two halves of the target."""
         first, second = (half[:JUDGED_ROWS] for half in self._targets)
         first = first[: len(self._sources[0])]
-        t, b = self._pair.t, self._pair.b
-        codes = None if t is None or self._pair.y is None else (t[first], t[second])
-        A, B = self._target[first], self._target[second]
-        return sinkhorn_divergence(A, B, _normed(b[first]), _normed(b[second]), self.reg, codes).value
+        A, B, b, c = self._target[first], self._target[second], *(_normed(self._pair.b[at]) for at in (first, second))
+        codes = None
+        if self._by_class and self._pair.t is not None:
+            codes = self._pair.t[first], self._pair.t[second]
+            b, c = _matched(b, c, *codes)
+        return sinkhorn_divergence(A, B, b, c, self.reg, codes).value
 
     def judge(self, coordinates: Coordinates, invariance: Invariance, start: AffineMap) -> Judgement:
         """The held-out score of a class of maps, refitted from `start` on each half."""
@@ -117,13 +122,14 @@ class Judge:
         for fit, held in ((0, 1), (1, 0)):
             part = coordinates.pair.rows(self._sources[fit], self._targets[fit])
             h = alternate(part, invariance, start, schedule(0.02, 0.01, 4)).map
-            i, j = self._sources[held][:JUDGED_ROWS], self._targets[held][:JUDGED_ROWS]
+            j = self._targets[held][:JUDGED_ROWS]
+            i = self._sources[held][: len(j)]
             mapped = h(coordinates.pair.X[i])
             a, b, change, price = self._weights(coordinates, mapped, i, j)
             y, t = self._pair.y, self._pair.t
-            codes = None if y is None or t is None else (y[i], t[j])
+            codes = (y[i], t[j]) if self._by_class and y is not None and t is not None else None
             divergence = sinkhorn_divergence(mapped @ coordinates.judged, self._target[j], a, b, self.reg, codes)
-            folds.append((divergence.value, change, divergence.value + price))
+            folds.append((divergence.value, change, max(divergence.value, self.floor) + price))
             contributions += [len(a) * a * divergence.of_rows, len(b) * b * divergence.of_target]
         value, change, score = (float(mean) for mean in np.mean(folds, axis=0))
         return Judgement(value, change, score, tuple(contributions))
@@ -133,6 +139,8 @@ class Judge:
         a, b = _normed(self._pair.a[i]), _normed(self._pair.b[j])
         if len(self._codes) < 2 or self._pair.t is None:
             return a, b, 0.0, 0.0
+        if self._by_class and self._pair.y is not None:
+            return *_matched(a, b, self._pair.y[i], self._pair.t[j]), 0.0, 0.0
         prior, w = self._prior, estimate_proportions(self._class_posterior(coordinates, mapped, i), self._prior, a)
         t = self._pair.t[j]
         known = t >= 0
@@ -166,9 +174,24 @@ def choose(candidates: Sequence[Candidate], judgements: Sequence[Judgement]) -> 
     return chosen, [replace(c, standard_error=e) for c, e in zip(candidates, errors, strict=True)]
 
 
-def _halves(n: int, rng: np.random.RandomState) -> tuple[Array, Array]:
+def _halves(n: int, codes: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
+    """Two random halves of `n` rows, each code in equal parts in both, in random order."""
     order = rng.permutation(n)
-    return order[: (n + 1) // 2], order[(n + 1) // 2 :] if n > 1 else order
+    if codes is not None:
+        order = order[np.argsort(codes[order], kind="stable")]
+    first, second = order[::2], order[1::2] if n > 1 else order
+    return rng.permutation(first), rng.permutation(second)
+
+
+def _matched(a: Array, b: Array, y: Array, t: Array) -> tuple[Array, Array]:
+    """Weights without the classes that one side lacks, each class of the target with as much mass as in the source."""
+    a, b = a * np.isin(y, t), b * np.isin(t, y)
+    a = _normed(a)
+    for code in np.unique(t):
+        mass = b[t == code].sum()
+        if mass > 0:
+            b[t == code] *= a[y == code].sum() / mass
+    return a, b
 
 
 def _normed(w: Array) -> Array:

@@ -181,41 +181,50 @@ class Gaussian(Invariance):
         self.shrinkage = shrinkage
 
     def fit(self, moments: PlanMoments) -> AffineMap:
-        cov_x, cov_y = shrunk(moments.cov_x, self.shrinkage), shrunk(moments.cov_y, self.shrinkage)
-        root, inverse_root = powers(cov_x, 0.5, -0.5)
-        (middle,) = powers(root @ cov_y @ root, 0.5)
-        return AffineMap(moments.mean_x, moments.mean_y, (inverse_root @ middle @ inverse_root,))
+        matrix = gaussian_map(moments.cov_x, moments.cov_y, self.shrinkage)
+        return AffineMap(moments.mean_x, moments.mean_y, (matrix,))
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         return n_features * (n_features + 1) // 2 + n_features
 
 
 class Affine(Invariance):
-    """Any linear map with an offset, by ridge regression towards the orthogonal one.
+    """Any linear map with an offset: ridge regression towards the orthogonal one, its spread put right.
 
     ``A = (cov_x + r I)^-1 (cross + r Q)`` minimises ``sum_ij P_ij |x_i A - y_j|^2 + r |A - Q|^2`` (Hoerl and Kennard,
     1970, about Q instead of zero), with Q the best (semi-)orthogonal map for the same plan: what the rows do not say
-    stays a rotation and does not vanish.
+    stays a rotation and does not vanish. A blurred plan shrinks a regression (regression dilution), which the Gaussian
+    map from the covariance of the mapped rows to the target's undoes. To more columns than there are, it would invent spread and
+    is left out.
 
     Parameters
     ----------
-    ridge : float, default=0.1
+    ridge : float, default=1.0
         Penalty r, as a share of the source's mean variance.
+    shrinkage : float, default=0.03
+        As in :class:`Gaussian`.
     """
 
     same_columns = False
     turns = True
     by_column = False
-    _parameter_constraints = {"ridge": [Interval(Real, 0, None, closed="left")]}
+    _parameter_constraints = {
+        "ridge": [Interval(Real, 0, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+    }
 
-    def __init__(self, ridge: float = 0.1) -> None:
+    def __init__(self, ridge: float = 1.0, shrinkage: float = 0.03) -> None:
         self.ridge = ridge
+        self.shrinkage = shrinkage
 
     def fit(self, moments: PlanMoments) -> AffineMap:
         Q = polar_factor(moments.cross)
         penalty = max(self.ridge, EPS) * np.trace(moments.cov_x) / len(moments.cov_x) + np.finfo(float).tiny
         gram = moments.cov_x + penalty * np.eye(len(moments.cov_x))
-        return AffineMap(moments.mean_x, moments.mean_y, (np.linalg.solve(gram, moments.cross + penalty * Q),))
+        A = np.linalg.solve(gram, moments.cross + penalty * Q)
+        if A.shape[0] >= A.shape[1]:
+            A = A @ gaussian_map(A.T @ moments.cov_x @ A, moments.cov_y, self.shrinkage)
+        return AffineMap(moments.mean_x, moments.mean_y, (A,))
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         return (n_features + 1) * n_features_target
@@ -240,9 +249,12 @@ def polar_factor(M: Array) -> Array:
     return cast(Array, U @ Vt)
 
 
-def shrunk(cov: Array, share: float) -> Array:
-    """A covariance with `share` of its mean variance added in every direction."""
-    return cast(Array, cov + (share * np.trace(cov) / len(cov) + np.finfo(float).tiny) * np.eye(len(cov)))
+def gaussian_map(cov_x: Array, cov_y: Array, shrinkage: float) -> Array:
+    """The symmetric positive matrix that carries one covariance into the other, both with the same variance added in all directions."""
+    added = (shrinkage * (np.trace(cov_x) + np.trace(cov_y)) / 2 / len(cov_x) + np.finfo(float).tiny) * np.eye(len(cov_x))
+    root, inverse_root = powers(cov_x + added, 0.5, -0.5)
+    (middle,) = powers(root @ (cov_y + added) @ root, 0.5)
+    return cast(Array, inverse_root @ middle @ inverse_root)
 
 
 def powers(S: Array, *exponents: float) -> list[Array]:

@@ -67,7 +67,8 @@ def search(
         ratio = ratio_to_floor(pair, best.map, rng)
         agreeing = sum(end.objective < best.objective * (1 + SAME) for end, _ in refined)
         stopped = monitor is not None and monitor(n_starts, best.objective)
-        if ratio < NEAR_FLOOR or agreeing >= AGREEMENT or stopped:
+        in_place = name in ("identity", "inversion") and n_starts >= 2 * ROUND
+        if ratio < NEAR_FLOOR or agreeing >= AGREEMENT or in_place or stopped:
             break
     return Found(best.map, name, best.objective, ratio, n_starts)
 
