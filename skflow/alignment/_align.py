@@ -154,7 +154,7 @@ def align(
         judgements.append(judgement)
         if monitor is not None and monitor(step, candidate.objective):
             break
-    chosen, candidates = choose(candidates, judgements)
+    chosen, candidates = choose(candidates, judgements, judge.floor)
     return _alignment(candidates, chosen, found, judge.floor)
 
 

@@ -93,7 +93,8 @@ class Permutation(Invariance):
     The best order maximises ``sum_k |M_p(k),k|`` for the plan's cross-covariance M: a linear assignment (Kuhn, 1955;
     Crouse, "On implementing 2D rectangular assignment algorithms", 2016). Quarter turns and mirror images of pictures,
     inverted polarity and shuffled columns are all of this class, and a map of this class that is found at all is
-    usually found exactly.
+    usually found exactly. Columns that the source lacks are filled in by their regression on the others in the
+    target; columns that the target lacks are left out.
 
     Parameters
     ----------
@@ -101,6 +102,7 @@ class Permutation(Invariance):
         Whether a column may be turned upside down.
     """
 
+    same_columns = False
     turns = True
     _parameter_constraints = {"signs": ["boolean"]}
 
@@ -112,6 +114,8 @@ class Permutation(Invariance):
         source, column = linear_sum_assignment(-np.abs(cross) if self.signs else -cross)
         matrix = np.zeros(cross.shape)
         matrix[source, column] = np.where(cross[source, column] < 0, -1.0, 1.0) if self.signs else 1.0
+        if cross.shape[0] < cross.shape[1]:
+            matrix = completed(matrix, moments.cov_y)
         return AffineMap(moments.mean_x, moments.mean_y, (matrix,))
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
@@ -194,8 +198,8 @@ class Affine(Invariance):
     ``A = (cov_x + r I)^-1 (cross + r Q)`` minimises ``sum_ij P_ij |x_i A - y_j|^2 + r |A - Q|^2`` (Hoerl and Kennard,
     1970, about Q instead of zero), with Q the best (semi-)orthogonal map for the same plan: what the rows do not say
     stays a rotation and does not vanish. A blurred plan shrinks a regression (regression dilution), which the Gaussian
-    map from the covariance of the mapped rows to the target's undoes. To more columns than there are, it would invent spread and
-    is left out.
+    map from the covariance of the mapped rows to the target's undoes. To more columns than there are, that would
+    invent spread; there Q is completed by the target's own regressions instead.
 
     Parameters
     ----------
@@ -221,8 +225,9 @@ class Affine(Invariance):
         Q = polar_factor(moments.cross)
         penalty = max(self.ridge, EPS) * np.trace(moments.cov_x) / len(moments.cov_x) + np.finfo(float).tiny
         gram = moments.cov_x + penalty * np.eye(len(moments.cov_x))
-        A = np.linalg.solve(gram, moments.cross + penalty * Q)
-        if A.shape[0] >= A.shape[1]:
+        grows = Q.shape[0] < Q.shape[1]
+        A = np.linalg.solve(gram, moments.cross + penalty * (completed(Q, moments.cov_y) if grows else Q))
+        if not grows:
             A = A @ gaussian_map(A.T @ moments.cov_x @ A, moments.cov_y, self.shrinkage)
         return AffineMap(moments.mean_x, moments.mean_y, (A,))
 
@@ -249,9 +254,21 @@ def polar_factor(M: Array) -> Array:
     return cast(Array, U @ Vt)
 
 
+def completed(Q: Array, cov_y: Array, shrinkage: float = 0.01) -> Array:
+    """A map to more columns, (d, k) with orthonormal rows, followed by the regression of the target on what it reaches.
+
+    Where ``x = y Q^T``, the best linear guess at y is ``x (Q cov_y Q^T)^-1 Q cov_y``.
+    """
+    reached = Q @ cov_y
+    gram = reached @ Q.T
+    gram += (shrinkage * np.trace(gram) / len(gram) + np.finfo(float).tiny) * np.eye(len(gram))
+    return cast(Array, np.linalg.solve(gram, reached))
+
+
 def gaussian_map(cov_x: Array, cov_y: Array, shrinkage: float) -> Array:
-    """The symmetric positive matrix that carries one covariance into the other, both with the same variance added in all directions."""
-    added = (shrinkage * (np.trace(cov_x) + np.trace(cov_y)) / 2 / len(cov_x) + np.finfo(float).tiny) * np.eye(len(cov_x))
+    """The symmetric positive matrix that carries one covariance into the other, once both are shrunk alike."""
+    variance = shrinkage * (np.trace(cov_x) + np.trace(cov_y)) / (2 * len(cov_x))
+    added = (variance + np.finfo(float).tiny) * np.eye(len(cov_x))
     root, inverse_root = powers(cov_x + added, 0.5, -0.5)
     (middle,) = powers(root @ (cov_y + added) @ root, 0.5)
     return cast(Array, inverse_root @ middle @ inverse_root)
