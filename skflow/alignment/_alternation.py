@@ -70,7 +70,7 @@ class PlanStep:
 
     def __init__(self, pair: Pair, rho: float, n_iter: int) -> None:
         self.n_iter, self.rho = n_iter, rho
-        self._axes = None if pair.axes is None else pair.axes
+        self._axes = pair.axes
         seen = pair.Y if pair.axes is None else pair.Y @ pair.axes
         self._seen = torch.from_numpy(seen.astype(np.float32))
         self._squares = (self._seen**2).sum(1)
@@ -88,7 +88,8 @@ class PlanStep:
         K = torch.addmm((g - self._squares), seen, self._seen.T, alpha=2.0).div_(reg).add_(b.clamp_min(TINY).log())
         if self._forbidden is not None:
             K.masked_fill_(self._forbidden, -torch.inf)
-        K = torch.softmax(K, 1)
+        # Denormal numbers would slow the products down tenfold.
+        K = torch.nn.functional.threshold_(torch.softmax(K, 1), 1e-20, 0.0)
         power = self.rho / (self.rho + reg)
         slack = torch.exp(-g * (1 - power) / reg)
         u = torch.ones_like(a)
