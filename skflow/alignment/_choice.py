@@ -134,7 +134,9 @@ class Judge:
         value, change, score = (float(mean) for mean in np.mean(folds, axis=0))
         return Judgement(value, change, score, tuple(contributions))
 
-    def _weights(self, coordinates: Coordinates, mapped: Array, i: Array, j: Array) -> tuple[Array, Array, float, float]:
+    def _weights(
+        self, coordinates: Coordinates, mapped: Array, i: Array, j: Array
+    ) -> tuple[Array, Array, float, float]:
         """Weights of held-out rows `i` and `j`, the target's classes in the source's proportions, and the change's price."""
         a, b = _normed(self._pair.a[i]), _normed(self._pair.b[j])
         if len(self._codes) < 2 or self._pair.t is None:

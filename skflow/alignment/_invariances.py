@@ -93,7 +93,7 @@ class Permutation(Invariance):
     The best order maximises ``sum_k |M_p(k),k|`` for the plan's cross-covariance M: a linear assignment (Kuhn, 1955;
     Crouse, "On implementing 2D rectangular assignment algorithms", 2016). Quarter turns and mirror images of pictures,
     inverted polarity and shuffled columns are all of this class, and a map of this class that is found at all is
-    usually found exactly. Columns that the source lacks are filled in by their regression on the others in the
+    usually found exactly. Between different numbers of columns, correlations take M's place. Columns that the source lacks are filled in by their regression on the others in the
     target; columns that the target lacks are left out.
 
     Parameters
@@ -111,7 +111,12 @@ class Permutation(Invariance):
 
     def fit(self, moments: PlanMoments) -> AffineMap:
         cross = moments.cross
-        source, column = linear_sum_assignment(-np.abs(cross) if self.signs else -cross)
+        likeness = np.abs(cross) if self.signs else cross
+        if cross.shape[0] != cross.shape[1]:
+            # Where columns may be left over, those of large variance must not be taken for that alone.
+            variances = np.outer(*(np.diag(cov).clip(0) for cov in (moments.cov_x, moments.cov_y)))
+            likeness = likeness / np.sqrt(variances + EPS * variances.max() + np.finfo(float).tiny)
+        source, column = linear_sum_assignment(-likeness)
         matrix = np.zeros(cross.shape)
         matrix[source, column] = np.where(cross[source, column] < 0, -1.0, 1.0) if self.signs else 1.0
         if cross.shape[0] < cross.shape[1]:
@@ -249,9 +254,19 @@ INVARIANCES: dict[str, type[Invariance]] = {
 
 
 def polar_factor(M: Array) -> Array:
-    """The nearest (semi-)orthogonal matrix, ``U V^T`` of the singular value decomposition ``U S V^T``."""
-    U, _, Vt = np.linalg.svd(M, full_matrices=False)
-    return cast(Array, U @ Vt)
+    """The nearest (semi-)orthogonal matrix, ``U V^T`` of the singular value decomposition ``U S V^T``.
+
+    Directions of which M says nothing (constant columns) would be turned by rounding errors alone. There it is the nearest
+    one to the identity.
+    """
+    U, values, Vt = np.linalg.svd(M, full_matrices=False)
+    none = values <= 1e-10 * values.max(initial=0.0)
+    Q = U[:, ~none] @ Vt[~none]
+    if none.any():
+        left, right = U[:, none], Vt[none]
+        u, _, vt = np.linalg.svd(left.T @ np.eye(*M.shape) @ right.T)
+        Q = Q + left @ u @ vt @ right
+    return cast(Array, Q)
 
 
 def completed(Q: Array, cov_y: Array, shrinkage: float = 0.01) -> Array:

@@ -37,7 +37,9 @@ class GaussianPosterior:
         return cast(Array, softmax(Z @ self._weights + self._bias, axis=1))
 
 
-def estimate_proportions(posterior: Array, prior: Array, a: Array, *, n_iter: int = 100, prior_share: float = 0.02) -> Array:
+def estimate_proportions(
+    posterior: Array, prior: Array, a: Array, *, n_iter: int = 100, prior_share: float = 0.02
+) -> Array:
     """Class proportions (K,) of weighted rows whose posterior under proportions `prior` is (n, K), by EM.
 
     A small share of the prior is kept, so that no class dies out for good.
