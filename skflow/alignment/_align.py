@@ -23,7 +23,7 @@ MAX_ROWS = 3000
 """Rows a side that a map is fitted on; a subsample of more."""
 MAX_PERMUTED = 2048
 """Columns beyond which their order is not looked for unless asked."""
-MISSED = 0.1
+MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
 
 Classes = str | Invariance | Sequence[str | Invariance]
@@ -95,7 +95,7 @@ def align(
     invariance: Classes = "auto",
     sample_weight: ArrayLike | None = None,
     posterior: Posterior | None = None,
-    max_starts: int = 64,
+    max_starts: int = 128,
     seed: int = 0,
     monitor: Monitor | None = None,
 ) -> Alignment:
@@ -210,6 +210,8 @@ def _classes(invariance: Classes, pair: Pair) -> dict[str, Invariance]:
         classes: dict[str, Invariance] = {name: kind() for name, kind in INVARIANCES.items()}
         if max(d, k) > MAX_PERMUTED:
             del classes["permutation"]
+        if d < k:  # an isometry leaves the columns that the source lacks to chance; the affine map fills them in
+            return {name: classes[name] for name in ("permutation", "affine") if name in classes}
         return {name: c for name, c in classes.items() if d == k or not c.same_columns}
     asked = [invariance] if isinstance(invariance, str | Invariance) else list(invariance)
     classes = dict(_named(item) for item in asked)

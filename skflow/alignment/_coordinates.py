@@ -87,7 +87,7 @@ class Workspace:
     common : Coordinates or None
         Both sides in the axes of the two together; None where they have different columns.
     scaled : Coordinates
-        As `own`, with each side's own total variance one.
+        As `own`, with each side's own total variance one, unless columns that one side lacks explain the difference.
     """
 
     columns: Coordinates
@@ -145,7 +145,9 @@ class Workspace:
             both = np.vstack([scaled_x, scaled_y])
             U = V if few else principal_axes(both, np.concatenate([pair.a, pair.b]) / 2, N_AXES)
             common = between(U, U, target.spread)
-        return cls(columns, between(V, W, target.spread), common, between(V, W, source.spread))
+        # Where columns are missing, so is their part of the spread, and it is no difference of units.
+        units = source.spread if same or not 0.5 < source.spread / target.spread < 2 else target.spread
+        return cls(columns, between(V, W, target.spread), common, between(V, W, units))
 
 
 def _times(Z: Array, factor: Array) -> Array:

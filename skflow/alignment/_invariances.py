@@ -161,10 +161,7 @@ class Similarity(Invariance):
 
     def fit(self, moments: PlanMoments) -> AffineMap:
         Q = polar_factor(moments.cross)
-        carried_x = np.einsum("ik,ij,jk->", Q, moments.cov_x, Q)
-        carried_y = np.einsum("ik,kl,il->", Q, moments.cov_y, Q)
-        gain = np.sqrt(carried_y / carried_x) if carried_x > 0 and carried_y > 0 else 1.0
-        return AffineMap(moments.mean_x, moments.mean_y, (gain * Q,))
+        return AffineMap(moments.mean_x, moments.mean_y, (gain_of(Q, moments) * Q,))
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         return Orthogonal().n_parameters(n_features, n_features_target) + 1
@@ -231,7 +228,8 @@ class Affine(Invariance):
         penalty = max(self.ridge, EPS) * np.trace(moments.cov_x) / len(moments.cov_x) + np.finfo(float).tiny
         gram = moments.cov_x + penalty * np.eye(len(moments.cov_x))
         grows = Q.shape[0] < Q.shape[1]
-        A = np.linalg.solve(gram, moments.cross + penalty * (completed(Q, moments.cov_y) if grows else Q))
+        towards = gain_of(Q, moments) * completed(Q, moments.cov_y) if grows else Q
+        A = np.linalg.solve(gram, moments.cross + penalty * towards)
         if not grows:
             A = A @ gaussian_map(A.T @ moments.cov_x @ A, moments.cov_y, self.shrinkage)
         return AffineMap(moments.mean_x, moments.mean_y, (A,))
@@ -267,6 +265,13 @@ def polar_factor(M: Array) -> Array:
         u, _, vt = np.linalg.svd(left.T @ np.eye(*M.shape) @ right.T)
         Q = Q + left @ u @ vt @ right
     return cast(Array, Q)
+
+
+def gain_of(Q: Array, moments: PlanMoments) -> float:
+    """Ratio of the target's spread to the source's in the directions that Q can carry."""
+    carried_x = np.einsum("ik,ij,jk->", Q, moments.cov_x, Q, optimize=True)
+    carried_y = np.einsum("ik,kl,il->", Q, moments.cov_y, Q, optimize=True)
+    return float(np.sqrt(carried_y / carried_x)) if carried_x > 0 and carried_y > 0 else 1.0
 
 
 def completed(Q: Array, cov_y: Array, shrinkage: float = 0.01) -> Array:

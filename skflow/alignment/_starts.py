@@ -126,7 +126,8 @@ def _quantiles(Z: Array, others: Array, products: bool) -> Array:
     A, B = (torch.from_numpy(V.astype(np.float32)) for V in (Z, others))
     pairs = A @ B.T if products else torch.cdist(A, B).square_()
     levels = torch.linspace(0, 1, N_QUANTILES, dtype=pairs.dtype)
-    return torch.quantile(pairs, levels, dim=1).T.double().numpy()
+    quantiles = torch.quantile(pairs, levels, dim=1).T.double().numpy()
+    return cast(Array, quantiles / (np.abs(quantiles).mean() + np.finfo(float).tiny))
 
 
 def _gromov_wasserstein(pair: Pair, i: Array, j: Array, n_rows: int = 150) -> AffineMap:
