@@ -143,10 +143,11 @@ def align(
     found: Found | None = None
     candidates: list[Candidate] = []
     judgements: list[Judgement] = []
-    # Classes that need no search come first: where one of them reaches the floor there is nothing left to look for.
+    # Classes that need no search come first. Where one that treats column by column reaches the floor, nothing is left to
+    # look for; the Gaussian map matches all second moments, and may be near the floor and wrong.
     for step, (name, c) in enumerate(sorted(classes.items(), key=lambda item: item[1].turns)):
         if c.turns and found is None:
-            if any(done.divergence <= judge.floor for done in candidates):
+            if any(done.invariance.by_column and done.divergence <= judge.floor for done in candidates):
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
         candidate, judgement = _candidate(name, c, work, found, judge)

@@ -172,12 +172,12 @@ def choose(
 ) -> tuple[int, list[Candidate]]:
     """Index of the simplest candidate that is as good as the best, and all with their standard errors filled in.
 
-    The standard error knows the rows that are judged but not that the maps were fitted on a draw of rows. So two of them
-    count as none, and so do two percent of the floor. A class that needs no search counts as simpler than one that does.
+    As good is within one standard error and two percent of the floor. A class that needs no search counts as simpler
+    than one that does.
     """
     best = min(judgements, key=lambda judgement: judgement.score)
     errors = [judgement.standard_error(best) for judgement in judgements]
-    slack = [2 * error + 0.02 * floor for error in errors]
+    slack = [error + 0.02 * floor for error in errors]
     good = [k for k, (c, s) in enumerate(zip(candidates, slack, strict=True)) if c.score <= best.score + s]
     chosen = min(good, key=lambda k: (candidates[k].invariance.turns, candidates[k].n_parameters, candidates[k].score))
     return chosen, [replace(c, standard_error=e) for c, e in zip(candidates, errors, strict=True)]

@@ -54,6 +54,8 @@ def search(
     source = starts(screened, rng, same=None if same is None else axes_x.T @ same @ axes_y)
     refined: list[tuple[Alternation, str]] = []
     ratio, n_starts = np.inf, 0
+    # Of few rows, neither the objective nor its floor is well known, and starts are cheap.
+    least = min(int(ROUND * REFINE_ROWS / min(len(pair.X), len(pair.Y))), max_starts)
     while n_starts < max_starts:
         ends = []
         for name, start in islice(source, ROUND):
@@ -68,7 +70,8 @@ def search(
         agreeing = sum(end.objective < best.objective * (1 + SAME) for end, _ in refined)
         stopped = monitor is not None and monitor(n_starts, best.objective)
         in_place = name in ("identity", "inversion") and n_starts >= 2 * ROUND
-        if ratio < NEAR_FLOOR or agreeing >= AGREEMENT or in_place or stopped:
+        enough = ratio < NEAR_FLOOR or agreeing >= AGREEMENT or in_place
+        if stopped or (enough and n_starts >= least):
             break
     return Found(best.map, name, best.objective, ratio, n_starts)
 
