@@ -1,0 +1,44 @@
+"""Alignment of two datasets by one global map: invariances, the alternation of plan and map, starts, and the choice."""
+
+from ._affine_map import AffineMap
+from ._align import Alignment, align
+from ._alternation import Alternation, Pair, alternate, schedule
+from ._choice import Candidate
+from ._divergence import Divergence, sinkhorn_divergence
+from ._invariances import (
+    INVARIANCES,
+    Affine,
+    Diagonal,
+    Gaussian,
+    Identity,
+    Invariance,
+    Orthogonal,
+    Permutation,
+    Similarity,
+    Translation,
+)
+from ._moments import PlanMoments
+
+__all__ = [
+    "INVARIANCES",
+    "Affine",
+    "AffineMap",
+    "Alignment",
+    "Alternation",
+    "Candidate",
+    "Diagonal",
+    "Divergence",
+    "Gaussian",
+    "Identity",
+    "Invariance",
+    "Orthogonal",
+    "Pair",
+    "Permutation",
+    "PlanMoments",
+    "Similarity",
+    "Translation",
+    "align",
+    "alternate",
+    "schedule",
+    "sinkhorn_divergence",
+]

@@ -1,0 +1,207 @@
+"""Which class of maps: held-out rows decide, and of those that are as good the simplest is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ._affine_map import AffineMap, Array
+from ._alternation import alternate, schedule
+from ._coordinates import Coordinates
+from ._divergence import sinkhorn_divergence, typical_reg
+from ._invariances import Invariance
+from ._proportions import GaussianPosterior, estimate_proportions
+
+Posterior = Callable[[Array], Array]
+"""Rows in the target's own columns and units, (n, k), to probabilities of its sorted codes, (n, K)."""
+
+JUDGED_ROWS = 700
+"""Rows of a held-out half that the divergence is taken on."""
+RHO = 0.2
+"""Price of a change of class proportions, per unit of its Kullback-Leibler divergence, in units of the target's variance."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A class of maps with its best map, fitted on all rows, and its held-out score.
+
+    Parameters
+    ----------
+    name : str
+    invariance : Invariance
+    map : AffineMap
+        Between rows in the user's units.
+    objective : float
+        Transport cost of the last plan, in units of the target's total variance.
+    n_parameters : int
+    divergence : float
+        Debiased Sinkhorn divergence of held-out halves, the target's class proportions re-estimated.
+    proportions_change : float
+        Total variation between the target's class proportions and those estimated for the mapped source.
+    score : float
+        The divergence and the price of the change of proportions.
+    standard_error : float
+        Of the difference between this score and the lowest.
+    """
+
+    name: str
+    invariance: Invariance
+    map: AffineMap
+    objective: float
+    n_parameters: int
+    divergence: float
+    proportions_change: float
+    score: float
+    standard_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Held-out score of one class of maps, fold by fold, with what each row contributes."""
+
+    divergence: float
+    change: float
+    score: float
+    contributions: tuple[Array, ...]
+
+    def standard_error(self, other: Judgement) -> float:
+        """Of the difference between two scores taken on the same rows."""
+        differences = [p - q for p, q in zip(self.contributions, other.contributions, strict=True)]
+        n_folds = len(differences) / 2
+        return float(np.sqrt(sum(d.var() / len(d) for d in differences)) / n_folds)
+
+
+class Judge:
+    """Scores maps on rows that they were not fitted on: each half of either side is fitted on and judged on in turn.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        Any coordinates of the rows that are to be judged.
+    posterior : callable or None
+        Classes of the target as probabilities; Gaussian classes stand in for it where None.
+    rng : RandomState
+        Draws the halves.
+    """
+
+    def __init__(self, coordinates: Coordinates, posterior: Posterior | None, rng: np.random.RandomState) -> None:
+        pair = self._pair = coordinates.pair
+        self._target = pair.Y @ coordinates.judged
+        # Where every label is known, rows are compared class by class, with the classes in the source's proportions.
+        self._by_class = pair.y is not None and pair.t is not None and (pair.y >= 0).all() and (pair.t >= 0).all()
+        self._sources = _halves(len(pair.X), pair.y if self._by_class else None, rng)
+        self._targets = _halves(len(pair.Y), pair.t, rng)
+        first, second = (half[:JUDGED_ROWS] for half in self._targets)
+        self.reg = typical_reg(self._target[first], self._target[second])
+        self._posterior = posterior
+        self._codes = np.empty(0, dtype=int) if pair.t is None else np.unique(pair.t[pair.t >= 0])
+        if len(self._codes) > 1:
+            known = pair.t >= 0
+            t = np.searchsorted(self._codes, pair.t[known])
+            self._prior = np.bincount(t, pair.b[known]) / pair.b[known].sum()
+            self._gaussian = GaussianPosterior(self._target[known], t)
+
+    @cached_property
+    def floor(self) -> float:
+        """The divergence between two halves of the target."""
+        first, second = (half[:JUDGED_ROWS] for half in self._targets)
+        first = first[: len(self._sources[0])]
+        A, B, b, c = self._target[first], self._target[second], *(_normed(self._pair.b[at]) for at in (first, second))
+        codes = None
+        if self._by_class and self._pair.t is not None:
+            codes = self._pair.t[first], self._pair.t[second]
+            b, c = _matched(b, c, *codes)
+        return sinkhorn_divergence(A, B, b, c, self.reg, codes).value
+
+    def judge(self, coordinates: Coordinates, invariance: Invariance, start: AffineMap) -> Judgement:
+        """The held-out score of a class of maps, refitted from `start` on each half."""
+        folds, contributions = [], []
+        for fit, held in ((0, 1), (1, 0)):
+            part = coordinates.pair.rows(self._sources[fit], self._targets[fit])
+            h = alternate(part, invariance, start, schedule(0.02, 0.01, 4)).map
+            j = self._targets[held][:JUDGED_ROWS]
+            i = self._sources[held][: len(j)]
+            mapped = h(coordinates.pair.X[i])
+            a, b, change, price = self._weights(coordinates, mapped, i, j)
+            y, t = self._pair.y, self._pair.t
+            codes = (y[i], t[j]) if self._by_class and y is not None and t is not None else None
+            divergence = sinkhorn_divergence(mapped @ coordinates.judged, self._target[j], a, b, self.reg, codes)
+            folds.append((divergence.value, change, max(divergence.value, self.floor) + price))
+            contributions += [len(a) * a * divergence.of_rows, len(b) * b * divergence.of_target]
+        value, change, score = (float(mean) for mean in np.mean(folds, axis=0))
+        return Judgement(value, change, score, tuple(contributions))
+
+    def _weights(
+        self, coordinates: Coordinates, mapped: Array, i: Array, j: Array
+    ) -> tuple[Array, Array, float, float]:
+        """Weights of held-out rows `i` and `j`, the target's classes in the source's proportions, and the change's price."""
+        a, b = _normed(self._pair.a[i]), _normed(self._pair.b[j])
+        if len(self._codes) < 2 or self._pair.t is None:
+            return a, b, 0.0, 0.0
+        if self._by_class and self._pair.y is not None:
+            return *_matched(a, b, self._pair.y[i], self._pair.t[j]), 0.0, 0.0
+        prior, w = self._prior, estimate_proportions(self._class_posterior(coordinates, mapped, i), self._prior, a)
+        t = self._pair.t[j]
+        known = t >= 0
+        b[known] *= (w / prior)[np.searchsorted(self._codes, t[known])]
+        change = float(np.abs(w - prior).sum() / 2)
+        return a, _normed(b), change, RHO * float((w * np.log(w / prior)).sum())
+
+    def _class_posterior(self, coordinates: Coordinates, mapped: Array, i: Array) -> Array:
+        if self._posterior is None:
+            posterior = self._gaussian(mapped @ coordinates.judged)
+        else:
+            posterior = np.asarray(self._posterior(coordinates.to_rows(mapped)), dtype=np.float64)
+            if posterior.shape != (len(mapped), len(self._codes)):
+                raise ValueError(
+                    f"posterior must return one column for each of the {len(self._codes)} codes in y_target, shape "
+                    f"{(len(mapped), len(self._codes))}; got {posterior.shape}."
+                )
+        if self._pair.y is not None:  # what is known of a row overrules what is guessed
+            at = np.searchsorted(self._codes, self._pair.y[i]).clip(max=len(self._codes) - 1)
+            known = self._codes[at] == self._pair.y[i]
+            posterior = np.where(known[:, None], np.eye(len(self._codes))[at], posterior)
+        return posterior
+
+
+def choose(
+    candidates: Sequence[Candidate], judgements: Sequence[Judgement], floor: float
+) -> tuple[int, list[Candidate]]:
+    """Index of the simplest candidate that is as good as the best, and all with their standard errors filled in.
+
+    As good is within one standard error and two percent of the floor. A class that needs no search counts as simpler
+    than one that does.
+    """
+    best = min(judgements, key=lambda judgement: judgement.score)
+    errors = [judgement.standard_error(best) for judgement in judgements]
+    slack = [error + 0.02 * floor for error in errors]
+    good = [k for k, (c, s) in enumerate(zip(candidates, slack, strict=True)) if c.score <= best.score + s]
+    chosen = min(good, key=lambda k: (candidates[k].invariance.turns, candidates[k].n_parameters, candidates[k].score))
+    return chosen, [replace(c, standard_error=e) for c, e in zip(candidates, errors, strict=True)]
+
+
+def _halves(n: int, codes: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:
+    """Two random halves of `n` rows, each code in equal parts in both, in random order."""
+    order = rng.permutation(n)
+    if codes is not None:
+        order = order[np.argsort(codes[order], kind="stable")]
+    first, second = order[::2], order[1::2] if n > 1 else order
+    return rng.permutation(first), rng.permutation(second)
+
+
+def _matched(a: Array, b: Array, y: Array, t: Array) -> tuple[Array, Array]:
+    """Weights without the classes that one side lacks, each class of the target with as much mass as in the source."""
+    a, b = a * np.isin(y, t), b * np.isin(t, y)
+    a = _normed(a)
+    for code in np.unique(t):
+        mass = b[t == code].sum()
+        if mass > 0:
+            b[t == code] *= a[y == code].sum() / mass
+    return a, b
+
+
+def _normed(w: Array) -> Array:
+    return w / w.sum()

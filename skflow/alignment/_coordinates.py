@@ -1,0 +1,170 @@
+"""Working coordinates: both sides centred, in units of the target's spread, and in few axes where there are many columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ._affine_map import AffineMap, Array
+from ._alternation import Pair
+
+MAX_COLUMNS = 128
+"""Columns beyond which maps that mix columns are fitted between principal axes."""
+N_AXES = 100
+"""Principal axes that take the columns' place."""
+SEEN_AXES = 100
+"""Principal axes of the target in which rows are compared."""
+JUDGED_AXES = 30
+"""Principal axes of the target in which the divergence is taken."""
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Both sides in working coordinates, and the way back: ``x -> (x - center) left`` and ``z -> image + z right``.
+
+    Parameters
+    ----------
+    pair : Pair
+    center, image : arrays of shape (d,), (k,)
+    left, right : tuples of arrays
+        Factors, as in :class:`AffineMap`.
+    judged : array of shape (k', r)
+        Leading principal axes of the target, in its working coordinates.
+    same : array of shape (d', k') or None
+        The matrix that leaves rows as they are; None where the sides have different columns.
+    """
+
+    pair: Pair
+    center: Array
+    image: Array
+    left: tuple[Array, ...]
+    right: tuple[Array, ...]
+    judged: Array
+    same: Array | None
+
+    def lift(self, h: AffineMap) -> AffineMap:
+        """A map between working coordinates as a map between rows."""
+        return h.between(self.left, self.right, self.center, self.image)
+
+    def to_rows(self, mapped: Array) -> Array:
+        """Rows of the target's working coordinates in the user's units."""
+        for factor in self.right:
+            mapped = _times(mapped, factor)
+        return self.image + mapped
+
+    def rows(self, i: Array, j: Array) -> Coordinates:
+        """The same coordinates with some rows of either side."""
+        return replace(self, pair=self.pair.rows(i, j))
+
+
+@dataclass(frozen=True)
+class Units:
+    """Weighted mean and the root of the total variance of one side."""
+
+    mean: Array
+    spread: float
+
+    @classmethod
+    def of(cls, X: Array, a: Array) -> Units:
+        mean = a @ X
+        spread = float(np.sqrt(a @ ((X - mean) ** 2).sum(1)))
+        # Rows that are all equal but for rounding have no spread to be measured by.
+        least = 1e-12 * float(np.abs(mean).max(initial=0.0))
+        return cls(mean, spread if spread > least else 1.0)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The coordinates that the classes of maps are fitted in, and those of the search.
+
+    Parameters
+    ----------
+    columns : Coordinates
+        All columns, both sides minus the target's mean where they have the same columns.
+    own : Coordinates
+        Each side in its own principal axes, or in all columns where they are few.
+    common : Coordinates or None
+        Both sides in the axes of the two together; None where they have different columns.
+    scaled : Coordinates
+        As `own`, with each side's own total variance one, unless columns that one side lacks explain the difference.
+    """
+
+    columns: Coordinates
+    own: Coordinates
+    common: Coordinates | None
+    scaled: Coordinates
+
+    def between(self, found: AffineMap, at: Coordinates) -> AffineMap:
+        """A map between the scaled coordinates as one between the coordinates `at`."""
+        into = (*(_inverse(f) for f in reversed(at.left)), *self.scaled.left)
+        back = (*self.scaled.right, *(_inverse(f) for f in reversed(at.right)))
+        center, image = self.scaled.center - at.center, self.scaled.image - at.image
+        for factor in at.left:
+            center = _times(center, factor)
+        for factor in back[len(self.scaled.right) :]:
+            image = _times(image, factor)
+        return found.between(into, back, center, image)
+
+    @classmethod
+    def of(cls, pair: Pair) -> Workspace:
+        """From rows in the user's units."""
+        source, target = Units.of(pair.X, pair.a), Units.of(pair.Y, pair.b)
+        same = pair.X.shape[1] == pair.Y.shape[1]
+        scaled_x, scaled_y = (pair.X - source.mean) / source.spread, (pair.Y - target.mean) / target.spread
+        axes_y = principal_axes(scaled_y, pair.b, max(SEEN_AXES, JUDGED_AXES))
+        few = max(pair.X.shape[1], pair.Y.shape[1]) <= MAX_COLUMNS
+        if few:
+            V, W = np.eye(pair.X.shape[1]), np.eye(pair.Y.shape[1])
+        else:
+            V, W = principal_axes(scaled_x, pair.a, N_AXES), axes_y[:, :N_AXES]
+        origin = target.mean if same else source.mean
+        columns = Coordinates(
+            replace(pair, X=(pair.X - origin) / target.spread, Y=scaled_y, axes=None if few else axes_y[:, :SEEN_AXES]),
+            origin,
+            target.mean,
+            (np.full(pair.X.shape[1], 1 / target.spread),),
+            (np.full(pair.Y.shape[1], target.spread),),
+            axes_y[:, :JUDGED_AXES],
+            np.eye(len(origin)) if same else None,
+        )
+
+        def between(V: Array, W: Array, spread: float) -> Coordinates:
+            return Coordinates(
+                replace(pair, X=scaled_x @ V * (source.spread / spread), Y=scaled_y @ W),
+                source.mean,
+                target.mean,
+                (V / spread,) if not few else (np.full(len(V), 1 / spread),),
+                (W.T * target.spread,) if not few else (np.full(len(W), target.spread),),
+                W.T @ axes_y[:, :JUDGED_AXES],
+                V.T @ W if same else None,
+            )
+
+        common = None
+        if same:
+            both = np.vstack([scaled_x, scaled_y])
+            U = V if few else principal_axes(both, np.concatenate([pair.a, pair.b]) / 2, N_AXES)
+            common = between(U, U, target.spread)
+        # Where columns are missing, so is their part of the spread, and it is no difference of units.
+        units = source.spread if same or not 0.5 < source.spread / target.spread < 2 else target.spread
+        return cls(columns, between(V, W, target.spread), common, between(V, W, units))
+
+
+def _times(Z: Array, factor: Array) -> Array:
+    return Z * factor if factor.ndim == 1 else Z @ factor
+
+
+def _inverse(factor: Array) -> Array:
+    """Of gains, or of axes times a gain."""
+    return 1 / factor if factor.ndim == 1 else np.linalg.pinv(factor)
+
+
+def principal_axes(Z: Array, w: Array, n_axes: int) -> Array:
+    """The leading principal axes of weighted rows `Z`, as orthonormal columns (d, r) with r <= `n_axes`."""
+    Z = (Z - w @ Z) * np.sqrt(w)[:, None]
+    if Z.shape[1] <= len(Z):
+        values, V = np.linalg.eigh(Z.T @ Z)
+        return np.ascontiguousarray(V[:, np.argsort(-values)][:, :n_axes])
+    values, U = np.linalg.eigh(Z @ Z.T)
+    keep = np.argsort(-values)[: max(min(n_axes, len(Z) - 1), 1)]
+    return np.linalg.qr(Z.T @ U[:, keep])[0]

@@ -1,0 +1,305 @@
+"""Classes of global maps under which two datasets may be the same, one small class each."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from numbers import Real
+from typing import cast
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .._sklearn import Interval, ParameterObject
+from ._affine_map import AffineMap, Array
+from ._moments import PlanMoments
+
+EPS = 1e-12
+"""Smallest variance that counts, as a share of the mean one."""
+
+
+class Invariance(ParameterObject):
+    """A class of maps: given a plan, the best of them.
+
+    A user's own class derives from this one and defines :meth:`fit`. What it returns is an
+    :class:`AffineMap`, which knows how to map rows and how to map them back.
+
+    Attributes
+    ----------
+    same_columns : bool
+        Whether source and target must have the same number of features.
+    turns : bool
+        Whether maps of the class can mix columns so freely that the identity is no sensible start. Then several
+        starts are tried.
+    by_column : bool
+        Whether a map treats columns one by one, so that it is fitted in all of them. Other classes are fitted between
+        principal axes where there are many columns.
+    """
+
+    same_columns: bool = True
+    turns: bool = False
+    by_column: bool = True
+
+    @abstractmethod
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        """The map of the class that minimises ``sum_ij P_ij |h(x_i) - y_j|^2``, from the plan's moments."""
+
+    @abstractmethod
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        """Number of free parameters of a map from `n_features` to `n_features_target` columns."""
+
+
+class Identity(Invariance):
+    """Leaves rows as they are: ``h(x) = x``."""
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        zero = np.zeros(moments.n_features[0])
+        return AffineMap(zero, zero)
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return 0
+
+
+class Translation(Invariance):
+    """Offsets: ``h(x) = x + b``. The best b is the difference of the plan's means."""
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        return AffineMap(moments.mean_x, moments.mean_y)
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return n_features
+
+
+class Diagonal(Invariance):
+    """Units: ``h(x)_k = s_k x_k + b_k`` with positive s.
+
+    A regression of each column on its own counterpart would shrink it by as much as the plan is blurred. The gain is
+    the ratio of standard deviations instead, the one-dimensional Gaussian map, which a blurred plan does not bias.
+    A column that does not vary on one of the sides keeps its gain of one.
+    """
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        sx, sy = (np.sqrt(np.diag(cov).clip(0)) for cov in (moments.cov_x, moments.cov_y))
+        varies = (sx > EPS**0.5 * _rms(sx)) & (sy > EPS**0.5 * _rms(sy))
+        gains = np.divide(sy, sx, out=np.ones_like(sx), where=varies)
+        return AffineMap(moments.mean_x, moments.mean_y, (gains,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return 2 * n_features
+
+
+class Permutation(Invariance):
+    """Columns in another order, with signs and offsets: ``h(x)_k = s_k x_p(k) + b_k``, s in {-1, 1}.
+
+    The best order maximises ``sum_k |M_p(k),k|`` for the plan's cross-covariance M: a linear assignment (Kuhn, 1955;
+    Crouse, "On implementing 2D rectangular assignment algorithms", 2016). Quarter turns and mirror images of pictures,
+    inverted polarity and shuffled columns are all of this class, and a map of this class that is found at all is
+    usually found exactly. Between different numbers of columns, correlations take M's place. Columns that the source lacks are filled in by their regression on the others in the
+    target; columns that the target lacks are left out.
+
+    Parameters
+    ----------
+    signs : bool, default=True
+        Whether a column may be turned upside down.
+    """
+
+    same_columns = False
+    turns = True
+    _parameter_constraints = {"signs": ["boolean"]}
+
+    def __init__(self, signs: bool = True) -> None:
+        self.signs = signs
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        cross = moments.cross
+        likeness = np.abs(cross) if self.signs else cross
+        if cross.shape[0] != cross.shape[1]:
+            # Where columns may be left over, those of large variance must not be taken for that alone.
+            variances = np.outer(*(np.diag(cov).clip(0) for cov in (moments.cov_x, moments.cov_y)))
+            likeness = likeness / np.sqrt(variances + EPS * variances.max() + np.finfo(float).tiny)
+        source, column = linear_sum_assignment(-likeness)
+        matrix = np.zeros(cross.shape)
+        matrix[source, column] = np.where(cross[source, column] < 0, -1.0, 1.0) if self.signs else 1.0
+        if cross.shape[0] < cross.shape[1]:
+            matrix = completed(matrix, moments.cov_y)
+        return AffineMap(moments.mean_x, moments.mean_y, (matrix,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return 2 * n_features + 1
+
+
+class Orthogonal(Invariance):
+    """Rotations, reflections and offsets: ``h(x) = (x - mean_x) Q + mean_y`` with Q^T Q = I.
+
+    The orthogonal Procrustes problem (Schönemann, 1966): ``Q = U V^T`` for the singular vectors of the plan's
+    cross-covariance ``U S V^T``. Between different numbers of features Q is semi-orthogonal: to more columns it is an
+    isometry, to fewer it maximises the plan's cross-covariance over the Stiefel manifold (Alvarez-Melis, Jegelka and
+    Jaakkola, 2019).
+    """
+
+    same_columns = False
+    turns = True
+    by_column = False
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        return AffineMap(moments.mean_x, moments.mean_y, (polar_factor(moments.cross),))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        r, s = sorted((n_features, n_features_target))
+        return r * s - r * (r + 1) // 2 + n_features_target
+
+
+class Similarity(Invariance):
+    """Rotations with one gain: ``h(x) = c (x - mean_x) Q + mean_y``.
+
+    Q as for :class:`Orthogonal`. The gain that is best for a plan (Schönemann and Carroll, 1970) shrinks as the plan
+    blurs; the ratio of the spreads in the directions that Q can carry does not, and is used.
+    """
+
+    same_columns = False
+    turns = True
+    by_column = False
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        Q = polar_factor(moments.cross)
+        return AffineMap(moments.mean_x, moments.mean_y, (gain_of(Q, moments) * Q,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return Orthogonal().n_parameters(n_features, n_features_target) + 1
+
+
+class Gaussian(Invariance):
+    """The Gaussian optimal transport map: symmetric and positive, ``cov_x^-½ (cov_x^½ cov_y cov_x^½)^½ cov_x^-½``.
+
+    The map that carries one covariance into the other and moves as little as possible (Dowson and Landau, 1982; Takatsu,
+    2011; Peyré and Cuturi, "Computational optimal transport", 2019, remark 2.31). It depends on the plan through its
+    marginals alone.
+
+    Parameters
+    ----------
+    shrinkage : float, default=0.01
+        Share of the mean variance that is added to each direction of either covariance.
+    """
+
+    by_column = False
+    _parameter_constraints = {"shrinkage": [Interval(Real, 0, 1, closed="both")]}
+
+    def __init__(self, shrinkage: float = 0.01) -> None:
+        self.shrinkage = shrinkage
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        matrix = gaussian_map(moments.cov_x, moments.cov_y, self.shrinkage)
+        return AffineMap(moments.mean_x, moments.mean_y, (matrix,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return n_features * (n_features + 1) // 2 + n_features
+
+
+class Affine(Invariance):
+    """Any linear map with an offset: ridge regression towards the orthogonal one, its spread put right.
+
+    ``A = (cov_x + r I)^-1 (cross + r Q)`` minimises ``sum_ij P_ij |x_i A - y_j|^2 + r |A - Q|^2`` (Hoerl and Kennard,
+    1970, about Q instead of zero), with Q the best (semi-)orthogonal map for the same plan: what the rows do not say
+    stays a rotation and does not vanish. A blurred plan shrinks a regression (regression dilution), which the Gaussian
+    map from the covariance of the mapped rows to the target's undoes. To more columns than there are, that would
+    invent spread; there Q is completed by the target's own regressions instead.
+
+    Parameters
+    ----------
+    ridge : float, default=1.0
+        Penalty r, as a share of the source's mean variance.
+    shrinkage : float, default=0.03
+        As in :class:`Gaussian`.
+    """
+
+    same_columns = False
+    turns = True
+    by_column = False
+    _parameter_constraints = {
+        "ridge": [Interval(Real, 0, None, closed="left")],
+        "shrinkage": [Interval(Real, 0, 1, closed="both")],
+    }
+
+    def __init__(self, ridge: float = 1.0, shrinkage: float = 0.03) -> None:
+        self.ridge = ridge
+        self.shrinkage = shrinkage
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        Q = polar_factor(moments.cross)
+        penalty = max(self.ridge, EPS) * np.trace(moments.cov_x) / len(moments.cov_x) + np.finfo(float).tiny
+        gram = moments.cov_x + penalty * np.eye(len(moments.cov_x))
+        grows = Q.shape[0] < Q.shape[1]
+        towards = gain_of(Q, moments) * completed(Q, moments.cov_y) if grows else Q
+        A = np.linalg.solve(gram, moments.cross + penalty * towards)
+        if not grows:
+            A = A @ gaussian_map(A.T @ moments.cov_x @ A, moments.cov_y, self.shrinkage)
+        return AffineMap(moments.mean_x, moments.mean_y, (A,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return (n_features + 1) * n_features_target
+
+
+INVARIANCES: dict[str, type[Invariance]] = {
+    "identity": Identity,
+    "translation": Translation,
+    "diagonal": Diagonal,
+    "permutation": Permutation,
+    "orthogonal": Orthogonal,
+    "similarity": Similarity,
+    "gaussian": Gaussian,
+    "affine": Affine,
+}
+"""Classes of maps by name, from the simplest to the one with the most freedom."""
+
+
+def polar_factor(M: Array) -> Array:
+    """The nearest (semi-)orthogonal matrix, ``U V^T`` of the singular value decomposition ``U S V^T``.
+
+    Directions of which M says nothing (constant columns) would be turned by rounding errors alone. There it is the nearest
+    one to the identity.
+    """
+    U, values, Vt = np.linalg.svd(M, full_matrices=False)
+    none = values <= 1e-10 * values.max(initial=0.0)
+    Q = U[:, ~none] @ Vt[~none]
+    if none.any():
+        left, right = U[:, none], Vt[none]
+        u, _, vt = np.linalg.svd(left.T @ np.eye(*M.shape) @ right.T)
+        Q = Q + left @ u @ vt @ right
+    return cast(Array, Q)
+
+
+def gain_of(Q: Array, moments: PlanMoments) -> float:
+    """Ratio of the target's spread to the source's in the directions that Q can carry."""
+    carried_x = np.einsum("ik,ij,jk->", Q, moments.cov_x, Q, optimize=True)
+    carried_y = np.einsum("ik,kl,il->", Q, moments.cov_y, Q, optimize=True)
+    return float(np.sqrt(carried_y / carried_x)) if carried_x > 0 and carried_y > 0 else 1.0
+
+
+def completed(Q: Array, cov_y: Array, shrinkage: float = 0.01) -> Array:
+    """A map to more columns, (d, k) with orthonormal rows, followed by the regression of the target on what it reaches.
+
+    Where ``x = y Q^T``, the best linear guess at y is ``x (Q cov_y Q^T)^-1 Q cov_y``.
+    """
+    reached = Q @ cov_y
+    gram = reached @ Q.T
+    gram += (shrinkage * np.trace(gram) / len(gram) + np.finfo(float).tiny) * np.eye(len(gram))
+    return cast(Array, np.linalg.solve(gram, reached))
+
+
+def gaussian_map(cov_x: Array, cov_y: Array, shrinkage: float) -> Array:
+    """The symmetric positive matrix that carries one covariance into the other, once both are shrunk alike."""
+    variance = shrinkage * (np.trace(cov_x) + np.trace(cov_y)) / (2 * len(cov_x))
+    added = (variance + np.finfo(float).tiny) * np.eye(len(cov_x))
+    root, inverse_root = powers(cov_x + added, 0.5, -0.5)
+    (middle,) = powers(root @ (cov_y + added) @ root, 0.5)
+    return cast(Array, inverse_root @ middle @ inverse_root)
+
+
+def powers(S: Array, *exponents: float) -> list[Array]:
+    """Powers of a symmetric positive matrix; eigenvalues below rounding are lifted to it."""
+    values, V = np.linalg.eigh((S + S.T) / 2)
+    values = values.clip(max(values.max(), 0.0) * EPS + np.finfo(float).tiny)
+    return [(V * values**exponent) @ V.T for exponent in exponents]
+
+
+def _rms(values: Array) -> float:
+    return float(np.sqrt(np.mean(values**2)))

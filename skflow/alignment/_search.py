@@ -1,0 +1,94 @@
+"""The search for a start that leads to the best map: many are screened cheaply, few are refined, more are drawn while it may pay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from ._affine_map import AffineMap, Array
+from ._alternation import Alternation, Monitor, Pair, alternate, schedule
+from ._coordinates import principal_axes
+from ._invariances import Orthogonal
+from ._starts import starts
+
+SCREEN_ROWS, SCREEN_AXES = 350, 32
+REFINE_ROWS = 700
+ROUND = 16
+"""Starts of one round."""
+N_REFINED = 3
+"""Starts of one round that are refined."""
+NEAR_FLOOR = 1.06
+"""Ratio of the objective to that of two halves of the target below which no better start is looked for."""
+AGREEMENT = 4
+"""Starts that must lead to the same objective for it to be taken for the best there is."""
+SAME = 0.015
+"""Relative difference between two objectives that are taken for the same."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found: the map between working coordinates, the start, and how near the floor it is."""
+
+    map: AffineMap
+    start: str
+    objective: float
+    ratio: float
+    n_starts: int
+
+
+def search(
+    pair: Pair,
+    rng: np.random.RandomState,
+    *,
+    same: Array | None,
+    max_starts: int,
+    monitor: Monitor | None = None,
+) -> Found:
+    """Find the rotation that leads to the lowest objective, in units in which both sides have total variance one."""
+    pair = subsample(pair, rng, REFINE_ROWS)
+    axes_x, axes_y = principal_axes(pair.X, pair.a, SCREEN_AXES), principal_axes(pair.Y, pair.b, SCREEN_AXES)
+    coarse = Pair(pair.X @ axes_x, pair.Y @ axes_y, pair.a, pair.b, pair.y, pair.t)
+    screened = subsample(coarse, rng, SCREEN_ROWS)
+    source = starts(screened, rng, same=None if same is None else axes_x.T @ same @ axes_y)
+    refined: list[tuple[Alternation, str]] = []
+    ratio, n_starts = np.inf, 0
+    # Of few rows, neither the objective nor its floor is well known, and starts are cheap.
+    least = min(int(ROUND * REFINE_ROWS / min(len(pair.X), len(pair.Y))), max_starts)
+    while n_starts < max_starts:
+        ends = []
+        for name, start in islice(source, ROUND):
+            ends.append((alternate(screened, Orthogonal(), start, schedule(0.3, 0.03, 10)), name))
+        n_starts += len(ends)
+        for end, name in sorted(ends, key=lambda pair: pair[0].objective)[:N_REFINED]:
+            start = end.map.between((axes_x,), (axes_y.T,), np.zeros(len(axes_x)), np.zeros(len(axes_y)))
+            refined.append((alternate(pair, Orthogonal(), start, schedule(0.05, 0.01, 8)), name))
+        refined.sort(key=lambda pair: pair[0].objective)
+        best, name = refined[0]
+        ratio = ratio_to_floor(pair, best.map, rng)
+        agreeing = sum(end.objective < best.objective * (1 + SAME) for end, _ in refined)
+        stopped = monitor is not None and monitor(n_starts, best.objective)
+        in_place = name in ("identity", "inversion") and n_starts >= 2 * ROUND
+        enough = ratio < NEAR_FLOOR or agreeing >= AGREEMENT or in_place
+        if stopped or (enough and n_starts >= least):
+            break
+    return Found(best.map, name, best.objective, ratio, n_starts)
+
+
+def ratio_to_floor(pair: Pair, h: AffineMap, rng: np.random.RandomState) -> float:
+    """The objective of `h` as a multiple of that of two halves of the target, on as many rows a side, refitted alike."""
+    n = min(len(pair.X), len(pair.Y) // 2)
+    i, j = rng.permutation(len(pair.X))[:n], rng.permutation(len(pair.Y))
+    first, second = np.sort(j[:n]), np.sort(j[n : 2 * n])
+    regs = schedule(0.02, 0.01, 4)
+    moved = alternate(pair.rows(np.sort(i), first), Orthogonal(), h, regs)
+    halves = Pair(pair.Y, pair.Y, pair.b, pair.b, pair.t, pair.t).rows(second, first)
+    zero = np.zeros(pair.Y.shape[1])
+    floor = alternate(halves, Orthogonal(), AffineMap(zero, zero), regs)
+    return moved.objective / max(floor.objective, np.finfo(float).tiny)
+
+
+def subsample(pair: Pair, rng: np.random.RandomState, n_rows: int) -> Pair:
+    i, j = (np.sort(rng.permutation(len(Z))[:n_rows]) for Z in (pair.X, pair.Y))
+    return pair.rows(i, j)

@@ -1,0 +1,185 @@
+import numpy as np
+import ot
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.svm import SVC
+
+from skflow.alignment import Identity, Invariance, Pair, PlanMoments, Translation, align, alternate, schedule
+from skflow.alignment._alternation import PlanStep
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    order = np.random.RandomState(7).permutation(len(X))
+    target, source, unseen = order[:400], order[400:800], order[1400:]
+    return X[target] / 16, y[target], X[source] / 16, y[source], X[unseen] / 16, y[unseen]
+
+
+@pytest.fixture(scope="module")
+def frozen(digits):
+    T, t, *_ = digits
+    return SVC(C=5.0).fit(T, t)
+
+
+def rotated(Z):
+    return Z @ np.linalg.qr(np.random.RandomState(11).randn(64, 64))[0]
+
+
+def mirrored(Z):
+    return 1 - Z.reshape(-1, 8, 8)[:, :, ::-1].reshape(len(Z), -1)
+
+
+def r2(Z, true):
+    return 1 - ((Z - true) ** 2).sum() / ((true - true.mean(0)) ** 2).sum()
+
+
+@pytest.fixture(scope="module")
+def turned(digits):
+    T, _, S, *_ = digits
+    return align(rotated(S), T, invariance="orthogonal")
+
+
+def test_a_rotation_is_found_without_labels(digits, frozen, turned):
+    *_, U, u = digits
+    Z = turned.transform(rotated(U))
+    assert frozen.score(rotated(U), u) < 0.3
+    assert frozen.score(Z, u) > frozen.score(U, u) - 0.02
+    assert r2(Z, U) > 0.85
+    assert turned.verdict == "aligned"
+
+
+def test_an_orthogonal_alignment_can_be_undone(digits, turned):
+    *_, U, _ = digits
+    np.testing.assert_allclose(turned.inverse_transform(turned.transform(rotated(U))), rotated(U), atol=1e-9)
+    np.testing.assert_allclose(turned.transform(U), U @ turned.matrix + turned.offset, atol=1e-9)
+    np.testing.assert_allclose(turned.matrix @ turned.matrix.T, np.eye(64), atol=1e-9)
+
+
+def test_the_answer_follows_units_offsets_and_the_order_of_rows(digits, turned):
+    T, _, S, _, U, _ = digits
+    order = np.random.RandomState(0).permutation(len(S))
+    again = align(1e9 * rotated(S)[order] + 1e10, 1e9 * T[::-1] - 1e10, invariance="orthogonal")
+    Z = (again.transform(1e9 * rotated(U) + 1e10) + 1e10) / 1e9
+    np.testing.assert_allclose(Z, turned.transform(rotated(U)), atol=1e-3)
+
+
+def test_auto_finds_a_mirror_image_exactly_and_leaves_what_fits(digits):
+    T, t, S, *_, U, _ = digits
+    mirror = align(mirrored(S), T, y_target=t)
+    assert mirror.invariance == "permutation"
+    assert r2(mirror.transform(mirrored(U)), U) > 0.98
+    assert align(S, T, y_target=t).verdict == "identity"
+
+
+def test_a_change_of_class_proportions_is_no_movement(digits):
+    T, t, S, s, *_ = digits
+    kept = (s < 5) | (np.random.RandomState(0).rand(len(s)) < 0.2)
+    alignment = align(S[kept], T, y_target=t, invariance=["identity", "translation", "gaussian"])
+    assert alignment.verdict == "identity"
+    assert alignment.candidates[0].proportions_change > 0.2
+
+
+@pytest.mark.parametrize("codes", ["full", "parity", "a tenth"])
+def test_labels_of_any_kind_are_used(digits, frozen, codes):
+    T, t, S, s, U, u = digits
+    y = {"full": s, "parity": s % 2, "a tenth": np.where(np.arange(len(s)) % 10 == 0, s, -1)}[codes]
+    alignment = align(
+        rotated(S), T, y=y, y_target=t % 2 if codes == "parity" else t, invariance=["identity", "orthogonal"]
+    )
+    assert frozen.score(alignment.transform(rotated(U)), u) > frozen.score(U, u) - 0.02
+
+
+def test_other_columns(digits, frozen):
+    T, t, S, _, U, u = digits
+    some = np.random.RandomState(0).permutation(64)[:52]
+    alignment = align(S[:, some], T, y_target=t)
+    Z = alignment.transform(U[:, some])
+    assert Z.shape == U.shape
+    assert frozen.score(Z, u) > 0.9
+
+
+def test_noise_is_not_found(digits):
+    T, t, *_ = digits
+    noise = np.random.RandomState(0).rand(200, 64) ** 3
+    assert align(noise, T, y_target=t, invariance=["translation", "diagonal"]).verdict == "not found"
+
+
+def test_the_plan_is_pots_where_both_marginals_are_held(digits):
+    T, _, S, *_ = digits
+    X, Y = S[:60] - S[:60].mean(0), T[:50] - T[:50].mean(0)
+    a, b = np.full(60, 1 / 60), np.full(50, 1 / 50)
+    reg = 0.5
+    images, columns, cost = PlanStep(Pair(X, Y, a, b), rho=1e6, n_iter=2000)(X, reg)
+    C = ot.dist(X, Y)
+    P = ot.sinkhorn(a, b, C, reg, numItermax=5000, stopThr=1e-10)
+    np.testing.assert_allclose(images, P @ Y / a[:, None], atol=1e-4)
+    np.testing.assert_allclose(columns, b, atol=1e-6)
+    assert cost == pytest.approx((P * C).sum(), rel=1e-4)
+
+
+def test_forbidden_pairs_are_not_coupled():
+    X, Y = np.zeros((2, 1)), np.array([[0.0], [1.0]])
+    half = np.full(2, 0.5)
+    pair = Pair(X, Y, half, half, np.array([1, -1]), np.array([1, 0]))
+    images, _, _ = PlanStep(pair, 1.0, 50)(X, 1.0)
+    assert images[0, 0] == pytest.approx(0)
+    assert images[1, 0] > 0.3
+
+
+class Shrink(Invariance):
+    """A user's own class: halves every row."""
+
+    def fit(self, moments):
+        zero = np.zeros(moments.n_features[0])
+        return type(Translation().fit(moments))(zero, zero, (np.full(len(zero), 0.5),))
+
+    def n_parameters(self, n_features, n_features_target):
+        return 0
+
+
+def test_a_users_own_class():
+    Y = np.random.RandomState(0).randn(80, 2)
+    alignment = align(2 * Y, Y - Y.mean(0), invariance=[Identity(), Shrink()])
+    assert alignment.invariance == "Shrink"
+
+
+def test_seeds_and_monitor(digits):
+    T, _, S, *_ = digits
+    first, second = (align(rotated(S)[:100], T[:100], invariance="orthogonal", seed=3, max_starts=16) for _ in range(2))
+    np.testing.assert_array_equal(first.matrix, second.matrix)
+    seen = []
+    pair = Pair(S[:50], T[:50], np.full(50, 0.02), np.full(50, 0.02))
+    start = Translation().fit(_moments(pair))
+    alternate(pair, Translation(), start, schedule(0.1, 0.01, 9), monitor=lambda k, v: seen.append((k, v)) or k == 2)
+    assert [k for k, _ in seen] == [0, 1, 2]
+
+
+def _moments(pair):
+    return PlanMoments.of_marginals(pair.X, pair.Y)
+
+
+@pytest.mark.parametrize(
+    "arguments, named",
+    [
+        (dict(invariance="orthogonel"), "Did you mean 'orthogonal'"),
+        (dict(invariance="diagonal", X=np.ones((4, 2))), "same columns"),
+        (dict(invariance=[]), "invariance"),
+        (dict(y=[0.5] * 5), "y must be"),
+        (dict(sample_weight=[-1.0] * 5), "sample_weight"),
+        (dict(X=np.full((5, 3), np.nan)), "X must be finite"),
+        (dict(X_target=np.ones(3)), "X_target must have shape"),
+    ],
+)
+def test_errors_name_the_parameter(arguments, named):
+    given = {"X": np.random.RandomState(0).randn(5, 3), "X_target": np.random.RandomState(1).randn(6, 3)} | arguments
+    with pytest.raises(ValueError, match=named):
+        align(**given)
+
+
+def test_tiny_and_constant_data():
+    Y = np.random.RandomState(0).randn(3, 2)
+    for X in (Y[:1], Y[:2], np.ones((4, 2))):
+        assert np.isfinite(align(X, Y).transform(X)).all()
+    ones = np.ones((20, 3))
+    np.testing.assert_allclose(align(ones, ones).transform(ones), ones)
