@@ -3,6 +3,7 @@
 After Alvarez-Melis & Fusi, "Dataset Dynamics via Gradient Flows in Probability Space", ICML 2021.
 """
 
+from ._aligner import DomainAligner
 from ._constrained_flow import ConstrainedFlow
 from ._otdd_flow import OTDDFlowTransformer
 from ._pseudo_label import PseudoLabelFlow
@@ -13,6 +14,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConstrainedFlow",
+    "DomainAligner",
     "OTDDFlowTransformer",
     "PseudoLabelFlow",
     "Reference",

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
 
-from ._flow import BaseFlow, fresh_fit
+from ._fitting import fresh_fit
+from ._flow import BaseFlow
 from ._run import TARGET
 from ._sklearn import BaseComposition, fit_context
 from ._target import Target

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from copy import copy, deepcopy
 from functools import partial
 from numbers import Integral, Real
@@ -19,11 +18,12 @@ from sklearn.utils import check_random_state, resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._device import resolve_device
-from ._inputs import FLOATS, as_labels, has_foreign_dtype
+from ._fitting import fitted_attributes
+from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
 from ._learning import LazyRegressor, LearntMap, learn_map
 from ._rowwise import transform_rows
 from ._run import FlowRun, StepReporter
-from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters, check_sample_weight
+from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
 from ._target import Reference, Target, read_target, warn_of_units
 from ._threads import shared_cores
 from ._warnings import warn
@@ -149,12 +149,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
             y = as_labels(y) if has_foreign_dtype(y) else y
             X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
             y = as_labels(y)
-        if sample_weight is None:
-            return X, y, None
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError(f"sample_weight={sample_weight!r} gives no row any weight.")
-        return X, y, weight
+        return X, y, read_weights(sample_weight, X)
 
     def _read_target(
         self,
@@ -289,23 +284,3 @@ def choose_particles(
     left_out = np.setdiff1d(y[rows], y[chosen])
     first = [rows[y[rows] == label][0] for label in left_out]
     return np.sort(np.concatenate([chosen, np.array(first, dtype=int)]))
-
-
-def fitted_attributes(estimator: BaseEstimator) -> dict[str, Any]:
-    """What `fit` has set."""
-    return {name: value for name, value in vars(estimator).items() if name.endswith("_") and not name.startswith("__")}
-
-
-@contextmanager
-def fresh_fit(estimator: BaseEstimator) -> Iterator[None]:
-    """Let a fit start from nothing; where it fails, the estimator is what it was before."""
-    before = fitted_attributes(estimator)
-    for name in before:
-        delattr(estimator, name)
-    try:
-        yield
-    except BaseException:
-        for name in fitted_attributes(estimator):
-            delattr(estimator, name)
-        vars(estimator).update(before)
-        raise

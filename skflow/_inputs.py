@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from ._sklearn import feature_names
+from ._sklearn import check_sample_weight, feature_names
 
 FLOATS = [np.float64, np.float32]
 """Dtypes of features that are kept as they are; others become the first."""
@@ -82,6 +82,22 @@ def as_labels(y: ArrayLike, name: str = "y") -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
     return labels
+
+
+def read_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray | None:
+    """Weights of the rows of `X`, none of them negative and not all zero; None for none.
+
+    Raises
+    ------
+    ValueError
+        For weights that are not numbers like these, one a row.
+    """
+    if sample_weight is None:
+        return None
+    weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError(f"sample_weight={sample_weight!r} gives no row any weight.")
+    return weight
 
 
 def has_foreign_dtype(y: ArrayLike) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
 
-from ._flow import BaseFlow, fresh_fit
+from ._fitting import fresh_fit
+from ._flow import BaseFlow
 from ._sklearn import fit_context
 
 

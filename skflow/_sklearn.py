@@ -18,7 +18,12 @@ from sklearn.utils._param_validation import (
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.multiclass import _ovr_decision_function
-from sklearn.utils.validation import _check_n_features, _check_sample_weight, _get_feature_names
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_n_features,
+    _check_sample_weight,
+    _get_feature_names,
+)
 
 __all__ = [
     "BaseComposition",
@@ -29,6 +34,7 @@ __all__ = [
     "StrOptions",
     "ValidatedParameters",
     "check_matplotlib_support",
+    "check_feature_names_in",
     "check_n_features",
     "check_sample_weight",
     "feature_names",
@@ -40,6 +46,7 @@ __all__ = [
 ]
 
 BaseComposition = _BaseComposition
+check_feature_names_in = _check_feature_names_in
 check_n_features = _check_n_features
 check_sample_weight = _check_sample_weight
 feature_names = _get_feature_names

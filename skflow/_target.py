@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.utils import check_X_y
+from sklearn.utils import check_array, check_X_y
 
 from ._inputs import FLOATS, as_labels, check_same_columns
+from ._sklearn import feature_names
 from ._warnings import warn
 
 MOST_REPEATS = 100
@@ -33,8 +34,17 @@ class Reference:
     ----------
     X : array-like of shape (n_samples, n_features)
         Features: an array, a DataFrame, or what NumPy makes a table of.
-    y : array-like of shape (n_samples,)
-        Labels.
+    y : array-like of shape (n_samples,) or None
+        Labels; None where only a :class:`DomainAligner` is to use them.
+    columns : sequence of str or None, default=None
+        Names of the columns; None is those that `X` has, if any.
+
+    Attributes
+    ----------
+    X, y : array-like
+        As passed.
+    feature_names : sequence of str or None
+        Names of the columns.
 
     Raises
     ------
@@ -53,13 +63,16 @@ class Reference:
     True
     """
 
-    def __init__(self, X: ArrayLike, y: ArrayLike) -> None:
+    def __init__(self, X: ArrayLike, y: ArrayLike, columns: Sequence[str] | None = None) -> None:
         if sparse.issparse(X):
             raise ValueError(f"X of a Reference must be dense, got a sparse {type(X).__name__}; use X.toarray().")
         self.X = X if hasattr(X, "shape") else np.asarray(X)
-        self.y = y if hasattr(y, "shape") else np.asarray(y)
+        self.y = y if hasattr(y, "shape") or y is None else np.asarray(y)
+        self.feature_names = feature_names(X) if columns is None else columns
         if len(self.X.shape) != 2:
             raise ValueError(f"X of a Reference must be a table (n_samples, n_features), got the shape {self.X.shape}.")
+        if self.y is None:
+            return
         if len(self.y.shape) != 1:
             raise ValueError(f"y of a Reference must have the shape (n_samples,), got {self.y.shape}.")
         if len(self.X) != len(self.y):
@@ -76,7 +89,7 @@ class Reference:
         return self
 
     def __repr__(self) -> str:
-        n_classes = len(set(map(repr, np.asarray(self.y).tolist())))
+        n_classes = 0 if self.y is None else len(set(map(repr, np.asarray(self.y).tolist())))
         return f"Reference(n_samples={self.X.shape[0]}, n_features={self.X.shape[1]}, n_classes={n_classes})"
 
 
@@ -93,6 +106,7 @@ def read_target(
     *,
     names: ArrayLike | None = None,
     same_columns: bool = True,
+    classes: bool = True,
     sample_weight: np.ndarray | None = None,
 ) -> Reference | None:
     """The reference dataset, from the parameter `target` or from what `fit` was given, checked against the source.
@@ -108,7 +122,9 @@ def read_target(
     names : array-like of shape (n_features,) or None
         Names of the source's columns.
     same_columns : bool
-        Whether the target must have the source's columns.
+        Whether the target must have the source's columns. Else it must not have them in another order.
+    classes : bool
+        Whether its labels must be classes; else they may be continuous, or None.
     sample_weight : ndarray of shape (n_samples,) or None
         Weights of the source's rows.
 
@@ -124,7 +140,7 @@ def read_target(
         For a target that was given twice or by half, that is no pair, has other columns than the source, or labels
         that are not classes.
     """
-    if (X_target is None) != (y_target is None):
+    if (X_target is None) != (y_target is None) and (classes or X_target is None):
         missing, given = ("X_target", "y_target") if X_target is None else ("y_target", "X_target")
         raise ValueError(f"fit was given {given} but {missing}=None.")
     if X_target is not None and target is not None:
@@ -134,13 +150,18 @@ def read_target(
             return None
         rows = repeats(sample_weight) if callable(target) and sample_weight is not None else slice(None)
         X_target, y_target = pair_of(target, X[rows], None if y is None else y[rows])
-    if same_columns:
+    own = feature_names(X_target)
+    shuffled = own is not None and names is not None and sorted(own) == sorted(names)
+    if same_columns or shuffled:
         check_same_columns(X_target, names, X.shape[1], "target")
     try:
-        checked, labels = check_X_y(X_target, as_labels(y_target, "target: y"), dtype=FLOATS, order="C")
+        if y_target is None and not classes:
+            return Reference(check_array(X_target, dtype=FLOATS, order="C"), None, own)
+        labels = as_labels(y_target, "target: y") if classes else np.asarray(y_target)
+        checked, labels = check_X_y(X_target, labels, dtype=FLOATS, order="C")
     except ValueError as error:
-        raise ValueError(f"target: {error}") from error
-    return Reference(checked, labels)
+        raise ValueError(f"target: {error}".replace("target: target: ", "target: ")) from error
+    return Reference(checked, labels, own)
 
 
 def pair_of(target: Target, X: np.ndarray | None = None, y: np.ndarray | None = None) -> tuple[Any, Any]:

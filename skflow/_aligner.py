@@ -1,0 +1,320 @@
+"""DomainAligner: one global map from the source to the target, found with labels or without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._fitting import fresh_fit
+from ._inputs import FLOATS, read_weights
+from ._rowwise import transform_rows
+from ._sklearn import Interval, ValidatedParameters, check_feature_names_in, fit_context
+from ._target import Reference, Target, read_target
+from .alignment import Alignment, Invariance, align
+from .labelling import split_labels
+
+
+class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    """Carries a dataset to a reference dataset by one global map, so that everything in a row survives.
+
+    Many shifts are one map for all rows: another camera angle, polarity, gain, unit, projection, order of the columns.
+    Such a map is found together with a transport plan, in turns, from several starts [1]_. It needs no labels; where
+    there are some, they restrict the plan. Source and target may have different columns, and different numbers of
+    them. Held-out rows choose the class of maps, the simplest of those that are as good.
+
+    Parameters
+    ----------
+    target : tuple (X, y), Reference, callable or None, default=None
+        The reference dataset. Its labels may be of another kind than the source's, continuous, or None; class labels
+        help to tell a change of class frequencies from a movement. With None the target is passed to `fit`.
+    invariance : str, Invariance or sequence of these, default="auto"
+        The class of maps: "identity", "translation", "diagonal" (units), "similarity", "orthogonal", "permutation" (of
+        columns), "affine", "gaussian", or an object of :mod:`skflow.alignment`. Held-out rows choose among several;
+        "auto" is all that make sense for the columns.
+    unlabelled : object, default=-1
+        What marks an unlabelled row in `y`, beside None and NaN.
+    max_starts : int, default=64
+        Most starts that are tried before the search gives up.
+    random_state : int, RandomState instance or None, default=None
+        Of the subsamples and of the halves that are held out.
+    verbose : int, default=0
+        Whether there is a progress bar in `transform`.
+
+    Attributes
+    ----------
+    alignment_ : Alignment
+        The map, and how it was found: its class, start and objective, the divergence of held-out rows and its floor, a
+        verdict ("aligned", "identity" or "not found"), and all candidates.
+    target_ : Reference
+        The reference dataset, checked.
+    n_features_in_ : int
+        Number of the source's features.
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the source's features, where `X` has them.
+
+    See Also
+    --------
+    OTDDFlowTransformer : Aligns, and moves what is left class by class.
+
+    References
+    ----------
+    .. [1] D. Alvarez-Melis, S. Jegelka, T. Jaakkola, "Towards optimal transport with global invariances", AISTATS 2019.
+
+    Examples
+    --------
+    Inverted images find their way back without a label:
+
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.svm import SVC
+    >>> from skflow import DomainAligner
+    >>> X, y = load_digits(return_X_y=True)
+    >>> model = SVC().fit(X[:700], y[:700])
+    >>> aligner = DomainAligner((X[:700], y[:700]), random_state=0).fit(16 - X[700:1400])
+    >>> aligner.alignment_.verdict
+    'aligned'
+    >>> bool(model.score(aligner.transform(16 - X[1400:]), y[1400:]) > 0.9)
+    True
+    """
+
+    _parameter_constraints: dict = {
+        "target": [tuple, Reference, callable, None],
+        "invariance": [str, Invariance, list, tuple],
+        "unlabelled": "no_validation",
+        "max_starts": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        target: Target | None = None,
+        *,
+        invariance: str | Invariance | Sequence[str | Invariance] = "auto",
+        unlabelled: Any = -1,
+        max_starts: int = 64,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.target = target
+        self.invariance = invariance
+        self.unlabelled = unlabelled
+        self.max_starts = max_starts
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @with_callbacks
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        X_target: ArrayLike | None = None,
+        y_target: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> DomainAligner:
+        """Find the map.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source.
+        y : array-like of shape (n_samples,) or None, default=None
+            Their labels, with `unlabelled`, None or NaN where there is none. Labels that the target has too say which
+            rows belong together; others, and continuous ones, say nothing.
+        X_target, y_target : array-like of shape (m_samples, m_features), (m_samples,), default=None
+            The target, where the constructor was given none (routable metadata).
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows (routable metadata).
+
+        Returns
+        -------
+        self : DomainAligner
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range, a missing target, or a class of maps that needs the same columns on both
+            sides where they differ.
+        """
+        with fresh_fit(self):
+            rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
+            weight = read_weights(sample_weight, rows)
+            target = read_target(
+                self.target,
+                rows,
+                None if y is None else np.asarray(y),
+                X_target,
+                y_target,
+                names=getattr(self, "feature_names_in_", None),
+                same_columns=False,
+                classes=False,
+                sample_weight=weight,
+            )
+            if target is None:
+                raise ValueError(
+                    f"target=None: {type(self).__name__} has nothing to align with. Pass target=(X, y), or X_target and "
+                    "y_target to fit."
+                )
+            context = self._init_callback_context(max_subtasks=None)
+            context.call_on_fit_task_begin(estimator=self, X=rows, y=y)
+
+            def monitor(step: int, objective: float) -> bool:
+                task = context.subcontext(task_name="alignment step")
+                task.call_on_fit_task_begin(estimator=self, X=rows, y=y)
+                return bool(task.call_on_fit_task_end(estimator=self, X=rows, y=y))
+
+            codes, codes_target = class_codes(y, target.y, self.unlabelled)
+            self.alignment_: Alignment = align(
+                rows,
+                target.X,
+                y=codes,
+                y_target=codes_target,
+                invariance=self.invariance,
+                sample_weight=weight,
+                max_starts=self.max_starts,
+                seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
+                monitor=monitor,
+            )
+            self.target_ = target
+            context.call_on_fit_task_end(estimator=self, X=rows, y=y, reconstruction_attributes={})
+        return self
+
+    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
+        """Carry rows of the source to where the target's rows are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), iterator of such, or dask array
+            Rows of the source.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, m_features)
+            In the target's columns, in the dtype of `X`.
+        """
+        check_is_fitted(self)
+        return transform_rows(self, X, AlignedRows(self.alignment_), self._n_features_out, self.verbose)
+
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Carry rows in the target's columns back to where the source's rows are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, m_features)
+            Rows in the target's columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Exact where the map can be undone; else the least-squares solution.
+        """
+        check_is_fitted(self)
+        return inverse_rows(X, self.alignment_)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+        """Names of the columns that `transform` returns: the target's.
+
+        Parameters
+        ----------
+        input_features : array-like of shape (n_features,) or None, default=None
+            Names of the source's columns, which are kept where the target has as many columns and no names.
+
+        Returns
+        -------
+        ndarray of shape (m_features,)
+        """
+        check_is_fitted(self)
+        return names_out(self, self.target_, input_features)
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.alignment_.map.image)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class AlignedRows:
+    """An alignment as a map of rows, in their own dtype; it pickles."""
+
+    def __init__(self, alignment: Alignment) -> None:
+        self.alignment = alignment
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        """The rows, aligned."""
+        return self.alignment.transform(X).astype(X.dtype, copy=False)
+
+
+def inverse_rows(X: ArrayLike, alignment: Alignment) -> np.ndarray:
+    """Rows in the target's columns as rows of the source, in the dtype of `X`."""
+    from sklearn.utils import check_array
+
+    rows = check_array(X, dtype=FLOATS, input_name="X")
+    if rows.shape[1] != len(alignment.map.image):
+        raise ValueError(f"X has {rows.shape[1]} features, but the target has {len(alignment.map.image)}.")
+    return alignment.inverse_transform(rows).astype(rows.dtype, copy=False)
+
+
+def names_out(estimator: BaseEstimator, target: Reference, input_features: ArrayLike | None) -> np.ndarray:
+    """Names of the target's columns; the source's where the target has none, and as many columns."""
+    if target.feature_names is not None:
+        return np.asarray(target.feature_names, dtype=object)
+    if target.X.shape[1] == estimator.n_features_in_:
+        return check_feature_names_in(estimator, input_features)
+    return np.array([f"x{k}" for k in range(target.X.shape[1])], dtype=object)
+
+
+def class_codes(
+    y: ArrayLike | None,
+    y_target: np.ndarray | None,
+    unlabelled: Any = None,
+    names: Mapping[Any, Any] | None = None,
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Class labels of both sides in one coding, -1 where a row has none; None where they say nothing.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or None
+        Labels of the source.
+    y_target : ndarray of shape (m_samples,) or None
+        Labels of the target.
+    unlabelled : object
+        Marker in `y`.
+    names : mapping or None
+        Target label of each source label, where they are not the same.
+
+    Returns
+    -------
+    codes, codes_target : ndarray of int or None
+    """
+    if y_target is None or not is_class_label(y_target):
+        return None, None
+    classes, codes_target = np.unique(y_target, return_inverse=True)
+    if y is None or not is_class_label(np.asarray(y)):
+        return None, codes_target
+    labels, known = split_labels(y, unlabelled, target_classes=classes)
+    code_of = {label: code for code, label in enumerate(classes.tolist())}
+    for label in np.unique(labels).tolist():
+        code_of.setdefault(label, len(code_of))
+    codes = np.full(len(known), -1)
+    codes[known] = [code_of[label if names is None else names.get(label, label)] for label in labels.tolist()]
+    return codes, codes_target
+
+
+def is_class_label(y: np.ndarray) -> bool:
+    """Whether labels are classes, and no continuous values."""
+    if y.dtype.kind != "f":
+        return True
+    present = y[~np.isnan(y)]
+    return len(present) == 0 or not type_of_target(present).startswith("continuous")
