@@ -147,15 +147,18 @@ def align(
     # look for; the Gaussian map matches all second moments, and may be near the floor and wrong.
     for step, (name, c) in enumerate(sorted(classes.items(), key=lambda item: item[1].turns)):
         if c.turns and found is None:
-            if any(done.invariance.by_column and done.divergence <= judge.floor for done in candidates):
+            if any(done.invariance.by_column and _reaches(done, judge.floor) for done in candidates):
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
+            if found.others and work.columns.same is not None:
+                found = min((found, *found.others), key=lambda end: judge.appraise(work.scaled, end.map))
         candidate, judgement = _candidate(name, c, work, found, judge)
         candidates.append(candidate)
         judgements.append(judgement)
         if monitor is not None and monitor(step, candidate.objective):
             break
-    chosen, candidates = choose(candidates, judgements, judge.floor)
+    turned = found is not None and found.start != "identity"
+    chosen, candidates = choose(candidates, judgements, judge.floor, turned)
     return _alignment(candidates, chosen, found, judge.floor)
 
 
@@ -177,6 +180,11 @@ def _alignment(candidates: list[Candidate], chosen: int, found: Found | None, fl
         verdict,
         candidates,
     )
+
+
+def _reaches(candidate: Candidate, floor: float) -> bool:
+    """Whether the divergence is at its floor, without classes that would have to change much."""
+    return candidate.divergence <= floor and candidate.score <= 1.25 * floor
 
 
 def _candidate(

@@ -83,7 +83,8 @@ def test_affine_without_corrections_solves_its_ridge_problem():
     Q = Orthogonal().fit(moments).factors[0]
     gram = Q @ moments.cov_y @ Q.T
     gram += 0.01 * np.trace(gram) / 2 * np.eye(2)
-    towards = np.linalg.solve(gram, Q @ moments.cov_y)
+    gain = np.sqrt(np.trace(Q @ moments.cov_y @ Q.T) / np.trace(moments.cov_x))
+    towards = gain * np.linalg.solve(gram, Q @ moments.cov_y)
     penalty = 0.5 * np.trace(moments.cov_x) / 2
 
     def loss(flat):
