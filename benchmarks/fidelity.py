@@ -1,13 +1,14 @@
-"""Does an alignment carry content? The frozen model on mapped unseen rows, and R² to the row as it was before the shift.
+"""Does an alignment carry content? The frozen model on mapped unseen rows, and R² to the row as it was before the
+shift.
 
-Each cell is "accuracy (worst seed) / R²" of a frozen model, mean over the seeds; accuracy in percent. Where the source has
-other columns than the model, R² is to the model's own columns. Peers run with POT's defaults, in the same draw of rows:
-linear (Gaussian) and Sinkhorn transport without labels, exact transport with the labels that there are,
-Gromov-Wasserstein with barycentric images (of the unseen rows themselves), correlation alignment (CORAL). "retrained" is
-the same model fitted on the source's own labels.
+Each cell is "accuracy (worst seed) / R²" of a frozen model, mean over the seeds; accuracy in percent. Where the
+source has other columns than the model, R² is to the model's own columns. Peers run with POT's defaults, in the same
+draw of rows: linear (Gaussian) and Sinkhorn transport without labels, exact transport with the labels that there are,
+Gromov-Wasserstein with barycentric images (of the unseen rows themselves), correlation alignment (CORAL). "retrained"
+is the same model fitted on the source's own labels.
 
-The alignment's settings were chosen on digits of seeds 100 to 108, on Fashion-MNIST and on the tables of seeds 100 to 103.
-Seeds 0, 1, ... are printed.
+The alignment's settings were chosen on digits of seeds 100 to 108, on Fashion-MNIST and on the tables of seeds 100 to
+103. Seeds 0, 1, ... are printed.
 
     python benchmarks/fidelity.py [--data DIR] [--seeds N] [--only TABLE] [--peers] [--quick]
 """
@@ -72,7 +73,7 @@ def smaller(Z):
 
 
 def digits(seed, shifts, n=700, group=None, rare=False):
-    """Cases of scikit-learn's digits with `n` rows a side; classes from 5 up five times rarer in the source if `rare`."""
+    """Digits with `n` rows a side; with `rare`, classes from 5 up are five times rarer in the source."""
     X, y = load_digits(return_X_y=True)
     X = X / 16
     random = np.random.RandomState(seed)

@@ -21,7 +21,7 @@ Posterior = Callable[[Array], Array]
 JUDGED_ROWS = 700
 """Rows of a held-out half that the divergence is taken on."""
 RHO = 0.2
-"""Price of a change of class proportions, per unit of its Kullback-Leibler divergence, in units of the target's variance."""
+"""Price of changed class proportions: per unit of Kullback-Leibler divergence, in units of the target's variance."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Judge:
         self.reg = typical_reg(self._target[first], self._target[second])
         self._posterior = posterior
         self._codes = np.empty(0, dtype=int) if pair.t is None else np.unique(pair.t[pair.t >= 0])
-        if len(self._codes) > 1:
+        if pair.t is not None and len(self._codes) > 1:
             known = pair.t >= 0
             t = np.searchsorted(self._codes, pair.t[known])
             self._prior = np.bincount(t, pair.b[known]) / pair.b[known].sum()
@@ -149,7 +149,7 @@ class Judge:
     def _weights(
         self, coordinates: Coordinates, mapped: Array, i: Array, j: Array
     ) -> tuple[Array, Array, float, float]:
-        """Weights of held-out rows `i` and `j`, the target's classes in the source's proportions, and the change's price."""
+        """Weights of rows `i` and `j`, the target's classes in the source's proportions; the change and its price."""
         a, b = _normed(self._pair.a[i]), _normed(self._pair.b[j])
         if len(self._codes) < 2 or self._pair.t is None:
             return a, b, 0.0, 0.0
@@ -184,8 +184,9 @@ def choose(
 ) -> tuple[int, list[Candidate]]:
     """Index of the simplest candidate that is as good as the best, and all with their standard errors filled in.
 
-    As good is within one standard error and two percent of the floor. Where the search ended where it began, at the identity, the
-    Gaussian map is simpler than a class that could have turned; where it found a turn (`turned`), it is the last resort.
+    As good is within one standard error and two percent of the floor. Where the search ended where it began, at the
+    identity, the Gaussian map is simpler than a class that could have turned; where it found a turn (`turned`), it is
+    the last resort.
     """
     best = min(judgements, key=lambda judgement: judgement.score)
     errors = [judgement.standard_error(best) for judgement in judgements]

@@ -1,4 +1,4 @@
-"""The search for a start that leads to the best map: many are screened cheaply, few are refined, more are drawn while it may pay."""
+"""The search for a good start: many are screened cheaply, few are refined, more are drawn while it may pay."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NOT_MUCH_HIGHER, MAX_OTHERS = 1.3, 5
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found: the map between working coordinates, the start, and how near the floor it is; and other ends with objectives not much higher."""
+    """What a search found: the map, the start, how near the floor it is; and other ends of not much higher cost."""
 
     map: AffineMap
     start: str
@@ -87,7 +87,7 @@ def search(
 
 
 def ratio_to_floor(pair: Pair, h: AffineMap, rng: np.random.RandomState) -> float:
-    """The objective of `h` as a multiple of that of two halves of the target, on as many rows a side, refitted alike."""
+    """The objective of `h`, refitted, as a multiple of that of two halves of the target on as many rows a side."""
     n = min(len(pair.X), len(pair.Y) // 2)
     i, j = rng.permutation(len(pair.X))[:n], rng.permutation(len(pair.Y))
     first, second = np.sort(j[:n]), np.sort(j[n : 2 * n])

@@ -113,7 +113,7 @@ def test_missing_columns_are_the_targets_regressions():
     assert np.abs(h(known[:, [2, 0, 1]]) - Y).max() < 0.1 * Y.std()
 
 
-@pytest.mark.parametrize("d, k", [(3, 5), (5, 3)])
+@pytest.mark.parametrize(("d", "k"), [(3, 5), (5, 3)])
 def test_maps_between_different_columns(d, k):
     moments, *_ = random_moments(d, k)
     Q = Orthogonal().fit(moments).matrix
