@@ -265,7 +265,7 @@ def run(name, seeds, data, methods):
                     cell.setdefault((model, method), []).append(score)
                 if note:
                     notes.setdefault(shift, []).append(f"{note} ({seconds:.1f} s)")
-            for model, frozen in case.models.items():
+            for model, frozen in case.models.items() if case.group is everything else ():
                 again = type(frozen)(**frozen.get_params()).fit(case.S, case.s)
                 cell.setdefault((model, "retrained"), []).append((again.score(case.U, case.u), np.nan))
     print(f"\n### {name}: accuracy % (worst of {len(seeds)} seeds) / R²\n")
