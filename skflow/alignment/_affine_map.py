@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[Any]
+"""Float64, but for codes and indices of rows."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class AffineMap:
         return _multiply(np.asarray(X, dtype=np.float64) - self.center, self.factors) + self.image
 
     def inverse(self, Z: ArrayLike) -> Array:
-        """Rows (n, d) that are mapped to `Z` (n, k); the shortest least-squares solution where there are many or none."""
+        """Rows (n, d) that `h` takes to `Z` (n, k): by least squares, and the shortest, where none or many are."""
         return _multiply(np.asarray(Z, dtype=np.float64) - self.image, self._inverse_factors) + self.center
 
     @cached_property
@@ -59,7 +60,7 @@ class AffineMap:
         return tuple(_pseudo_inverse(factor) for factor in reversed(self.factors))
 
     def between(self, left: Sequence[Array], right: Sequence[Array], center: Array, image: Array) -> AffineMap:
-        """This map between coordinates ``(x - center) left`` of the source and ``image + z right`` of the target.
+        """The same map between coordinates ``(x - center) left`` of the source and ``image + z right`` of the target.
 
         Where this map does not fix the origin of the coordinates, its own `center` and `image` are carried over.
         """

@@ -46,13 +46,13 @@ class Alignment:
     objective : float
         Transport cost of the last plan, in units of the target's total variance.
     divergence : float
-        Debiased Sinkhorn divergence between held-out mapped rows and the target's, in units of the target's total variance in
-        its leading principal axes.
+        Debiased Sinkhorn divergence between held-out mapped rows and the target's, in units of the target's total
+        variance in its leading principal axes.
     floor : float
         The divergence between two halves of the target.
     verdict : {"aligned", "identity", "not found"}
-        "identity": rows are best left as they are. "not found": the divergence stays far above its floor, so that the two sides
-        are not the same up to any map that was tried.
+        "identity": rows are best left as they are. "not found": the divergence stays far above its floor, so that the
+        two sides are not the same up to any map that was tried.
     candidates : list of Candidate
         All classes of maps that were tried.
     """
@@ -108,8 +108,8 @@ def align(
     X_target : array-like of shape (m, k)
         Target rows; k may differ from d.
     y : array-like of integers of shape (n,), optional
-        Codes of the source rows, in the same coding as `y_target`; -1 where unknown. A row whose code the target does not
-        have has no counterpart and is left out; if no code is shared at all, `y` says nothing and is not used.
+        Codes of the source rows, in the same coding as `y_target`; -1 where unknown. A row whose code the target does
+        not have has no counterpart and is left out; if no code is shared at all, `y` says nothing and is not used.
     y_target : array-like of integers of shape (m,), optional
         Codes of the target rows. Without `y` they still tell a change of class proportions from a movement.
     invariance : str, Invariance or sequence of them, default="auto"
@@ -117,13 +117,15 @@ def align(
     sample_weight : array-like of shape (n,), optional
         Weights of the source rows.
     posterior : callable, optional
-        Probabilities (n, K) of the target's sorted codes for rows in the target's columns, from any classifier of the target.
+        Probabilities (n, K) of the target's sorted codes for rows in the target's columns, from any classifier of the
+        target.
     max_starts : int
         Most starts to be tried.
     seed : int
         Seed of the subsamples and halves.
     monitor : callable, optional
-        Called as ``monitor(step, objective)`` after each round of starts and each class of maps; a true answer ends the work.
+        Called as ``monitor(step, objective)`` after each round of starts and each class of maps; a true answer ends
+        the work.
 
     Returns
     -------
@@ -143,29 +145,30 @@ def align(
     found: Found | None = None
     candidates: list[Candidate] = []
     judgements: list[Judgement] = []
-    # Classes that need no search come first. Where one that treats column by column reaches the floor, nothing is left to
-    # look for; the Gaussian map matches all second moments, and may be near the floor and wrong.
+    # Classes that need no search come first. Where one that treats column by column reaches the floor, nothing is
+    # left to look for; the Gaussian map matches all second moments, and may be near the floor and wrong.
     for step, (name, c) in enumerate(sorted(classes.items(), key=lambda item: item[1].turns)):
         if c.turns and found is None:
-            if any(done.invariance.by_column and done.divergence <= judge.floor for done in candidates):
+            if any(done.invariance.by_column and _reaches(done, judge.floor) for done in candidates):
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
+            if found.others and work.columns.same is not None:
+                found = min((found, *found.others), key=lambda end: judge.appraise(work.scaled, end.map))
         candidate, judgement = _candidate(name, c, work, found, judge)
         candidates.append(candidate)
         judgements.append(judgement)
         if monitor is not None and monitor(step, candidate.objective):
             break
-    chosen, candidates = choose(candidates, judgements, judge.floor)
+    turned = found is not None and found.start != "identity"
+    chosen, candidates = choose(candidates, judgements, judge.floor, turned)
     return _alignment(candidates, chosen, found, judge.floor)
 
 
 def _alignment(candidates: list[Candidate], chosen: int, found: Found | None, floor: float) -> Alignment:
     best = candidates[chosen]
     searched = found is not None and best.invariance.turns
-    if best.name == "identity":
-        verdict = "identity"
-    else:
-        verdict = "not found" if best.divergence > floor + MISSED else "aligned"
+    missed = best.divergence > floor + MISSED
+    verdict = "identity" if best.name == "identity" else "not found" if missed else "aligned"
     return Alignment(
         best.map,
         best.name,
@@ -177,6 +180,11 @@ def _alignment(candidates: list[Candidate], chosen: int, found: Found | None, fl
         verdict,
         candidates,
     )
+
+
+def _reaches(candidate: Candidate, floor: float) -> bool:
+    """Whether the divergence is at its floor, without classes that would have to change much."""
+    return candidate.divergence <= floor and candidate.score <= 1.25 * floor
 
 
 def _candidate(
@@ -243,7 +251,7 @@ def _named(item: str | Invariance) -> tuple[str, Invariance]:
 def _read(
     X: ArrayLike, X_target: ArrayLike, y: ArrayLike | None, y_target: ArrayLike | None, weights: ArrayLike | None
 ) -> Pair:
-    """Both sides as a pair in the user's units, rows without weight or counterpart left out, in an order of their own."""
+    """Both sides as a pair in the user's units, without rows of no weight or counterpart, in an order of their own."""
     S, T = _rows(X, "X"), _rows(X_target, "X_target")
     a = np.ones(len(S)) if weights is None else np.asarray(weights, dtype=np.float64)
     if a.shape != (len(S),) or not np.isfinite(a).all() or (a < 0).any() or a.sum() <= 0:

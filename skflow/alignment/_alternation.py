@@ -1,4 +1,4 @@
-"""The alternation of an entropic plan and the best map of its class (Alvarez-Melis, Jegelka, Jaakkola, AISTATS 2019)."""
+"""The alternation of an entropic plan and the best map of its class (Alvarez-Melis et al., AISTATS 2019)."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class PlanStep:
         if self._forbidden is not None:
             K.masked_fill_(self._forbidden, -torch.inf)
         # Denormal numbers would slow the products down tenfold.
-        K = torch.nn.functional.threshold_(torch.softmax(K, 1), 1e-20, 0.0)
+        K = torch.threshold_(torch.softmax(K, 1), 1e-20, 0.0)
         power = self.rho / (self.rho + reg)
         slack = torch.exp(-g * (1 - power) / reg)
         u = torch.ones_like(a)

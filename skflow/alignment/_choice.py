@@ -11,7 +11,7 @@ import numpy as np
 from ._affine_map import AffineMap, Array
 from ._alternation import alternate, schedule
 from ._coordinates import Coordinates
-from ._divergence import sinkhorn_divergence, typical_reg
+from ._divergence import Divergence, sinkhorn_divergence, typical_reg
 from ._invariances import Invariance
 from ._proportions import GaussianPosterior, estimate_proportions
 
@@ -21,7 +21,7 @@ Posterior = Callable[[Array], Array]
 JUDGED_ROWS = 700
 """Rows of a held-out half that the divergence is taken on."""
 RHO = 0.2
-"""Price of a change of class proportions, per unit of its Kullback-Leibler divergence, in units of the target's variance."""
+"""Price of changed class proportions: per unit of Kullback-Leibler divergence, in units of the target's variance."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Judge:
         self.reg = typical_reg(self._target[first], self._target[second])
         self._posterior = posterior
         self._codes = np.empty(0, dtype=int) if pair.t is None else np.unique(pair.t[pair.t >= 0])
-        if len(self._codes) > 1:
+        if pair.t is not None and len(self._codes) > 1:
             known = pair.t >= 0
             t = np.searchsorted(self._codes, pair.t[known])
             self._prior = np.bincount(t, pair.b[known]) / pair.b[known].sum()
@@ -124,20 +124,32 @@ class Judge:
             h = alternate(part, invariance, start, schedule(0.02, 0.01, 4)).map
             j = self._targets[held][:JUDGED_ROWS]
             i = self._sources[held][: len(j)]
-            mapped = h(coordinates.pair.X[i])
-            a, b, change, price = self._weights(coordinates, mapped, i, j)
-            y, t = self._pair.y, self._pair.t
-            codes = (y[i], t[j]) if self._by_class and y is not None and t is not None else None
-            divergence = sinkhorn_divergence(mapped @ coordinates.judged, self._target[j], a, b, self.reg, codes)
+            divergence, a, b, change, price = self._divergence(coordinates, h, i, j)
             folds.append((divergence.value, change, max(divergence.value, self.floor) + price))
             contributions += [len(a) * a * divergence.of_rows, len(b) * b * divergence.of_target]
         value, change, score = (float(mean) for mean in np.mean(folds, axis=0))
         return Judgement(value, change, score, tuple(contributions))
 
+    def appraise(self, coordinates: Coordinates, h: AffineMap) -> float:
+        """The score of one map on a half of either side that it may have been fitted on."""
+        j = self._targets[0][:JUDGED_ROWS]
+        divergence, _, _, _, price = self._divergence(coordinates, h, self._sources[0][: len(j)], j)
+        return divergence.value + price
+
+    def _divergence(
+        self, coordinates: Coordinates, h: AffineMap, i: Array, j: Array
+    ) -> tuple[Divergence, Array, Array, float, float]:
+        mapped = h(coordinates.pair.X[i])
+        a, b, change, price = self._weights(coordinates, mapped, i, j)
+        y, t = self._pair.y, self._pair.t
+        codes = (y[i], t[j]) if self._by_class and y is not None and t is not None else None
+        divergence = sinkhorn_divergence(mapped @ coordinates.judged, self._target[j], a, b, self.reg, codes)
+        return divergence, a, b, change, price
+
     def _weights(
         self, coordinates: Coordinates, mapped: Array, i: Array, j: Array
     ) -> tuple[Array, Array, float, float]:
-        """Weights of held-out rows `i` and `j`, the target's classes in the source's proportions, and the change's price."""
+        """Weights of rows `i` and `j`, the target's classes in the source's proportions; the change and its price."""
         a, b = _normed(self._pair.a[i]), _normed(self._pair.b[j])
         if len(self._codes) < 2 or self._pair.t is None:
             return a, b, 0.0, 0.0
@@ -168,19 +180,26 @@ class Judge:
 
 
 def choose(
-    candidates: Sequence[Candidate], judgements: Sequence[Judgement], floor: float
+    candidates: Sequence[Candidate], judgements: Sequence[Judgement], floor: float, turned: bool
 ) -> tuple[int, list[Candidate]]:
     """Index of the simplest candidate that is as good as the best, and all with their standard errors filled in.
 
-    As good is within one standard error and two percent of the floor. A class that needs no search counts as simpler
-    than one that does.
+    As good is within one standard error and two percent of the floor. Where the search ended where it began, at the
+    identity, the Gaussian map is simpler than a class that could have turned; where it found a turn (`turned`), it is
+    the last resort.
     """
     best = min(judgements, key=lambda judgement: judgement.score)
     errors = [judgement.standard_error(best) for judgement in judgements]
-    slack = [error + 0.02 * floor for error in errors]
-    good = [k for k, (c, s) in enumerate(zip(candidates, slack, strict=True)) if c.score <= best.score + s]
-    chosen = min(good, key=lambda k: (candidates[k].invariance.turns, candidates[k].n_parameters, candidates[k].score))
-    return chosen, [replace(c, standard_error=e) for c, e in zip(candidates, errors, strict=True)]
+
+    def rank(k: int) -> tuple[int, int, float]:
+        candidate = candidates[k]
+        group = 0 if candidate.invariance.by_column else 1 if candidate.invariance.turns == turned else 2
+        return group, candidate.n_parameters, candidate.score
+
+    good = [
+        k for k, (c, e) in enumerate(zip(candidates, errors, strict=True)) if c.score <= best.score + e + 0.02 * floor
+    ]
+    return min(good, key=rank), [replace(c, standard_error=e) for c, e in zip(candidates, errors, strict=True)]
 
 
 def _halves(n: int, codes: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:

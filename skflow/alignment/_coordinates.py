@@ -1,4 +1,4 @@
-"""Working coordinates: both sides centred, in units of the target's spread, and in few axes where there are many columns."""
+"""Working coordinates: centred, in units of the target's spread, in few axes where there are many columns."""
 
 from __future__ import annotations
 

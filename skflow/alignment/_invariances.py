@@ -93,8 +93,8 @@ class Permutation(Invariance):
     The best order maximises ``sum_k |M_p(k),k|`` for the plan's cross-covariance M: a linear assignment (Kuhn, 1955;
     Crouse, "On implementing 2D rectangular assignment algorithms", 2016). Quarter turns and mirror images of pictures,
     inverted polarity and shuffled columns are all of this class, and a map of this class that is found at all is
-    usually found exactly. Between different numbers of columns, correlations take M's place. Columns that the source lacks are filled in by their regression on the others in the
-    target; columns that the target lacks are left out.
+    usually found exactly. Between different numbers of columns, correlations take M's place. Columns that the source
+    lacks are filled in by their regression on the others in the target; columns that the target lacks are left out.
 
     Parameters
     ----------
@@ -170,9 +170,9 @@ class Similarity(Invariance):
 class Gaussian(Invariance):
     """The Gaussian optimal transport map: symmetric and positive, ``cov_x^-½ (cov_x^½ cov_y cov_x^½)^½ cov_x^-½``.
 
-    The map that carries one covariance into the other and moves as little as possible (Dowson and Landau, 1982; Takatsu,
-    2011; Peyré and Cuturi, "Computational optimal transport", 2019, remark 2.31). It depends on the plan through its
-    marginals alone.
+    The map that carries one covariance into the other and moves as little as possible (Dowson and Landau, 1982;
+    Takatsu, 2011; Peyré and Cuturi, "Computational optimal transport", 2019, remark 2.31). It depends on the plan
+    through its marginals alone.
 
     Parameters
     ----------
@@ -254,8 +254,8 @@ INVARIANCES: dict[str, type[Invariance]] = {
 def polar_factor(M: Array) -> Array:
     """The nearest (semi-)orthogonal matrix, ``U V^T`` of the singular value decomposition ``U S V^T``.
 
-    Directions of which M says nothing (constant columns) would be turned by rounding errors alone. There it is the nearest
-    one to the identity.
+    Directions of which M says nothing (constant columns) would be turned by rounding errors alone. There it is the
+    nearest one to the identity.
     """
     U, values, Vt = np.linalg.svd(M, full_matrices=False)
     none = values <= 1e-10 * values.max(initial=0.0)

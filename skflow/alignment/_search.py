@@ -1,4 +1,4 @@
-"""The search for a start that leads to the best map: many are screened cheaply, few are refined, more are drawn while it may pay."""
+"""The search for a good start: many are screened cheaply, few are refined, more are drawn while it may pay."""
 
 from __future__ import annotations
 
@@ -25,17 +25,20 @@ AGREEMENT = 4
 """Starts that must lead to the same objective for it to be taken for the best there is."""
 SAME = 0.015
 """Relative difference between two objectives that are taken for the same."""
+NOT_MUCH_HIGHER, MAX_OTHERS = 1.3, 5
+"""Ends of the alternation that the divergence, which knows classes, may prefer to the one of lowest cost."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found: the map between working coordinates, the start, and how near the floor it is."""
+    """What a search found: the map, the start, how near the floor it is; and other ends of not much higher cost."""
 
     map: AffineMap
     start: str
     objective: float
     ratio: float
     n_starts: int
+    others: tuple[Found, ...] = ()
 
 
 def search(
@@ -56,10 +59,11 @@ def search(
     ratio, n_starts = np.inf, 0
     # Of few rows, neither the objective nor its floor is well known, and starts are cheap.
     least = min(int(ROUND * REFINE_ROWS / min(len(pair.X), len(pair.Y))), max_starts)
+    turns = schedule(0.3, 0.03, 10) if least <= ROUND else schedule(0.3, 0.01, 20)
     while n_starts < max_starts:
         ends = []
         for name, start in islice(source, ROUND):
-            ends.append((alternate(screened, Orthogonal(), start, schedule(0.3, 0.03, 10)), name))
+            ends.append((alternate(screened, Orthogonal(), start, turns), name))
         n_starts += len(ends)
         for end, name in sorted(ends, key=lambda pair: pair[0].objective)[:N_REFINED]:
             start = end.map.between((axes_x,), (axes_y.T,), np.zeros(len(axes_x)), np.zeros(len(axes_y)))
@@ -73,11 +77,17 @@ def search(
         enough = ratio < NEAR_FLOOR or agreeing >= AGREEMENT or in_place
         if stopped or (enough and n_starts >= least):
             break
-    return Found(best.map, name, best.objective, ratio, n_starts)
+    others: list[Found] = []
+    highest = best.objective
+    for end, other in refined[1:]:
+        if highest * (1 + SAME) < end.objective < best.objective * NOT_MUCH_HIGHER and len(others) < MAX_OTHERS:
+            others.append(Found(end.map, other, end.objective, ratio, n_starts))
+            highest = end.objective
+    return Found(best.map, name, best.objective, ratio, n_starts, tuple(others))
 
 
 def ratio_to_floor(pair: Pair, h: AffineMap, rng: np.random.RandomState) -> float:
-    """The objective of `h` as a multiple of that of two halves of the target, on as many rows a side, refitted alike."""
+    """The objective of `h`, refitted, as a multiple of that of two halves of the target on as many rows a side."""
     n = min(len(pair.X), len(pair.Y) // 2)
     i, j = rng.permutation(len(pair.X))[:n], rng.permutation(len(pair.Y))
     first, second = np.sort(j[:n]), np.sort(j[n : 2 * n])

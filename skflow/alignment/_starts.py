@@ -19,7 +19,9 @@ SHARE = 0.7
 
 
 def starts(pair: Pair, rng: np.random.RandomState, *, same: Array | None) -> Iterator[tuple[str, AffineMap]]:
-    """Yield named maps for ever: first those that are cheap or likely, then couplings of distance signatures of ever new subsamples.
+    """Yield named maps for ever.
+
+    First come those that are cheap or likely, then couplings of distance signatures of ever new subsamples.
 
     Parameters
     ----------
@@ -82,7 +84,8 @@ def _class_means(Z: Array, codes: Array, common: Array) -> Array:
 def _between_classes(pair: Pair) -> Array:
     """Cross-covariance of the class means, each class with its share of the source."""
     common = _common_codes(pair)
-    assert pair.y is not None and pair.t is not None
+    assert pair.y is not None
+    assert pair.t is not None
     mass = np.array([pair.a[pair.y == code].sum() for code in common])
     mass /= mass.sum()
     means = [_class_means(Z, codes, common) for Z, codes in ((pair.X, pair.y), (pair.Y, pair.t))]
@@ -93,9 +96,9 @@ def _between_classes(pair: Pair) -> Array:
 def _from_signatures(pair: Pair, i: Array, j: Array, *, of_all: bool, products: bool) -> AffineMap:
     """The rotation for the coupling of rows whose distances to the other rows of their side are alike.
 
-    A row's signature is the quantiles of its squared distances (or inner products) to the rows of its own side: the optimal
-    coupling of signatures is a lower bound of Gromov-Wasserstein (Mémoli, 2011, "third lower bound"), which needs
-    neither labels nor columns in common. Distances to class means are added where labels are known.
+    A row's signature is the quantiles of its squared distances (or inner products) to the rows of its own side: the
+    optimal coupling of signatures is a lower bound of Gromov-Wasserstein (Mémoli, 2011, "third lower bound"), which
+    needs neither labels nor columns in common. Distances to class means are added where labels are known.
 
     Parameters
     ----------

@@ -160,15 +160,15 @@ def _moments(pair):
 
 
 @pytest.mark.parametrize(
-    "arguments, named",
+    ("arguments", "named"),
     [
-        (dict(invariance="orthogonel"), "Did you mean 'orthogonal'"),
-        (dict(invariance="diagonal", X=np.ones((4, 2))), "same columns"),
-        (dict(invariance=[]), "invariance"),
-        (dict(y=[0.5] * 5), "y must be"),
-        (dict(sample_weight=[-1.0] * 5), "sample_weight"),
-        (dict(X=np.full((5, 3), np.nan)), "X must be finite"),
-        (dict(X_target=np.ones(3)), "X_target must have shape"),
+        ({"invariance": "orthogonel"}, "Did you mean 'orthogonal'"),
+        ({"invariance": "diagonal", "X": np.ones((4, 2))}, "same columns"),
+        ({"invariance": []}, "invariance"),
+        ({"y": [0.5] * 5}, "y must be"),
+        ({"sample_weight": [-1.0] * 5}, "sample_weight"),
+        ({"X": np.full((5, 3), np.nan)}, "X must be finite"),
+        ({"X_target": np.ones(3)}, "X_target must have shape"),
     ],
 )
 def test_errors_name_the_parameter(arguments, named):

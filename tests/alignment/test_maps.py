@@ -83,7 +83,8 @@ def test_affine_without_corrections_solves_its_ridge_problem():
     Q = Orthogonal().fit(moments).factors[0]
     gram = Q @ moments.cov_y @ Q.T
     gram += 0.01 * np.trace(gram) / 2 * np.eye(2)
-    towards = np.linalg.solve(gram, Q @ moments.cov_y)
+    gain = np.sqrt(np.trace(Q @ moments.cov_y @ Q.T) / np.trace(moments.cov_x))
+    towards = gain * np.linalg.solve(gram, Q @ moments.cov_y)
     penalty = 0.5 * np.trace(moments.cov_x) / 2
 
     def loss(flat):
@@ -112,7 +113,7 @@ def test_missing_columns_are_the_targets_regressions():
     assert np.abs(h(known[:, [2, 0, 1]]) - Y).max() < 0.1 * Y.std()
 
 
-@pytest.mark.parametrize("d, k", [(3, 5), (5, 3)])
+@pytest.mark.parametrize(("d", "k"), [(3, 5), (5, 3)])
 def test_maps_between_different_columns(d, k):
     moments, *_ = random_moments(d, k)
     Q = Orthogonal().fit(moments).matrix
