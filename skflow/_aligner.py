@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -161,8 +161,8 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
             )
             if target is None:
                 raise ValueError(
-                    f"target=None: {type(self).__name__} has nothing to align with. Pass target=(X, y), or X_target and "
-                    "y_target to fit."
+                    f"target=None: {type(self).__name__} has nothing to align with. Pass target=(X, y), or X_target "
+                    "and y_target to fit."
                 )
             context = self._init_callback_context(max_subtasks=None)
             context.call_on_fit_task_begin(estimator=self, X=rows, y=y)
@@ -246,20 +246,52 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
 
 
 class AlignedRows:
-    """An alignment as a map of rows, in their own dtype; it pickles."""
+    """An alignment, or a fitted aligner, as a map of rows, in their own dtype; it pickles."""
 
-    def __init__(self, alignment: Alignment) -> None:
+    def __init__(self, alignment: Any) -> None:
         self.alignment = alignment
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """The rows, aligned."""
-        return self.alignment.transform(X).astype(X.dtype, copy=False)
+        return np.asarray(self.alignment.transform(X)).astype(X.dtype, copy=False)
+
+
+def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) -> Any:
+    """The unfitted aligner that a flow's parameter stands for, with the flow's target.
+
+    Parameters
+    ----------
+    alignment : str, Invariance or aligner
+        Classes of maps, or an aligner, which is cloned.
+    target : Reference
+        The flow's.
+    rng : RandomState
+        Seeds an aligner that has no random state.
+
+    Raises
+    ------
+    ValueError
+        For an aligner with a target of its own.
+    """
+    if isinstance(alignment, str | Invariance):
+        aligner = DomainAligner(invariance=alignment)
+    else:
+        aligner = clone(alignment)
+        if getattr(aligner, "target", None) is not None:
+            raise ValueError(
+                f"alignment={alignment!r} has a target of its own; the flow gives it its own: leave it None."
+            )
+    known = aligner.get_params(deep=False)
+    own = {"target": target, "random_state": int(rng.randint(np.iinfo(np.int32).max)), "unlabelled": None}
+    own = {name: value for name, value in own.items() if name in known}
+    if known.get("random_state") is not None:
+        del own["random_state"]
+    aligner.set_params(**own)
+    return aligner.set_output(transform="default") if hasattr(aligner, "set_output") else aligner
 
 
 def inverse_rows(X: ArrayLike, alignment: Alignment) -> np.ndarray:
     """Rows in the target's columns as rows of the source, in the dtype of `X`."""
-    from sklearn.utils import check_array
-
     rows = check_array(X, dtype=FLOATS, input_name="X")
     if rows.shape[1] != len(alignment.map.image):
         raise ValueError(f"X has {rows.shape[1]} features, but the target has {len(alignment.map.image)}.")

@@ -35,6 +35,8 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
     target : tuple (X, y), Reference, callable or None, default=None
         The reference dataset, see :class:`OTDDFlowTransformer`. With None, here and in `fit`, the constraints alone
         drive the flow.
+    alignment : "auto", str, Invariance, DomainAligner or None, default="auto"
+        The global map to the target that comes first, where there is one, see :class:`OTDDFlowTransformer`.
     reg, label_weight, label_distance, correspondence, class_weight, solver, batch_size
         Of the OTDD to the target, see :class:`OTDDFlowTransformer`. ``label_weight=0`` with
         ``correspondence="coupling"`` is vanilla, feature-only optimal transport. A debiased or otherwise configured
@@ -43,7 +45,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         Of the flow, see :class:`OTDDFlowTransformer`. With constraints ``optimizer="auto"`` knows no bound: it starts
         with `step_size`, goes on with Barzilai-Borwein steps, and takes back those that climb. The noise of an
         :class:`~skflow.functionals.Entropy` needs steps of a known length, so there it raises.
-    pushforward, keep_trajectory, device, random_state, verbose
+    pushforward, fit_inverse_transform, keep_trajectory, device, random_state, verbose
         As in :class:`OTDDFlowTransformer`; `random_state` also determines the noise of an
         :class:`~skflow.functionals.Entropy`.
 
@@ -92,6 +94,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         constraints: list[tuple[str, Functional]],
         target: Target | None = None,
         *,
+        alignment: Any = "auto",
         reg: float = 0.05,
         label_weight: float = 1.0,
         label_distance: str = "gaussian",
@@ -106,6 +109,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         tol: float = 1e-3,
         max_particles: int | None = None,
         pushforward: Any = None,
+        fit_inverse_transform: bool = False,
         keep_trajectory: int = 0,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -113,6 +117,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
     ) -> None:
         super().__init__(
             target,
+            alignment=alignment,
             reg=reg,
             label_weight=label_weight,
             label_distance=label_distance,
@@ -127,6 +132,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
             tol=tol,
             max_particles=max_particles,
             pushforward=pushforward,
+            fit_inverse_transform=fit_inverse_transform,
             keep_trajectory=keep_trajectory,
             device=device,
             random_state=random_state,

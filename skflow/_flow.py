@@ -11,29 +11,31 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, resample
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils import check_array, check_random_state, resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._aligner import AlignedRows, as_aligner
 from ._device import resolve_device
 from ._fitting import fitted_attributes
 from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
 from ._learning import LazyRegressor, LearntMap, learn_map
 from ._rowwise import transform_rows
 from ._run import FlowRun, StepReporter
-from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
+from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters, check_feature_names_in
 from ._target import Reference, Target, read_target, warn_of_units
 from ._threads import shared_cores
 from ._warnings import warn
+from .alignment import Invariance
 from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Flow, Optimizer
 from .functionals import Functional, OTDDFunctional
 from .pushforward import TabularPushForward
 from .transport import LABEL_DISTANCES, SOLVERS, Solver
 
 
-class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class BaseFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """What flows its training data and learns the movement.
 
     Its parameters and fitted attributes are those of :class:`~skflow.OTDDFlowTransformer`, where they are described. A
@@ -42,6 +44,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
 
     _parameter_constraints: dict = {
         "target": [tuple, Reference, callable, None],
+        "alignment": [str, Invariance, HasMethods(["fit", "transform"]), None],
         "reg": [Interval(Real, 0, None, closed="left")],
         "label_weight": [Interval(Real, 0, None, closed="left")],
         "label_distance": [StrOptions(set(LABEL_DISTANCES))],
@@ -56,6 +59,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_particles": [Interval(Integral, 1, None, closed="left"), None],
         "pushforward": [HasMethods(["fit", "predict"]), None],
+        "fit_inverse_transform": ["boolean"],
         "keep_trajectory": [Interval(Integral, 0, None, closed="left")],
         "device": [str, torch.device],
         "random_state": ["random_state"],
@@ -66,6 +70,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         self,
         target: Target | None = None,
         *,
+        alignment: Any = "auto",
         reg: float = 0.05,
         label_weight: float = 1.0,
         label_distance: str = "gaussian",
@@ -80,12 +85,14 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         tol: float = 1e-3,
         max_particles: int | None = None,
         pushforward: Any = None,
+        fit_inverse_transform: bool = False,
         keep_trajectory: int = 0,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
         self.target = target
+        self.alignment = alignment
         self.reg = reg
         self.label_weight = label_weight
         self.label_distance = label_distance
@@ -100,6 +107,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         self.tol = tol
         self.max_particles = max_particles
         self.pushforward = pushforward
+        self.fit_inverse_transform = fit_inverse_transform
         self.keep_trajectory = keep_trajectory
         self.device = device
         self.random_state = random_state
@@ -136,7 +144,61 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
                 Z[rows] = moved
         """
         check_is_fitted(self)
-        return transform_rows(self, X, LearntMap(self.pushforward_), self.n_features_in_, self.verbose)
+        return transform_rows(self, X, self._row_map(), self._n_features_out, self.verbose)
+
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Carry rows from where the target's are back to where the source's are.
+
+        The map back is learnt from the particles, with `fit_inverse_transform`; the alignment is undone exactly, as far
+        as it can be.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns)
+            Rows in the target's columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            In the source's columns.
+
+        Raises
+        ------
+        NotFittedError
+            Where no map back was learnt.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "inverse_pushforward_"):
+            raise NotFittedError("There is no map back: set fit_inverse_transform=True and fit again.")
+        rows = check_array(X, dtype=FLOATS, input_name="X")
+        if rows.shape[1] != self._n_features_out:
+            raise ValueError(f"X has {rows.shape[1]} features, but transform returns {self._n_features_out}.")
+        aligned = LearntMap(None, self.inverse_pushforward_)(rows)
+        return aligned if self.aligner_ is None else self.aligner_.inverse_transform(aligned)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+        """Names of the columns that `transform` returns: the target's, or the source's where it has none.
+
+        Parameters
+        ----------
+        input_features : array-like of shape (n_features,) or None, default=None
+            Names of the source's columns.
+
+        Returns
+        -------
+        ndarray of shape (n_columns,)
+        """
+        check_is_fitted(self)
+        if self.aligner_ is None:
+            return check_feature_names_in(self, input_features)
+        return self.aligner_.get_feature_names_out(input_features)
+
+    def _row_map(self) -> LearntMap:
+        return LearntMap(self.aligner_, self.pushforward_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.particles_.shape[1]
 
     def _read_source(
         self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
@@ -160,7 +222,33 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         sample_weight: np.ndarray | None,
     ) -> Reference | None:
         names = getattr(self, "feature_names_in_", None)
-        return read_target(self.target, X, y, X_target, y_target, names=names, sample_weight=sample_weight)
+        return read_target(
+            self.target,
+            X,
+            y,
+            X_target,
+            y_target,
+            names=names,
+            same_columns=self.alignment is None,
+            sample_weight=sample_weight,
+        )
+
+    def _align(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        target: Reference | None,
+        sample_weight: np.ndarray | None,
+        rng: np.random.RandomState,
+    ) -> Any:
+        """The fitted aligner, or None."""
+        if target is None or self.alignment is None:
+            return None
+        aligner = as_aligner(self.alignment, target, rng)
+        names = self.correspondence if isinstance(self.correspondence, Mapping) else {}
+        labels = np.array([names.get(label, label) for label in y.tolist()]) if names else y
+        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return aligner.fit(X, labels, **weight)
 
     def _distance_to(self, target: Reference) -> OTDDFunctional:
         return OTDDFunctional(
@@ -189,7 +277,11 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         rng = check_random_state(self.random_state)
         self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
-        start, labels, weight = (a if a is None or len(rows) == len(X) else a[rows] for a in (X, y, sample_weight))
+        self.aligner_ = self._align(X, y, target, sample_weight, rng)
+        aligned = X if self.aligner_ is None else AlignedRows(self.aligner_)(X)
+        start, labels, weight = (
+            a if a is None or len(rows) == len(X) else a[rows] for a in (aligned, y, sample_weight)
+        )
         seed = rng.randint(np.iinfo(np.int32).max)
         with shared_cores():
             run = FlowRun(
@@ -224,6 +316,8 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
             for name, value in run.attributes(flow).items():
                 setattr(self, name, value)
             self.pushforward_ = self._learn(start, self.particles_, self.particle_labels_, rng, weight)
+            if self.fit_inverse_transform:
+                self.inverse_pushforward_ = self._learn(self.particles_, start, self.particle_labels_, rng, weight)
         if target is not None:
             self.target_ = target
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})

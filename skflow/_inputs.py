@@ -16,7 +16,7 @@ FLOATS = [np.float64, np.float32]
 """Dtypes of features that are kept as they are; others become the first."""
 
 
-def check_same_columns(X: Any, names: Any, n_features: int, what: str, of: str = "X") -> None:
+def check_same_columns(X: Any, names: Any, n_features: int, what: str, of: str = "X", own_names: Any = None) -> None:
     """Raise where the table `X` has other columns than another table that has `names`, or `n_features` columns.
 
     Parameters
@@ -29,13 +29,15 @@ def check_same_columns(X: Any, names: Any, n_features: int, what: str, of: str =
         Number of the other table's columns.
     what, of : str
         What the two tables are called in messages.
+    own_names : sequence of str or None
+        Names of the columns of `X`; None: those that it has, if any.
 
     Raises
     ------
     ValueError
         For other names, names in another order, or another number of columns.
     """
-    own = feature_names(X)
+    own = feature_names(X) if own_names is None else own_names
     if own is not None and names is not None and list(own) != list(names):
         order = " in another order" if sorted(own) == sorted(names) else ""
         raise ValueError(f"{what} has the columns {list(own)}, but {of} has {list(names)}{order and ','}{order}.")

@@ -51,19 +51,23 @@ def learn_map(
 
 
 class LearntMap:
-    """A fitted push-forward as a map of rows, in their own dtype; it pickles.
+    """An alignment and the push-forward after it as a map of rows, in their own dtype; it pickles.
 
     Parameters
     ----------
-    regressor : regressor
+    aligner : DomainAligner or None
         Fitted.
+    regressor : regressor
+        Fitted to aligned rows.
     """
 
-    def __init__(self, regressor: Any) -> None:
-        self.regressor = regressor
+    def __init__(self, aligner: Any, regressor: Any) -> None:
+        self.aligner, self.regressor = aligner, regressor
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        moved = np.asarray(self.regressor.predict(X))
+        """Where the rows are carried."""
+        rows = X if self.aligner is None else np.asarray(self.aligner.transform(X))
+        moved = np.asarray(self.regressor.predict(rows.astype(X.dtype, copy=False)))
         return moved.reshape(len(X), -1).astype(X.dtype, copy=False)
 
 

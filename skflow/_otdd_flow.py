@@ -21,10 +21,14 @@ class OTDDFlowTransformer(BaseFlow):
     Parameters
     ----------
     target : tuple (X, y), Reference, callable or None, default=None
-        The reference dataset, in the columns and units of `X`. A callable ``(X, y) -> (X_target, y_target)`` is given
+        The reference dataset. A callable ``(X, y) -> (X_target, y_target)`` is given
         the training data. With None the target is passed to `fit`. A tuple is copied by :func:`sklearn.base.clone`, a
         :class:`Reference` is not. Distances are Euclidean: where columns differ by orders of magnitude, scale them
         first (a scaler ahead of the flow, and the target scaled by it too).
+    alignment : "auto", str, Invariance, DomainAligner or None, default="auto"
+        The global map that comes first, and carries what it explains of the shift: "auto" or a name is the `invariance`
+        of a :class:`DomainAligner`, which may also be passed itself. The flow moves what is left, in the target's
+        columns, which may be others than the source's. None leaves it all to the flow.
     reg : float, default=0.05
         Entropic regularisation, the paper's lambda (section 3.2), as a fraction of the mean ground cost between source
         and target at the start. 0 is exact transport. Small values follow single samples of the target, large ones its
@@ -75,6 +79,8 @@ class OTDDFlowTransformer(BaseFlow):
         :class:`~skflow.pushforward.TabularPushForward`; for images pass
         ``ImagePushForward(image_shape=(height, width))``. Any regressor with `fit` and `predict` on several outputs
         will do; labels are passed to those whose `fit` has a parameter `labels`.
+    fit_inverse_transform : bool, default=False
+        Whether a map back is learnt too, for :meth:`inverse_transform`.
     keep_trajectory : int, default=0
         Number of frames kept in `trajectory_`, the first and the last included.
     device : str or torch.device, default="auto"
@@ -87,7 +93,7 @@ class OTDDFlowTransformer(BaseFlow):
     Attributes
     ----------
     particles_ : ndarray of shape (n_particles, n_features)
-        Final features of the particles, in the order of the training samples.
+        Final features of the particles, in the target's columns, in the order of the training samples.
     particle_labels_ : ndarray of shape (n_particles,)
         Their labels, in the source's own names; in "jd-vl" those at the end, where new classes have new names.
     particle_indices_ : ndarray of shape (n_particles,)
@@ -106,8 +112,12 @@ class OTDDFlowTransformer(BaseFlow):
         Target label that each source label goes to (most of its mass, where the coupling is soft).
     classes_, target_classes_ : ndarray
         Labels of source (in "jd-vl" at the end of the flow) and target.
+    aligner_ : DomainAligner or None
+        The fitted alignment.
     pushforward_ : regressor
-        The learnt map.
+        The map learnt from the aligned rows to where they end.
+    inverse_pushforward_ : regressor
+        The map back, with `fit_inverse_transform`.
     target_ : Reference
         The reference dataset, checked.
     n_features_in_ : int

@@ -150,10 +150,10 @@ def read_target(
             return None
         rows = repeats(sample_weight) if callable(target) and sample_weight is not None else slice(None)
         X_target, y_target = pair_of(target, X[rows], None if y is None else y[rows])
-    own = feature_names(X_target)
+    own = target.feature_names if isinstance(target, Reference) else feature_names(X_target)
     shuffled = own is not None and names is not None and sorted(own) == sorted(names)
     if same_columns or shuffled:
-        check_same_columns(X_target, names, X.shape[1], "target")
+        check_same_columns(X_target, names, X.shape[1], "target", own_names=own)
     try:
         if y_target is None and not classes:
             return Reference(check_array(X_target, dtype=FLOATS, order="C"), None, own)

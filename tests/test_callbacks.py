@@ -28,7 +28,7 @@ class CountedRegression(LinearRegression):
 
 
 def flow(**params):
-    defaults = {"pushforward": CountedRegression(), "max_iter": 12, "tol": 0, "random_state": 0}
+    defaults = {"alignment": None, "pushforward": CountedRegression(), "max_iter": 12, "tol": 0, "random_state": 0}
     return OTDDFlowTransformer(TARGET, **(defaults | params))
 
 

@@ -28,6 +28,7 @@ from skflow.functionals import (
     PotentialEnergy,
     TubePotential,
 )
+from tests._data import any_width
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -35,16 +36,12 @@ X, y = make_blobs(40, centers=[[0, 0], [2, 0]], cluster_std=0.5, random_state=0)
 X_ref, y_ref = make_blobs(30, centers=[[0, 5], [2, 5]], cluster_std=0.5, random_state=1)
 
 
-def shifted(X, y):
-    return X + 1, y
-
-
 @parametrize_with_checks(
     [
         ConstrainedFlow([("collapse", CollapsePotential(0)), ("tube", TubePotential(0.3))], max_iter=5),
         ConstrainedFlow([("repulsion", ClassRepulsion())], max_iter=5, pushforward=LinearRegression()),
         ConstrainedFlow(
-            [("norm", NormPotential(weight=0.1))], target=shifted, max_iter=5, pushforward=LinearRegression()
+            [("norm", NormPotential(weight=0.1))], any_width, alignment=None, max_iter=5, pushforward=LinearRegression()
         ),
     ]
 )
@@ -78,7 +75,9 @@ def test_grid_search_over_a_constraints_weight():
     X, y = make_blobs(80, centers=[[0, 0], [2, 0]], cluster_std=0.25, random_state=0)
     reference = Reference([2, 1] + X * [-1, 1], y)
     clf = LogisticRegression().fit(*reference)
-    flow = ConstrainedFlow([("tube", TubePotential(0.1))], reference, pushforward=LinearRegression(), random_state=0)
+    flow = ConstrainedFlow(
+        [("tube", TubePotential(0.1))], reference, alignment=None, pushforward=LinearRegression(), random_state=0
+    )
     pipe = Pipeline([("flow", flow), ("clf", FrozenEstimator(clf))])
     search = GridSearchCV(pipe, {"flow__tube__weight": [20.0, 0.01]}, cv=2, n_jobs=2).fit(X, y)
     assert search.best_params_ == {"flow__tube__weight": 0.01}
@@ -88,8 +87,8 @@ def test_grid_search_over_a_constraints_weight():
 
 
 def test_without_constraints_it_is_the_flow_to_the_target():
-    plain = OTDDFlowTransformer((X_ref, y_ref), random_state=0).fit(X, y)
-    flow = ConstrainedFlow([], (X_ref, y_ref), random_state=0).fit(X, y)
+    plain = OTDDFlowTransformer((X_ref, y_ref), alignment=None, random_state=0).fit(X, y)
+    flow = ConstrainedFlow([], (X_ref, y_ref), alignment=None, random_state=0).fit(X, y)
     np.testing.assert_array_equal(flow.particles_, plain.particles_)
     np.testing.assert_array_equal(flow.transform(X_ref), plain.transform(X_ref))
     assert flow.label_map_ == plain.label_map_
@@ -100,6 +99,7 @@ def test_without_constraints_it_is_the_flow_to_the_target():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_constraint_shapes_the_flow_to_a_target(dynamics, optimizer):
     settings = {
+        "alignment": None,
         "dynamics": dynamics,
         "optimizer": OPTIMIZERS[optimizer](n_iter_no_change=60),
         "random_state": 0,
@@ -153,7 +153,7 @@ def test_labels_are_required_where_they_matter(constraint, target, needed):
 
 
 def test_target_may_come_to_fit():
-    flow = ConstrainedFlow([("norm", NormPotential(weight=0.1))], max_iter=5, random_state=0)
+    flow = ConstrainedFlow([("norm", NormPotential(weight=0.1))], alignment=None, max_iter=5, random_state=0)
     there = clone(flow).set_params(target=(X_ref, y_ref)).fit(X, y).particles_
     np.testing.assert_array_equal(flow.fit(X, y, X_target=X_ref, y_target=y_ref).particles_, there)
     with pytest.raises(ValueError, match="requires y to be passed where X_target is, but y=None"):

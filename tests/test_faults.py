@@ -229,8 +229,8 @@ class TestState:
     def test_failed_refit_leaves_the_old_fit_whole(self):
         estimator = flow().fit(B, b)
         before, moved = estimator.particles_, estimator.transform(B)
-        with pytest.raises(ValueError, match="features"):
-            estimator.fit(B[:, :2], b)
+        with pytest.raises(ValueError, match="NaN"):
+            estimator.fit(np.where(B > 8, np.nan, B), b)
         assert estimator.particles_ is before
         assert_array_equal(estimator.transform(B), moved)
 
@@ -250,6 +250,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from skflow.pushforward import ImagePushForward
 X = np.random.default_rng(0).normal(size=(400, 64))
+ImagePushForward((8, 8), max_epochs=1).fit(X, X)  # torch imports parts of itself at the first step
 push = ImagePushForward((8, 8), max_epochs=10_000, random_state=0)
 threading.Timer(float(sys.argv[1]), _thread.interrupt_main).start()
 try:
@@ -294,11 +295,11 @@ class TestUsersOwnPieces:
 
     def test_noise_is_not_convergence(self):
         """The stationary law of ``d X = -X dt + dW`` with temperature 1/2 has mean 0 and variance 1/2."""
-        start = np.random.default_rng(0).normal(size=(2000, 1)) + 2
+        start = np.random.default_rng(0).normal(size=(600, 1)) + 2
         terms = [("bowl", PotentialEnergy(lambda X, y: X[:, 0] ** 2 / 2)), ("noise", Entropy(weight=0.5))]
         fitted = ConstrainedFlow(terms, step_size=0.05, max_iter=200, tol=0, **QUICK).fit(start)
         assert fitted.n_iter_ == 200
-        assert abs(fitted.particles_.mean()) < 5 * np.sqrt(0.5 / 2000)
+        assert abs(fitted.particles_.mean()) < 5 * np.sqrt(0.5 / 600)
 
 
 class Exploded(LinearRegression):

@@ -21,7 +21,8 @@ from tests._flow_checks import (
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-QUICK = {"max_iter": 12, "tol": 0.0, "random_state": 0, "pushforward": LinearRegression()}
+QUICK = {"alignment": None, "max_iter": 12, "tol": 0.0, "random_state": 0, "pushforward": LinearRegression()}
+ALIGNED = {**QUICK, "alignment": "affine"}
 
 
 def pseudo_label_flow(target):
@@ -30,6 +31,7 @@ def pseudo_label_flow(target):
 
 FLOWS = {
     "OTDDFlowTransformer": (lambda target: OTDDFlowTransformer(target, **QUICK), LABELS),
+    "aligned": (lambda target: OTDDFlowTransformer(target, **ALIGNED), LABELS),
     "jd-fl": (lambda target: OTDDFlowTransformer(target, dynamics="jd-fl", **QUICK), LABELS),
     "coupling": (lambda target: OTDDFlowTransformer(target, correspondence="coupling", **QUICK), LABELS),
     "ConstrainedFlow": (lambda target: ConstrainedFlow([("flat", CollapsePotential(0))], target, **QUICK), LABELS),

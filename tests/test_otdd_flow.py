@@ -28,10 +28,10 @@ from skflow.pushforward import ImagePushForward
 from tests._data import any_width
 
 CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
-QUICK = {"pushforward": LinearRegression(), "random_state": 0}
+QUICK = {"alignment": None, "pushforward": LinearRegression(), "random_state": 0}
 
 
-@parametrize_with_checks([OTDDFlowTransformer(target=any_width, pushforward=LinearRegression())])
+@parametrize_with_checks([OTDDFlowTransformer(target=any_width, alignment=None, pushforward=LinearRegression())])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 
@@ -113,7 +113,7 @@ class TestFlow:
     def test_same_random_state_same_bits(self):
         X, y = load_digits(return_X_y=True)
         X = (X / 16).astype("float32")
-        flow = OTDDFlowTransformer((X[600:900], y[600:900]), max_iter=10, random_state=3)
+        flow = OTDDFlowTransformer((X[600:900], y[600:900]), alignment=None, max_iter=10, random_state=3)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             first, second = (clone(flow).fit(1 - X[:300], y[:300]) for _ in range(2))
@@ -247,7 +247,10 @@ class TestPushForward:
         X, y = load_digits(return_X_y=True)
         X = X / 16
         flow = OTDDFlowTransformer(
-            (X[:200], y[:200]), pushforward=ImagePushForward((8, 8), max_epochs=2, random_state=0), random_state=0
+            (X[:200], y[:200]),
+            alignment=None,
+            pushforward=ImagePushForward((8, 8), max_epochs=2, random_state=0),
+            random_state=0,
         ).fit(1 - X[200:400], y[200:400])
         assert flow.transform(X[:7]).shape == (7, 64)
 

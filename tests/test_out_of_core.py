@@ -31,7 +31,9 @@ class WatchedRegression(LinearRegression):
 
 @pytest.fixture
 def flow():
-    return OTDDFlowTransformer((2 * X + 1, y), pushforward=WatchedRegression(), random_state=0).fit(X, y)
+    return OTDDFlowTransformer((2 * X + 1, y), alignment=None, pushforward=WatchedRegression(), random_state=0).fit(
+        X, y
+    )
 
 
 @pytest.fixture
@@ -187,7 +189,7 @@ class TestIterators:
 
     def test_of_frames(self, tmp_path):
         frame = pd.DataFrame(X, columns=["width", "height"])
-        flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=LinearRegression()).fit(frame, y)
+        flow = OTDDFlowTransformer((2 * X + 1, y), alignment=None, pushforward=LinearRegression()).fit(frame, y)
         frame.to_csv(tmp_path / "X.csv", index=False)
         moved = flow.transform(pd.read_csv(tmp_path / "X.csv", chunksize=40))
         assert_allclose(np.vstack(list(moved)), flow.transform(frame))
@@ -275,7 +277,7 @@ class TestDask:
         assert_allclose(moved.compute(), flow.transform(flow.transform(X)))
 
     def test_built_in_pushforward_in_threads(self):
-        flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=TabularPushForward(), random_state=0)
+        flow = OTDDFlowTransformer((2 * X + 1, y), alignment=None, pushforward=TabularPushForward(), random_state=0)
         flow.fit(X, y)
         moved = flow.transform(self.da.from_array(X, chunks=(10, 2)))
         assert_allclose(moved.compute(scheduler="threads", num_workers=4), flow.transform(X))

@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
 from skflow.flow import Particles
 from skflow.labelling import SpectralMixture
+from tests._data import any_width
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -21,12 +22,8 @@ X_ref, y_ref = make_blobs(90, centers=CENTRES + 2.5, cluster_std=0.5, random_sta
 REFERENCE = Reference(X_ref, y_ref)
 
 
-def shifted(X, y):
-    return X + 1, y
-
-
 def flow(**parameters):
-    inner = OTDDFlowTransformer(pushforward=parameters.pop("pushforward", LinearRegression()))
+    inner = OTDDFlowTransformer(alignment=None, pushforward=parameters.pop("pushforward", LinearRegression()))
     return PseudoLabelFlow(**{"target": REFERENCE, "flow": inner, "random_state": 0, **parameters})
 
 
@@ -38,7 +35,7 @@ def few(k=2, marker=-1):
 
 
 @parametrize_with_checks(
-    [PseudoLabelFlow(shifted, flow=OTDDFlowTransformer(max_iter=5, pushforward=LinearRegression()))]
+    [PseudoLabelFlow(any_width, flow=OTDDFlowTransformer(alignment=None, max_iter=5, pushforward=LinearRegression()))]
 )
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
@@ -67,7 +64,7 @@ def test_no_labels_at_all():
 
 
 def test_all_labels_is_the_plain_flow():
-    plain = OTDDFlowTransformer(REFERENCE, pushforward=LinearRegression(), random_state=0).fit(X, y)
+    plain = OTDDFlowTransformer(REFERENCE, alignment=None, pushforward=LinearRegression(), random_state=0).fit(X, y)
     fitted = flow().fit(X, y)
     np.testing.assert_array_equal(fitted.particles_, plain.particles_)
     assert (fitted.confidence_ == 1).all()
