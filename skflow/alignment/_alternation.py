@@ -78,7 +78,7 @@ class PlanStep:
         self._b = torch.from_numpy(pair.b.astype(np.float32))
         self._Y = torch.from_numpy(pair.Y.astype(np.float32))
         self._forbidden = pair.forbidden()
-        self.potential = torch.zeros(len(self._b))
+        self.potential = torch.zeros_like(self._b)
 
     def __call__(self, Z: Array, reg: float) -> tuple[Array, Array, float]:
         """Barycentric images of the mapped rows `Z`, the plan's column masses, and its transport cost."""

@@ -1,6 +1,7 @@
 import numpy as np
 import ot
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
@@ -157,6 +158,19 @@ def test_seeds_and_monitor(digits):
 
 def _moments(pair):
     return PlanMoments.of_marginals(pair.X, pair.Y)
+
+
+def test_surroundings_do_not_matter(digits):
+    T, t, S, *_ = digits
+    arguments = {"y_target": t[:120], "invariance": ["translation", "orthogonal"], "max_starts": 16}
+    plain = align(rotated(S)[:120], T[:120], **arguments)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode(), np.errstate(all="raise"):
+            again = align(rotated(S)[:120], T[:120], **arguments)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(again.matrix, plain.matrix)
 
 
 @pytest.mark.parametrize(
