@@ -56,6 +56,7 @@ class Pair:
             return None
         y, t = self.y[:, None], self.t
         mask = (y != t) & (y >= 0) & (t >= 0)
+        mask &= ~mask.all(axis=1, keepdims=True)  # in a subsample a class may lack its counterpart; then it is free
         return torch.from_numpy(mask) if mask.any() else None
 
 
