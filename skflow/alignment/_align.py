@@ -23,6 +23,8 @@ MAX_ROWS = 3000
 """Rows a side that a map is fitted on; a subsample of more."""
 MAX_PERMUTED = 2048
 """Columns beyond which their order is not looked for unless asked."""
+LARGEST = 1e140
+"""Size of a value beyond which its square is near the end of the floating-point range."""
 MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
 
@@ -282,6 +284,8 @@ def _rows(X: ArrayLike, name: str) -> Array:
         raise ValueError(f"{name} must have shape (n_samples, n_features) with at least one of each; got {Z.shape}.")
     if not np.isfinite(Z).all():
         raise ValueError(f"{name} must be finite; it contains NaN or infinity.")
+    if np.abs(Z).max() > LARGEST:
+        raise ValueError(f"{name} must be below {LARGEST:g} in size, so that its squares are; got {np.abs(Z).max():g}.")
     return Z
 
 

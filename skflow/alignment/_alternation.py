@@ -56,6 +56,7 @@ class Pair:
             return None
         y, t = self.y[:, None], self.t
         mask = (y != t) & (y >= 0) & (t >= 0)
+        mask &= ~mask.all(axis=1, keepdims=True)  # in a subsample a class may lack its counterpart; then it is free
         return torch.from_numpy(mask) if mask.any() else None
 
 
@@ -78,7 +79,7 @@ class PlanStep:
         self._b = torch.from_numpy(pair.b.astype(np.float32))
         self._Y = torch.from_numpy(pair.Y.astype(np.float32))
         self._forbidden = pair.forbidden()
-        self.potential = torch.zeros(len(self._b))
+        self.potential = torch.zeros_like(self._b)
 
     def __call__(self, Z: Array, reg: float) -> tuple[Array, Array, float]:
         """Barycentric images of the mapped rows `Z`, the plan's column masses, and its transport cost."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
-from scipy.special import softmax
+import torch
 
 from ._affine_map import Array
 
@@ -34,7 +34,9 @@ class GaussianPosterior:
 
     def __call__(self, Z: Array) -> Array:
         """Probabilities of the classes, (n, K)."""
-        return cast(Array, softmax(Z @ self._weights + self._bias, axis=1))
+        # PyTorch's exponentials underflow quietly, whatever NumPy is set to do about it.
+        scores = torch.from_numpy(Z @ self._weights + self._bias)
+        return torch.softmax(scores, 1).clamp_min_(1e-100).numpy()
 
 
 def estimate_proportions(

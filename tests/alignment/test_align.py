@@ -1,6 +1,7 @@
 import numpy as np
 import ot
 import pytest
+import torch
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
@@ -159,6 +160,19 @@ def _moments(pair):
     return PlanMoments.of_marginals(pair.X, pair.Y)
 
 
+def test_surroundings_do_not_matter(digits):
+    T, t, S, *_ = digits
+    arguments = {"y_target": t[:120], "invariance": ["translation", "orthogonal"], "max_starts": 16}
+    plain = align(rotated(S)[:120], T[:120], **arguments)
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode(), np.errstate(all="raise"):
+            again = align(rotated(S)[:120], T[:120], **arguments)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(again.matrix, plain.matrix)
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -168,6 +182,7 @@ def _moments(pair):
         ({"y": [0.5] * 5}, "y must be"),
         ({"sample_weight": [-1.0] * 5}, "sample_weight"),
         ({"X": np.full((5, 3), np.nan)}, "X must be finite"),
+        ({"X": np.full((5, 3), 1e200)}, "X must be below"),
         ({"X_target": np.ones(3)}, "X_target must have shape"),
     ],
 )
@@ -183,3 +198,10 @@ def test_tiny_and_constant_data():
         assert np.isfinite(align(X, Y).transform(X)).all()
     ones = np.ones((20, 3))
     np.testing.assert_allclose(align(ones, ones).transform(ones), ones)
+
+
+def test_classes_of_few_rows():
+    random = np.random.RandomState(0)
+    X, Y = random.randn(9, 2), random.randn(8, 2)
+    for y in ([0, 1, 2] * 3, [5] * 9, [0] + [-1] * 8):
+        assert np.isfinite(align(X, Y, y=y, y_target=[0, 1] * 4).transform(X)).all()
