@@ -278,10 +278,10 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             self.evidence_weights_ = {name: weight * before for name, weight in self.evidence_weights_.items()}
             self.evidence_weights_["carried"] = second
             self.n_queries_ += again.n_queries
-        if predictions is not None and np.bincount(truth[known], minlength=K).min() == 0:
-            if self._fit_better(X, predictions, beliefs, plan.target):
-                self.decision_ = "predictions"
-                return predictions
+        some_without = np.bincount(truth[known], minlength=K).min() == 0
+        if predictions is not None and some_without and self._fit_better(X, predictions, beliefs, plan.target):
+            self.decision_ = "predictions"
+            return predictions
         return beliefs
 
     def _fit_better(self, X: np.ndarray, predictions: np.ndarray, beliefs: np.ndarray, target: Reference) -> bool:
