@@ -53,19 +53,6 @@ class Row:
             self.scores.add(name, f"{self.column}, unseen", np.mean(on_unseen == self.y_test))
 
 
-class Beliefs(RepurposedClassifier):
-    """For draws whose unseen rows are not carried: beliefs as they are, without the last flow, of all rows."""
-
-    def fit(self, X, y):
-        self.n_rows_ = len(X)
-        return super().fit(X, y)
-
-    def _fit_flows(self, X, beliefs, target):
-        if len(X) == self.n_rows_:
-            self.flow = clone(self.flow).set_params(pushforward=LinearRegression(), max_iter=1)
-        return super()._fit_flows(X, beliefs, target)
-
-
 def compare(scores, column, frozen, flow, data, k, seed, alone):
     """Ours and the peers on one draw of k labels a class."""
     X, y, X_test, y_test = data
@@ -76,7 +63,7 @@ def compare(scores, column, frozen, flow, data, k, seed, alone):
     def predict(model, rows):
         return model.predict(rows) if len(rows) else np.empty(0)
 
-    ours = (Beliefs if y_test is None else RepurposedClassifier)(frozen, flow).fit(X, known)
+    ours = RepurposedClassifier(frozen, flow).fit(X, known)
     row.add("**skflow, RepurposedClassifier**", ours.transduction_, predict(ours, unseen))
     row.add("the frozen model alone", frozen.predict(X), predict(frozen, unseen))
     scores.add("queries per row, in fit and in predict", f"{column}, unlabelled", ours.n_queries_ / len(X) / 100)

@@ -61,7 +61,10 @@ for scanner, rows in scanners.items():
             spreading = LabelSpreading(kernel="knn", n_neighbors=5, alpha=0.99, max_iter=1000).fit(rows, known)
             found["LabelSpreading"] = spreading.transduction_
         results[scanner, k] = {name: np.mean((answer == y_other)[known < 0]) for name, answer in found.items()}
-        print(f"{scanner}, {k} labels a class: power of the model's answers {clf.trust_:.2f}", results[scanner, k])
+        print(
+            f"{scanner}, {k} labels a class: weight of the predictions {clf.prediction_weight_:.2f}",
+            results[scanner, k],
+        )
 
 # %%
 # What each way makes of it

@@ -14,9 +14,11 @@ from ._clusters import SpectralMixture, name_clusters
 from ._completion import PseudoLabels, complete_labels
 from ._graph import NeighbourGraph
 from ._markers import as_array, split_labels, unlabelled_rows
+from ._places import SIMPLER, beliefs_from_target, labelling_loss
 from ._proportions import Proportions, class_prior, estimate_proportions
 
 __all__ = [
+    "SIMPLER",
     "TINY",
     "NeighbourGraph",
     "Proportions",
@@ -24,6 +26,7 @@ __all__ = [
     "SpectralMixture",
     "as_array",
     "balance",
+    "beliefs_from_target",
     "class_prior",
     "combine",
     "complete_labels",
@@ -31,6 +34,7 @@ __all__ = [
     "estimate_proportions",
     "fit_temperature",
     "fit_weights",
+    "labelling_loss",
     "name_clusters",
     "rows_to_one",
     "split_labels",

@@ -10,8 +10,9 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ._beliefs import balance, confidence_of
-from ._clusters import SpectralMixture, name_clusters
+from ._clusters import name_clusters
 from ._graph import NeighbourGraph
+from ._places import beliefs_from_target
 from ._proportions import class_prior
 
 
@@ -20,15 +21,15 @@ class PseudoLabels:
     """Labels of all rows, see :func:`complete_labels`."""
 
     labels: np.ndarray
-    """Of shape (n_samples,): the known ones, and what has been inferred; clusters, counted from 0, where nothing is
-    known."""
+    """Of shape (n_samples,): the known ones, and what has been inferred; where nothing is known, target classes, or, of
+    a clusterer that the user chose, clusters counted from 0."""
     confidence: np.ndarray
     """Trust in them, of shape (n_samples,), from 0 to 1; 1 for known labels. The lead of the first choice over the
     second."""
     clusterer: Any = None
-    """The fitted clusterer, where it was used."""
+    """The fitted clusterer, where the user's was used."""
     names: dict[Any, Any] | None = None
-    """``{cluster: target label}``; None where labels are the user's own."""
+    """``{label: target label}`` where no label is known; None where labels are the user's own."""
 
 
 def complete_labels(
@@ -43,24 +44,25 @@ def complete_labels(
 ) -> PseudoLabels:
     """Labels for rows that have none (section 6.3).
 
-    Known labels stay, and spread over the neighbour graph. Where none is known, rows are clustered, and the clusters
-    matched with the target's classes by optimal transport between classes.
+    Known labels stay, and spread over the neighbour graph. Where none is known, rows take the classes of the target
+    that lie where they are, as far as these follow the rows' own clusters (:func:`beliefs_from_target`); by a clusterer
+    of the user's, rows are clustered, and the clusters matched with the target's classes by optimal transport.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        The rows.
+        The rows; best aligned with the target.
     labels, known : ndarray of shape (n_known,), (n_samples,)
         Labels of the known rows, and which these are, see :func:`split_labels`.
     target : tuple of ndarray (X, y) or Reference
         The reference dataset, checked.
     clusterer : clusterer or None, default=None
         Makes classes of rows where no label is known; it is cloned. Rows that it leaves out as noise (-1) take the
-        cluster of their neighbours. None is :class:`SpectralMixture` with as many clusters as the target has classes.
+        cluster of their neighbours.
     label_distance : str, default="gaussian"
         By which clusters are matched with the target's classes.
     random_state : int, RandomState instance or None, default=None
-        Of the default clusterer.
+        Of the clusters.
 
     Returns
     -------
@@ -77,10 +79,12 @@ def complete_labels(
         return PseudoLabels(*_spread(X, labels, known, keep=1.0))
     X_target, y_target = target
     if clusterer is None:
-        n_clusters = min(len(np.unique(y_target)), len(X))
-        fitted = SpectralMixture(n_clusters, random_state=check_random_state(random_state))
-    else:
-        fitted = clone(clusterer)
+        classes = np.unique(y_target)
+        beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state))
+        found = classes[beliefs.argmax(axis=1)]
+        names = {name: name for name in np.unique(found).tolist()}
+        return PseudoLabels(found, confidence_of(beliefs), names=names)
+    fitted = clone(clusterer)
     clusters = _checked(fitted.fit_predict(X), clusterer, len(X))
     # A cluster's own rows may be amid those of another: half from the neighbours, half from the clusterer.
     found, confidence = _spread(X, clusters[clusters >= 0], clusters >= 0, keep=0.5)

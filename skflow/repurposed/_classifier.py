@@ -18,7 +18,7 @@ from .._inputs import FLOATS
 from .._sklearn import HasMethods, Interval, StrOptions, feature_names, fit_context
 from .._target import Reference, pair_of, read_target
 from .._warnings import warn
-from ..labelling import NeighbourGraph, as_array, combine, split_labels, temper
+from ..labelling import SIMPLER, NeighbourGraph, as_array, combine, labelling_loss, split_labels, temper
 from ._black_box import BlackBox
 from ._evidence import TEMPER, read_as, weigh_evidence
 from ._flows import FlowPlan, correspondence_of, target_of
@@ -102,6 +102,9 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         What the classifier predicts for rows of each class as they are, as far as the known labels tell: probabilities
         of the predictions, of rows that sum to one. Its predictions are read by it. None where it was not asked, or a
         class has fewer than two labels.
+    decision_ : {"flow", "predictions"}
+        "predictions" where some class has no label and the classifier's own predictions for the rows as they are fit
+        the target's classes and the rows' neighbourhoods as well as all evidence together: new rows get these.
     n_queries_ : int
         Rows that the classifier was asked about in `fit`: none with full labels, else each once as it is, if the labels
         are the classifier's, and once carried by each flow.
@@ -227,6 +230,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         self.prediction_weight_: float | None = None
         self.confusion_: np.ndarray | None = None
         self.n_queries_ = 0
+        self.decision_ = "flow"
         self._graph: NeighbourGraph | None = None
         self._goes_to = goes_to
         K = len(self.classes_)
@@ -237,7 +241,9 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         self._carrying = plan.fit(rows, beliefs)
         self.flows_, self.decoders_ = self._carrying.flows, self._carrying.decoders
         self.codewords_ = target_classes[np.stack([mass.argmax(axis=1) for mass in self._carrying.couplings], axis=1)]
-        self.n_queries_per_row_ = len(self.flows_) + bool(self.prediction_weight_)
+        self.n_queries_per_row_ = (
+            1 if self.decision_ == "predictions" else len(self.flows_) + bool(self.prediction_weight_)
+        )
 
     def _read_target(self, X: np.ndarray, y: np.ndarray) -> Reference:
         """The flow's reference dataset, checked; sets the model that knows its classes."""
@@ -272,7 +278,23 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             self.evidence_weights_ = {name: weight * before for name, weight in self.evidence_weights_.items()}
             self.evidence_weights_["carried"] = second
             self.n_queries_ += again.n_queries
+        some_without = np.bincount(truth[known], minlength=K).min() == 0
+        if predictions is not None and some_without and self._fit_better(X, predictions, beliefs, plan.target):
+            self.decision_ = "predictions"
+            return predictions
         return beliefs
+
+    def _fit_better(self, X: np.ndarray, predictions: np.ndarray, beliefs: np.ndarray, target: Reference) -> bool:
+        """Whether the model's own predictions fit the target and the rows' graph as well as all evidence does."""
+        graph, goes_to = self._graph, self._goes_to
+        if graph is None or goes_to is None or (goes_to < 0).any():
+            return False
+        codes = np.searchsorted(self._model.target_classes, target.y)
+        X_target = np.asarray(target.X)
+        own, all_evidence = (
+            labelling_loss(X, goes_to[of.argmax(axis=1)], X_target, codes, graph) for of in (predictions, beliefs)
+        )
+        return own * SIMPLER <= all_evidence
 
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probabilities of the source's classes.
@@ -289,6 +311,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows: np.ndarray = validate_data(self, X, reset=False, dtype=FLOATS)
+        if self.decision_ == "predictions":
+            return predictions_for(self._model(rows), cast(np.ndarray, self._goes_to))
         decoded = self.decode(self._carrying.carry(rows))
         if self._graph is None:
             return decoded

@@ -221,3 +221,17 @@ def test_callable_targets_are_called_once_with_the_rows_and_labels():
     assert not others
     np.testing.assert_array_equal(rows, B)
     np.testing.assert_array_equal(labels, few(3))
+
+
+def test_without_labels_the_models_own_predictions_stay_a_candidate():
+    """A wide table on which nothing moved: the graph alone would lose many points."""
+    rng = np.random.default_rng(0)
+    centres = 0.12 * rng.normal(size=(2, 800))
+    labels = rng.integers(2, size=400)
+    rows = centres[labels] + rng.normal(size=(400, 800))
+    model = LogisticRegression(C=1e-3, max_iter=999).fit(rows[:250], labels[:250])
+    frozen = model.score(rows[250:], labels[250:])
+    fitted = repurposed(FrozenEstimator(model), Reference(rows[:250], labels[:250]), second_query=True)
+    fitted.fit(rows[250:])
+    assert fitted.score(rows[250:], labels[250:]) > frozen - 0.015
+    assert fitted.decision_ == "predictions"
