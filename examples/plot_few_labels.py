@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import SVC
 
-from skflow import PseudoLabelFlow, Reference, RepurposedClassifier
+from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
 
 X, y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
@@ -54,14 +54,17 @@ for scanner, rows in scanners.items():
         if k == 0 and scanner == "inverted":
             continue
         known = few(y_other, k)
-        flow = PseudoLabelFlow(Reference(X_ref, y_ref), pushforward=LinearRegression(), random_state=0)
+        flow = PseudoLabelFlow(
+            Reference(X_ref, y_ref), flow=OTDDFlowTransformer(pushforward=LinearRegression()), random_state=0
+        )
         clf = RepurposedClassifier(model, flow).fit(rows, known)
         found = {"the frozen model": model.predict(rows), "RepurposedClassifier": clf.transduction_}
         if k:
             spreading = LabelSpreading(kernel="knn", n_neighbors=5, alpha=0.99, max_iter=1000).fit(rows, known)
             found["LabelSpreading"] = spreading.transduction_
         results[scanner, k] = {name: np.mean((answer == y_other)[known < 0]) for name, answer in found.items()}
-        print(f"{scanner}, {k} labels a class: power of the model's answers {clf.trust_:.2f}", results[scanner, k])
+        weight = f"weight of the model's answers {clf.prediction_weight_:.2f}"
+        print(f"{scanner}, {k} labels a class: {weight}", results[scanner, k])
 
 # %%
 # What each way makes of it
