@@ -48,7 +48,9 @@ def few(labels, k):
     return known
 
 
+names = ["the frozen model", "LabelSpreading", "RepurposedClassifier"]
 results = {}
+print(f"{'accuracy on unlabelled rows, %':<44}", *(f"{name:>21}" for name in names))
 for scanner, rows in scanners.items():
     for k in (0, 1, 5):
         if k == 0 and scanner == "inverted":
@@ -63,14 +65,13 @@ for scanner, rows in scanners.items():
             spreading = LabelSpreading(kernel="knn", n_neighbors=5, alpha=0.99, max_iter=1000).fit(rows, known)
             found["LabelSpreading"] = spreading.transduction_
         results[scanner, k] = {name: np.mean((answer == y_other)[known < 0]) for name, answer in found.items()}
-        weight = f"weight of the model's answers {clf.prediction_weight_:.2f}"
-        print(f"{scanner}, {k} labels a class: {weight}", results[scanner, k])
+        title, shares = f"{scanner}, {k} labels a class", results[scanner, k]
+        print(f"{title:<44}", *(f"{100 * shares[name]:>21.1f}" if name in shares else f"{'':>21}" for name in names))
 
 # %%
 # What each way makes of it
 # -------------------------
 figure, ax = plt.subplots(figsize=(9, 4), layout="constrained")
-names = ["the frozen model", "LabelSpreading", "RepurposedClassifier"]
 for j, name in enumerate(names):
     ax.bar(np.arange(len(results)) + 0.27 * (j - 1), [r.get(name, 0) for r in results.values()], 0.25, label=name)
 ax.set_xticks(range(len(results)), [f"{scanner}\n{k} labels a class" for scanner, k in results])
