@@ -14,7 +14,6 @@ import argparse
 import itertools
 import statistics
 import time
-from functools import partial
 
 import numpy as np
 import ot
@@ -22,7 +21,7 @@ import torch
 from sklearn.cluster import DBSCAN, KMeans
 
 from _tables import markdown
-from skflow.flow import DYNAMICS, OPTIMIZERS, Particles, integrate
+from skflow.flow import OPTIMIZERS, FeatureDriven, JointFixedLabels, JointVariableLabels, Particles, integrate
 from skflow.functionals import OTDDFunctional
 from skflow.metrics import otdd
 
@@ -47,20 +46,18 @@ def ring(n_classes, n_samples, radius, centre, turn, seed):
     return centre + radius * np.c_[np.cos(angle), np.sin(angle)][y] + rng.randn(n_samples, 2), y
 
 
-def run(
-    source, target, dynamics="fd", optimizer="sgd", device="cpu", max_iter=20, monitor=None, options=None, **params
-):
+def run(source, target, dynamics=None, optimizer="sgd", device="cpu", max_iter=20, monitor=None, **params):
     """The flow, without a stopping rule, and seconds for each step."""
-    moves = DYNAMICS[dynamics](partial(OPTIMIZERS[optimizer], STEP_SIZE), **(options or {}))
-    particles = moves.start(Particles.from_arrays(*source, device=device))
-    bound = OTDDFunctional(target, **params).bind(particles)
+    particles = Particles.from_arrays(*source, device=device)
+    moving = (dynamics or FeatureDriven()).bind(particles, optimizer=OPTIMIZERS[optimizer](), step_size=STEP_SIZE)
+    bound = OTDDFunctional(target, **params).bind(moving.particles)
     times = [time.perf_counter()]
 
     def clock(step, objective, particles):
         times.append(time.perf_counter())
         return bool(monitor and monitor(step, objective, particles))
 
-    flow = integrate(bound, particles, moves, max_iter=max_iter, tol=0, n_iter_no_change=max_iter + 1, monitor=clock)
+    flow = integrate(bound, moving, max_iter=max_iter, tol=0, monitor=clock)
     return flow, np.diff(times[1:])
 
 
@@ -93,11 +90,9 @@ def exact_table(device, quick):
         "fd, exact (reg=0)": {"reg": 0},
         "fd, exact, no label path": {"reg": 0, "label_path": False},
         "fd, exact, refreshed every step": {"reg": 0, "refresh_tol": 0},
-        "jd-fl, exact": {"reg": 0, "dynamics": "jd-fl"},
-        "jd-vl (DBSCAN), exact": {
-            "reg": 0, "dynamics": "jd-vl", "options": {"clusterer": DBSCAN_OF_THE_PAPER}, "correspondence": "auto",
-        },
-    }  # fmt: skip
+        "jd-fl, exact": {"reg": 0, "dynamics": JointFixedLabels()},
+        "jd-vl (DBSCAN), exact": {"reg": 0, "dynamics": JointVariableLabels(DBSCAN_OF_THE_PAPER)},
+    }
     for name, params in settings.items():
         flow, times = run(source, target, device=device, **({"correspondence": "coupling"} | params))
         left = independent_otdd(positions(flow), class_codes(flow), target)
@@ -112,16 +107,14 @@ def large_table(device, quick):
     n, d, max_iter = (200, 100, 20) if quick else (1000, 784, 200)
     source, target = mixture(10, n, d, 0.5, seed=0), mixture(10, n, d, 0.5, seed=1, shift=0.3)
     rows, falls = [], {}
-    for name, dynamics, options in (
-        ("fd", "fd", {}),
-        ("jd-fl, full", "jd-fl", {"covariance": "full"}),
-        ("jd-fl, rank 20", "jd-fl", {"covariance": 20}),
-        ("jd-fl, diagonal", "jd-fl", {"covariance": "diag"}),
-        ("jd-vl (k-means), auto", "jd-vl", {"clusterer": KMeans(10, n_init=1, random_state=0)}),
+    for name, dynamics in (
+        ("fd", FeatureDriven()),
+        ("jd-fl, full", JointFixedLabels("full")),
+        ("jd-fl, rank 20", JointFixedLabels(20)),
+        ("jd-fl, diagonal", JointFixedLabels("diag")),
+        ("jd-vl (k-means), auto", JointVariableLabels(KMeans(10, n_init=1, random_state=0))),
     ):
-        flow, times = run(
-            source, target, dynamics, device=device, max_iter=max_iter, correspondence="coupling", options=options
-        )
+        flow, times = run(source, target, dynamics, device=device, max_iter=max_iter, correspondence="coupling")
         finite = bool(np.isfinite(positions(flow)).all() and np.isfinite(flow.objective).all())
         falls[name] = flow.objective[0] - flow.objective[-1]
         exact = otdd(positions(flow), class_codes(flow), *target, reg=0) ** 2
@@ -143,19 +136,22 @@ def stable_share(names):
 
 def classes_table(device, quick):
     source, target = ring(3, 300, 6, [-14, 0], 0.0, seed=0), ring(5, 400, 12, [10, 0], 0.3, seed=1)
-    clusterers = {"k-means": KMeans(3, n_init=10, random_state=0), "DBSCAN": DBSCAN_OF_THE_PAPER}
+    dynamics = {
+        "fd": FeatureDriven(),
+        "jd-fl": JointFixedLabels(),
+        "jd-vl, k-means": JointVariableLabels(KMeans(3, n_init=10, random_state=0), recluster_every=5),
+        "jd-vl, DBSCAN": JointVariableLabels(DBSCAN_OF_THE_PAPER, recluster_every=5),
+    }
     rows = []
     for optimizer in ("sgd",) if quick else ("sgd", "adam"):
-        for name in ("fd", "jd-fl", *(f"jd-vl, {clusterer}" for clusterer in clusterers)):
-            dynamics, _, clusterer = name.partition(", ")
-            options = {"clusterer": clusterers[clusterer], "recluster_every": 5} if clusterer else {}
+        for name, moves in dynamics.items():
             names = []
 
             def remember(step, objective, particles, names=names):
                 names.append(particles.classes[particles.in_data_order(particles.y).cpu().numpy()])
 
             flow, times = run(
-                source, target, dynamics, optimizer, device, 60, remember, options,
+                source, target, moves, optimizer, device, 60, remember,
                 correspondence="coupling", reg=0.01, debias=True,
             )  # fmt: skip
             rows.append([

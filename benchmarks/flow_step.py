@@ -36,7 +36,7 @@ import torch
 from _memory import status
 from _protocol import add_data_argument, load, load_usps
 from _tables import markdown
-from skflow.flow import OPTIMIZERS, FeatureDriven, Particles, integrate
+from skflow.flow import OPTIMIZERS, Euler, FeatureDriven, Particles, integrate
 from skflow.functionals import OTDDFunctional
 from skflow.transport import label_distance_matrix, squared_distances
 
@@ -103,7 +103,7 @@ def start_flow(n, device, **parameters):
 
 def timed_flow(particles, bound, n_steps, clock, keep=False):
     """Times of the steps, the objective, iterations and marginal errors; where `keep`, the states evaluated at."""
-    dynamics = FeatureDriven(partial(OPTIMIZERS["sgd"], STEP_SIZE))
+    dynamics = FeatureDriven().bind(particles, optimizer=Euler(), step_size=STEP_SIZE)
     times, objective, solved, states = [], [], [], []
     for _ in range(n_steps):
 
@@ -289,8 +289,9 @@ def whole(n, repeat, device, data):
     clock, times, ends, judge = Clock(device), {}, {}, always.bind(start)
 
     def flow(functional, optimizer):
-        dynamics = FeatureDriven(partial(OPTIMIZERS[optimizer], STEP_SIZE))
-        return integrate(functional.bind(start), start.moved(start.x.clone()), dynamics, max_iter=1000)
+        own = start.moved(start.x.clone())
+        dynamics = FeatureDriven().bind(own, optimizer=OPTIMIZERS[optimizer](), step_size=STEP_SIZE)
+        return integrate(functional.bind(start), dynamics, max_iter=1000)
 
     for _ in range(repeat):
         for optimizer in ("sgd", "auto"):

@@ -79,7 +79,7 @@ def without_labels(scores, name, frozen, target, map_, X, y):
         answers = clf.classes_[clf.decode([f.particles_ for f in clf.flows_]).argmax(axis=1)]
         scores.add("**unsupervised, skflow (permuted)**", name, matched(answers, y))
         return
-    flow = PseudoLabelFlow(target, pushforward=map_, random_state=0).fit(X)
+    flow = PseudoLabelFlow(target, flow=OTDDFlowTransformer(pushforward=map_), random_state=0).fit(X)
     answers = frozen.predict(flow.particles_)
     scores.add("**unsupervised, skflow (permuted)**", name, matched(answers, y))
     scores.add("unsupervised, skflow, matched by transport", name, np.mean(answers == y))

@@ -152,7 +152,6 @@ def oracle(args):
             step_size=step,
             max_iter=n_iter,
             tol=0,
-            n_iter_no_change=n_iter,
             keep_trajectory=n_iter + 1,
             pushforward=DummyRegressor(),
         ).fit(X, y)

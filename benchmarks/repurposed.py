@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import ot.da
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -29,7 +29,7 @@ from sklearn.svm import SVC
 from _protocol import add_data_argument, digit_shifts, few_labels, load, load_usps, train_cnn
 from _scores import Scores, percent
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
-from skflow.pushforward import ImagePushForward
+from skflow.pushforward import ImagePushForward, TabularPushForward
 
 FORMS = ("centred", "as in the paper")
 
@@ -38,6 +38,10 @@ def label_spreading(components=None):
     """scikit-learn's own, at the neighbours and clamping that suit it best on MNIST."""
     spreading = LabelSpreading(kernel="knn", n_neighbors=5, alpha=0.99, max_iter=1000)
     return spreading if components is None else make_pipeline(PCA(components, random_state=0), spreading)
+
+
+def few_label_flow(target, pushforward):
+    return PseudoLabelFlow(target, flow=OTDDFlowTransformer(pushforward=pushforward), random_state=0)
 
 
 class Row:
@@ -84,6 +88,13 @@ def compare(scores, column, frozen, flow, data, k, seed, alone):
     return ours
 
 
+def only_beliefs(flow, n_rows):
+    pushforward = flow.flow.pushforward
+    if isinstance(pushforward, LinearRegression):
+        return flow
+    return clone(flow).set_params(flow__pushforward=UnlessOfAll(pushforward or TabularPushForward(), n_rows))
+
+
 def predict_carried(frozen, flow, rows):
     return frozen.predict(flow.transform(rows)) if len(rows) else np.empty(0)
 
@@ -102,7 +113,7 @@ def usps(quick, data, mapped, alone, forms, shots):
     X_ref, y_ref, _, _ = load("mnist", data)
     frozen = train_cnn(X_ref, y_ref, epochs=1 if quick else 12)
     pushforward = ImagePushForward(image_shape=(28, 28), max_epochs=1 if quick else 20)
-    flow = PseudoLabelFlow(Reference(X_ref[:n], y_ref[:n]), pushforward=pushforward, random_state=0)
+    flow = few_label_flow(Reference(X_ref[:n], y_ref[:n]), pushforward)
     for form in forms:
         X, y, X_test, y_test = load_usps(data, form == "centred")
         scores = Scores()
@@ -120,8 +131,7 @@ def digits(quick):
     for name, X, y, X_test, y_test, *target in digit_shifts(0):
         if name not in ("invert", "contrast+noise"):
             continue
-        frozen, flow = SVC(C=5).fit(*target), PseudoLabelFlow(Reference(*target), random_state=0)
-        flow.set_params(pushforward=LinearRegression() if quick else None)
+        frozen, flow = SVC(C=5).fit(*target), few_label_flow(Reference(*target), LinearRegression() if quick else None)
         for k, seed in itertools.product((1, 5), range(seeds)):
             unseen = (X_test, y_test) if seed < 1 else (None, None)
             compare(scores, f"{name}, k={k}", frozen, flow, (X, y, *unseen), k, seed, alone=seed < 1)
@@ -153,7 +163,7 @@ def heart(quick, data):
             target = Reference(prepare.transform(X[home]), y[home])
             for seed in range(1 if quick else 5):
                 # There are no unseen rows here, and beliefs need no map: any will do.
-                flow = PseudoLabelFlow(target, pushforward=LinearRegression(), random_state=0)
+                flow = few_label_flow(target, LinearRegression())
                 data_ = rows, y[domain == t], None, None
                 compare(scores, "12 pairs", frozen, flow, data_, 5, seed, alone=True)
                 known = few_labels(data_[1], 5, seed)

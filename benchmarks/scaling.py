@@ -74,8 +74,8 @@ def start(n, d, n_classes, **parameters):
 
 def flow(particles, bound, n_steps=None, seconds=np.inf):
     """Steps until there were enough, or time is over; yields the seconds of each. The particles move in place."""
-    dynamics, begin = FeatureDriven(lambda: Euler(STEP_SIZE)), time.perf_counter()
-    step = 0
+    dynamics = FeatureDriven().bind(particles, optimizer=Euler(), step_size=STEP_SIZE)
+    begin, step = time.perf_counter(), 0
     while (n_steps is None or step < n_steps) and time.perf_counter() - begin < seconds:
         before = time.perf_counter()
         derivative = bound.evaluate(particles)

@@ -11,7 +11,6 @@ plain descent's steps and the ratio is a bound.
 import argparse
 import sys
 import time
-from functools import partial
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from sklearn.model_selection import train_test_split
 from _protocol import add_data_argument, digit_shifts, load, load_usps
 from _tables import markdown
 from dynamics import mixture, ring
-from skflow.flow import DYNAMICS, OPTIMIZERS, Particles, integrate
+from skflow.flow import OPTIMIZERS, FeatureDriven, JointFixedLabels, JointVariableLabels, Particles, integrate
 from skflow.functionals import ClassRepulsion, FunctionalSum, OTDDFunctional, TubePotential
 
 STEP_SIZE = 0.1
@@ -37,7 +36,7 @@ def digits(arguments):
         ", exact labels": {"label_distance": "exact"},
         ", coupling 0.05": {"correspondence": "coupling"},
         ", coupling 0.01": {"correspondence": "coupling", "reg": 0.01},
-        ", jd-fl": {"dynamics": "jd-fl"},
+        ", jd-fl": {"dynamics": JointFixedLabels()},
     }
     for name, X, y, _, _, X_target, y_target in digit_shifts(seed=0):
         if name == "invert":
@@ -70,21 +69,20 @@ def plane(arguments):
     soft = {"correspondence": "coupling", "reg": 0.01}
     yield "2-D, 3 to 5 classes", source, target, soft
     yield "2-D, 3 to 5 classes, debias", source, target, soft | {"debias": True}
-    clusterer = KMeans(3, n_init=3, random_state=0)
-    moving = {"dynamics": "jd-vl", "options": {"clusterer": clusterer}}
-    yield "2-D, 3 to 5 classes, jd-vl", source, target, soft | moving
+    moving = JointVariableLabels(KMeans(3, n_init=3, random_state=0))
+    yield "2-D, 3 to 5 classes, jd-vl", source, target, soft | {"dynamics": moving}
 
 
 PROBLEMS = {"digits": digits, "images": images, "plane": plane}
 
 
-def run(source, target, optimizer, n_steps, dynamics="fd", options=None, constraints=(), **params):
+def run(source, target, optimizer, n_steps, dynamics=None, constraints=(), **params):
     """Objective at each step, and seconds of the whole flow."""
-    moves = DYNAMICS[dynamics](partial(OPTIMIZERS[optimizer], STEP_SIZE), **(options or {}))
-    particles = moves.start(Particles.from_arrays(*source))
-    bound = FunctionalSum([*constraints, ("target", OTDDFunctional(target, **params))]).bind(particles)
+    particles = Particles.from_arrays(*source)
+    moving = (dynamics or FeatureDriven()).bind(particles, optimizer=OPTIMIZERS[optimizer](), step_size=STEP_SIZE)
+    bound = FunctionalSum([*constraints, ("target", OTDDFunctional(target, **params))]).bind(moving.particles)
     start = time.perf_counter()
-    flow = integrate(bound, particles, moves, max_iter=n_steps, tol=0, n_iter_no_change=n_steps + 1)
+    flow = integrate(bound, moving, max_iter=n_steps, tol=0)
     return np.array(flow.objective), time.perf_counter() - start
 
 

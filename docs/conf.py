@@ -1,6 +1,11 @@
 """Sphinx configuration. `make docs` treats every warning as an error."""
 
+import sys
+from pathlib import Path
+
 import skflow
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the order of the examples
 
 project = "skflow"
 author = "the skflow developers"
@@ -31,7 +36,7 @@ html_theme_options = {"secondary_sidebar_items": ["page-toc"]}
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "_gallery.NewcomersFirst",
     "show_memory": False,
     "show_signature": False,
     "download_all_examples": False,

@@ -11,15 +11,13 @@ of the paper.
 # %%
 # Three classes, five modes
 # -------------------------
-import warnings
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.cluster import DBSCAN, KMeans
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 
 from skflow import OTDDFlowTransformer
+from skflow.flow import JointVariableLabels
 from skflow.inspection import CouplingDisplay, ObjectiveDisplay, TrajectoryDisplay
 
 
@@ -40,28 +38,25 @@ X_ref, y_ref = ring(5, 150, 12, [10, 0], turn=0.3, seed=1)
 # DBSCAN has the paper's parameters (appendix C): classes are apart where the W2 distance between their label
 # distributions is above 5. k-means keeps the number of classes that the source has.
 dynamics = {
-    "fd": {"dynamics": "fd"},
-    "jd-fl": {"dynamics": "jd-fl"},
-    "jd-vl, k-means": {"dynamics": "jd-vl", "clusterer": KMeans(3, random_state=0)},
-    "jd-vl, DBSCAN": {"dynamics": "jd-vl", "clusterer": DBSCAN(eps=5, min_samples=4)},
+    "fd": "fd",
+    "jd-fl": "jd-fl",
+    "jd-vl, k-means": JointVariableLabels(KMeans(3, random_state=0)),
+    "jd-vl, DBSCAN": JointVariableLabels(DBSCAN(eps=5, min_samples=4)),
 }
-warnings.simplefilter("ignore", ConvergenceWarning)  # all of them take the same number of steps, whether needed or not
 flows = {
     (name, optimizer): OTDDFlowTransformer(
         (X_ref, y_ref),
-        reg=0.01,
-        debias=True,  # or the entropy would shrink every cloud
+        reg=0,  # exact plans: the entropy would shrink every cloud
         correspondence="coupling",
         optimizer=optimizer,
         max_iter=60,
-        tol=0,
-        n_iter_no_change=60,
+        tol=0,  # all of them take the same number of steps, whether needed or not
         keep_trajectory=20,
         pushforward=LinearRegression(),  # only the particles matter here
         random_state=0,
-        **parameters,
+        dynamics=moves,
     ).fit(X, y)
-    for name, parameters in dynamics.items()
+    for name, moves in dynamics.items()
     for optimizer in ("sgd", "adam")
 }
 

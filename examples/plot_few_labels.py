@@ -20,7 +20,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import SVC
 
-from skflow import PseudoLabelFlow, Reference, RepurposedClassifier
+from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
 
 X, y = load_digits(return_X_y=True)
 X = (X / 16).astype("float32")
@@ -48,29 +48,30 @@ def few(labels, k):
     return known
 
 
+names = ["the frozen model", "LabelSpreading", "RepurposedClassifier"]
 results = {}
+print(f"{'accuracy on unlabelled rows, %':<44}", *(f"{name:>21}" for name in names))
 for scanner, rows in scanners.items():
     for k in (0, 1, 5):
         if k == 0 and scanner == "inverted":
             continue
         known = few(y_other, k)
-        flow = PseudoLabelFlow(Reference(X_ref, y_ref), pushforward=LinearRegression(), random_state=0)
+        flow = PseudoLabelFlow(
+            Reference(X_ref, y_ref), flow=OTDDFlowTransformer(pushforward=LinearRegression()), random_state=0
+        )
         clf = RepurposedClassifier(model, flow).fit(rows, known)
         found = {"the frozen model": model.predict(rows), "RepurposedClassifier": clf.transduction_}
         if k:
             spreading = LabelSpreading(kernel="knn", n_neighbors=5, alpha=0.99, max_iter=1000).fit(rows, known)
             found["LabelSpreading"] = spreading.transduction_
         results[scanner, k] = {name: np.mean((answer == y_other)[known < 0]) for name, answer in found.items()}
-        print(
-            f"{scanner}, {k} labels a class: weight of the predictions {clf.prediction_weight_:.2f}",
-            results[scanner, k],
-        )
+        title, shares = f"{scanner}, {k} labels a class", results[scanner, k]
+        print(f"{title:<44}", *(f"{100 * shares[name]:>21.1f}" if name in shares else f"{'':>21}" for name in names))
 
 # %%
 # What each way makes of it
 # -------------------------
 figure, ax = plt.subplots(figsize=(9, 4), layout="constrained")
-names = ["the frozen model", "LabelSpreading", "RepurposedClassifier"]
 for j, name in enumerate(names):
     ax.bar(np.arange(len(results)) + 0.27 * (j - 1), [r.get(name, 0) for r in results.values()], 0.25, label=name)
 ax.set_xticks(range(len(results)), [f"{scanner}\n{k} labels a class" for scanner, k in results])

@@ -12,12 +12,9 @@ of the paper.
 # ------------------------------------
 # The inner turn of the roll is one class, the outer turn the other. The clouds lie side by side and overlap:
 # nothing in their features tells which of them is to become the inner turn, labels alone do.
-import warnings
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import make_swiss_roll
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -54,7 +51,6 @@ flows = {
 }
 
 n_steps = 60
-warnings.simplefilter("ignore", ConvergenceWarning)  # all of them take the same number of steps, whether needed or not
 nearest = KNeighborsClassifier(1).fit(X_ref, y_ref)
 print(f"{'flow':<18}classes as in the roll   separable by a plane   spread along the axis")
 for name, flow in flows.items():
@@ -62,8 +58,7 @@ for name, flow in flows.items():
         reg=0.01,
         step_size=0.04,
         max_iter=n_steps,
-        tol=0,
-        n_iter_no_change=n_steps,
+        tol=0,  # all of them take the same number of steps, whether needed or not
         keep_trajectory=n_steps + 1,
         pushforward=LinearRegression(),  # no unseen rows here: the cheapest will do
         random_state=0,

@@ -9,16 +9,14 @@ the paper, in its dynamics: explicit Euler, with a label distribution for each p
 # %%
 # Two classes, and two others
 # ---------------------------
-import warnings
-
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.cluster import DBSCAN
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 
 from skflow import ConstrainedFlow
-from skflow.functionals import ClassRepulsion, TubePotential
+from skflow.flow import JointVariableLabels
+from skflow.functionals import ClassRepulsion, OTDDFunctional, TubePotential
 from skflow.inspection import ObjectiveDisplay, TrajectoryDisplay
 
 rng = np.random.RandomState(0)
@@ -30,28 +28,25 @@ X_ref = np.array([[12, 2.5], [12, -2.5]])[y_ref] + rng.randn(100, 2)
 # The four functionals
 # --------------------
 # The tube is ``(||x - x_0|| - tau)_+``: beyond the distance tau from x_0 a particle is drawn back at the speed
-# ``weight``. The repulsion is ``-||x - x'||^2`` between the classes; on its own it has no bounds.
+# ``weight``. The repulsion is ``-||x - x'||^2`` between the classes; on its own it has no bounds. The distance is a
+# functional like the others: as one it may be debiased, so that its entropy does not shrink the classes.
 center, radius = [5.0, 0.0], 4.0
 tube = TubePotential(radius, center=center, weight=10)
 repulsion = ClassRepulsion("quadratic", weight=0.3)
+distance = OTDDFunctional((X_ref, y_ref), reg=0.01, debias=True)
 
 flows = {
     "a. tube": ConstrainedFlow([("tube", tube)]),
-    "b. OTDD + tube": ConstrainedFlow([("tube", tube)], (X_ref, y_ref)),
+    "b. OTDD + tube": ConstrainedFlow([("otdd", distance), ("tube", tube)]),
     "c. repulsion": ConstrainedFlow([("repulsion", repulsion)]),
-    "d. OTDD + repulsion": ConstrainedFlow([("repulsion", repulsion)], (X_ref, y_ref)),
+    "d. OTDD + repulsion": ConstrainedFlow([("otdd", distance), ("repulsion", repulsion)]),
 }
-warnings.simplefilter("ignore", ConvergenceWarning)  # all of them take the same number of steps, whether needed or not
 for name, flow in flows.items():
     flow.set_params(
-        dynamics="jd-vl",
-        clusterer=DBSCAN(eps=2, min_samples=4),  # the paper's eps, 5, is the distance of these classes
-        debias=True,
-        reg=0.01,
+        dynamics=JointVariableLabels(DBSCAN(eps=2, min_samples=4)),  # the paper's eps, 5, is these classes' distance
         step_size=0.025,
         max_iter=30 if name == "c. repulsion" else 100,
-        tol=0,
-        n_iter_no_change=100,
+        tol=0,  # all of these steps, whether needed or not
         keep_trajectory=21,
         pushforward=LinearRegression(),  # no unseen rows here: the cheapest will do
         random_state=0,
