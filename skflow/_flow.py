@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, resample
+from sklearn.utils import Tags, check_random_state, resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._device import resolve_device
@@ -140,21 +140,21 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
 
     def _read_source(
         self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
-    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """Checked rows, labels and weights."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Checked rows, labels and weights; without labels all rows are of one class."""
         if y is None:
-            X = validate_data(self, X, y=None, dtype=FLOATS, order="C")
+            rows = validate_data(self, X, y=None, dtype=FLOATS, order="C")
+            labels = np.zeros(len(rows), dtype=int)
         else:
             # Before scikit-learn sees them: nullable integers would become floats, and lists of both kinds text.
-            y = as_labels(y) if has_foreign_dtype(y) else y
-            X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
-            y = as_labels(y)
+            rows, labels = validate_data(self, X, as_labels(y) if has_foreign_dtype(y) else y, dtype=FLOATS, order="C")
+            labels = as_labels(labels)
         if sample_weight is None:
-            return X, y, None
-        weight = check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+            return rows, labels, None
+        weight = check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
         if not weight.any():
             raise ValueError(f"sample_weight={sample_weight!r} gives no row any weight.")
-        return X, y, weight
+        return rows, labels, weight
 
     def _read_target(
         self,
@@ -194,7 +194,9 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         rng = check_random_state(self.random_state)
         self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
-        start, labels, weight = (a if a is None or len(rows) == len(X) else a[rows] for a in (X, y, sample_weight))
+        start, labels, weight = X, y, sample_weight
+        if len(rows) < len(X):
+            start, labels, weight = X[rows], y[rows], None if weight is None else weight[rows]
         seed = rng.randint(np.iinfo(np.int32).max)
         with shared_cores():
             run = FlowRun(
@@ -270,7 +272,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, OneToOneFeatureMixin, 
             return
         warn(message, ConvergenceWarning)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

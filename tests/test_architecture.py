@@ -18,20 +18,21 @@ MAX_METHODS = 12
 MAX_PARAMETERS = 22
 
 FLOORS = (
-    ("_sklearn", "_warnings", "_inputs", "_threads", "_target"),
+    ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_target"),
     ("transport",),
     ("flow",),
     ("functionals",),
     ("alignment",),
     ("pushforward",),
     ("metrics",),
-    ("labelling", "_graph"),
+    ("labelling",),
     ("inspection", "trajectories"),
     ("safeguard",),
-    ("_run", "_progress", "_rowwise", "_blocks"),
-    ("_aligner", "_flow", "base"),
-    ("otdd_flow", "constrained_flow", "_pseudo_label", "pseudo_label_flow"),
-    ("repurposed", "codewords", "_blackbox", "_evidence"),
+    ("_run", "_learning", "_rowwise", "_aligner"),
+    ("_flow",),
+    ("_otdd_flow", "_constrained_flow"),
+    ("_pseudo_label",),
+    ("repurposed",),
     ("__init__",),
 )
 """Rooms and modules of the package's root, from the ground up; a file imports from its own floor and those below."""
