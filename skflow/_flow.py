@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from copy import copy, deepcopy
 from functools import partial
 from numbers import Integral, Real
@@ -19,6 +18,7 @@ from sklearn.utils import Tags, check_random_state, resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._device import resolve_device
+from ._fresh_fit import fitted_attributes
 from ._inputs import FLOATS, as_labels, has_foreign_dtype
 from ._learning import LazyRegressor, LearntMap, learn_map
 from ._rowwise import transform_rows
@@ -291,23 +291,3 @@ def choose_particles(
     left_out = np.setdiff1d(y[rows], y[chosen])
     first = [rows[y[rows] == label][0] for label in left_out]
     return np.sort(np.concatenate([chosen, np.array(first, dtype=int)]))
-
-
-def fitted_attributes(estimator: BaseEstimator) -> dict[str, Any]:
-    """What `fit` has set."""
-    return {name: value for name, value in vars(estimator).items() if name.endswith("_") and not name.startswith("__")}
-
-
-@contextmanager
-def fresh_fit(estimator: BaseEstimator) -> Iterator[None]:
-    """Let a fit start from nothing; where it fails, the estimator is what it was before."""
-    before = fitted_attributes(estimator)
-    for name in before:
-        delattr(estimator, name)
-    try:
-        yield
-    except BaseException:
-        for name in fitted_attributes(estimator):
-            delattr(estimator, name)
-        vars(estimator).update(before)
-        raise

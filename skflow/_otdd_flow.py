@@ -6,7 +6,8 @@ from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 
-from ._flow import BaseFlow, fresh_fit
+from ._flow import BaseFlow
+from ._fresh_fit import fresh_fit
 from ._sklearn import fit_context
 
 

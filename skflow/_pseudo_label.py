@@ -12,7 +12,7 @@ from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._flow import fitted_attributes, fresh_fit
+from ._fresh_fit import fitted_attributes, fresh_fit
 from ._inputs import FLOATS
 from ._otdd_flow import OTDDFlowTransformer
 from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context, safe_indexing

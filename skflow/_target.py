@@ -56,14 +56,14 @@ class Reference:
     def __init__(self, X: ArrayLike, y: ArrayLike) -> None:
         if sparse.issparse(X):
             raise ValueError(f"X of a Reference must be dense, got a sparse {type(X).__name__}; use X.toarray().")
-        self.X = X if hasattr(X, "shape") else np.asarray(X)
-        self.y = y if hasattr(y, "shape") else np.asarray(y)
+        self.X: Any = X if hasattr(X, "shape") else np.asarray(X)
+        self.y: Any = y if hasattr(y, "shape") else np.asarray(y)
         if len(self.X.shape) != 2:
             raise ValueError(f"X of a Reference must be a table (n_samples, n_features), got the shape {self.X.shape}.")
         if len(self.y.shape) != 1:
             raise ValueError(f"y of a Reference must have the shape (n_samples,), got {self.y.shape}.")
-        if len(self.X) != len(self.y):
-            raise ValueError(f"X and y of a Reference differ in length: {len(self.X)} and {len(self.y)}.")
+        if self.X.shape[0] != self.y.shape[0]:
+            raise ValueError(f"X and y of a Reference differ in length: {self.X.shape[0]} and {self.y.shape[0]}.")
 
     def __iter__(self) -> Iterator[Any]:
         yield self.X
@@ -91,7 +91,7 @@ def read_target(
     X_target: ArrayLike | None = None,
     y_target: ArrayLike | None = None,
     *,
-    names: ArrayLike | None = None,
+    names: np.ndarray | None = None,
     same_columns: bool = True,
     sample_weight: np.ndarray | None = None,
 ) -> Reference | None:
@@ -137,6 +137,7 @@ def read_target(
     if same_columns:
         check_same_columns(X_target, names, X.shape[1], "target")
     try:
+        assert y_target is not None
         checked, labels = check_X_y(X_target, as_labels(y_target, "target: y"), dtype=FLOATS, order="C")
     except ValueError as error:
         raise ValueError(f"target: {error}") from error
@@ -166,7 +167,7 @@ def repeats(sample_weight: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(sample_weight)), sample_weight.astype(int) if whole else sample_weight > 0)
 
 
-def warn_of_units(X: np.ndarray, names: ArrayLike | None = None) -> None:
+def warn_of_units(X: np.ndarray, names: np.ndarray | None = None) -> None:
     """Warn where one column is so much wider than most that Euclidean distances see little else.
 
     Parameters

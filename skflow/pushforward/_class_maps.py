@@ -19,7 +19,7 @@ ONE_POINT = 1e-10
 N_LEADING, LEADING, CERTAIN = 2, 0.6, 0.99
 """Leading directions, and the shares of variance in left-out rows that these and the others must explain."""
 
-MAP_FOLDS = 5
+N_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -174,8 +174,8 @@ def _by_folds(X: Tensor, Y: Tensor, weights: Tensor, strength: float, n_directio
 
     Directions are not those of a row left out unless they are found without it.
     """
-    out, fold = torch.empty_like(Y), torch.arange(len(X), device=X.device) % MAP_FOLDS
-    for f in range(min(MAP_FOLDS, len(X))):
+    out, fold = torch.empty_like(Y), torch.arange(len(X), device=X.device) % N_FOLDS
+    for f in range(min(N_FOLDS, len(X))):
         held, rest = fold == f, fold != f
         w = weights[rest, None]
         x, y = ((w * R[rest]).sum(0) / w.sum() for R in (X, Y))

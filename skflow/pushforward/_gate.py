@@ -12,10 +12,12 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import has_fit_parameter
 
+from ._class_maps import N_FOLDS
 from ._kernel import Kernel, Problem, best_fit
 
 GATE_ALPHAS = (1e-3, 1e-2, 1e-1)
 SHAPES = (("gaussian", 0.5), ("gaussian", 1.0), ("gaussian", 2.0), ("rational", 1.0), ("rational", 2.0))
+
 
 def log_loss(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
     """Weighted mean of the negative log-probability of the true class."""
