@@ -14,7 +14,7 @@ from sklearn.utils import Tags, check_array, check_random_state
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._fitting import fresh_fit
+from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, check_feature_names_in, fit_context

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
+from sklearn.utils import Tags
 
-from ._fitting import fresh_fit
 from ._flow import BaseFlow
+from ._fresh_fit import fresh_fit
 from ._run import TARGET
 from ._sklearn import BaseComposition, fit_context
 from ._target import Target
@@ -206,15 +207,14 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         with fresh_fit(self):
             if y is None and X_target is not None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed where X_target is, but y=None.")
-            X, y, weight = self._read_source(X, y, sample_weight)
-            y = np.zeros(len(X), dtype=int) if y is None else y
-            target = self._read_target(X, y, X_target, y_target, weight)
+            rows, labels, weight = self._read_source(X, y, sample_weight)
+            target = self._read_target(rows, labels, X_target, y_target, weight)
             terms = list(self.constraints)
             if target is not None:
                 terms.append((TARGET, self._distance_to(target)))
             if not terms:
                 raise ValueError(f"constraints={self.constraints!r} and target=None leave nothing to descend.")
-            self._fit_flow(X, y, FunctionalSum(terms), target, weight)
+            self._fit_flow(rows, labels, FunctionalSum(terms), target, weight)
         return self
 
     def _check_constraints(self) -> None:
@@ -230,7 +230,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         if TARGET in names:
             raise ValueError(f"constraints: the name {TARGET!r} is that of the distance to the target; choose another.")
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         # Asked before the constraints have been checked.
         pairs = self.constraints if isinstance(self.constraints, (list, tuple)) else []

@@ -14,12 +14,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.utils import check_array, check_random_state, resample
+from sklearn.utils import Tags, check_array, check_random_state, resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._aligner import AlignedRows, as_aligner
 from ._device import resolve_device
-from ._fitting import fitted_attributes
+from ._fresh_fit import fitted_attributes
 from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
 from ._learning import LazyRegressor, LearntMap, learn_map
 from ._rowwise import transform_rows
@@ -202,16 +202,16 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, Base
 
     def _read_source(
         self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
-    ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-        """Checked rows, labels and weights."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Checked rows, labels and weights; without labels all rows are of one class."""
         if y is None:
-            X = validate_data(self, X, y=None, dtype=FLOATS, order="C")
+            rows = validate_data(self, X, y=None, dtype=FLOATS, order="C")
+            labels = np.zeros(len(rows), dtype=int)
         else:
             # Before scikit-learn sees them: nullable integers would become floats, and lists of both kinds text.
-            y = as_labels(y) if has_foreign_dtype(y) else y
-            X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
-            y = as_labels(y)
-        return X, y, read_weights(sample_weight, X)
+            rows, labels = validate_data(self, X, as_labels(y) if has_foreign_dtype(y) else y, dtype=FLOATS, order="C")
+            labels = as_labels(labels)
+        return rows, labels, read_weights(sample_weight, rows)
 
     def _read_target(
         self,
@@ -279,9 +279,9 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, Base
         self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
         self.aligner_ = self._align(X, y, target, sample_weight, rng)
         aligned = X if self.aligner_ is None else AlignedRows(self.aligner_)(X)
-        start, labels, weight = (
-            a if a is None or len(rows) == len(X) else a[rows] for a in (aligned, y, sample_weight)
-        )
+        start, labels, weight = aligned, y, sample_weight
+        if len(rows) < len(X):
+            start, labels, weight = aligned[rows], y[rows], None if weight is None else weight[rows]
         seed = rng.randint(np.iinfo(np.int32).max)
         with shared_cores():
             run = FlowRun(
@@ -359,7 +359,7 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, Base
             return
         warn(message, ConvergenceWarning)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
+from sklearn.utils import Tags
 
-from ._fitting import fresh_fit
 from ._flow import BaseFlow
+from ._fresh_fit import fresh_fit
 from ._sklearn import fit_context
 
 
@@ -188,17 +189,17 @@ class OTDDFlowTransformer(BaseFlow):
             that are not classes, or a `correspondence` that does not fit the labels.
         """
         with fresh_fit(self):
-            X, y, weight = self._read_source(X, y, sample_weight)
-            target = self._read_target(X, y, X_target, y_target, weight)
+            rows, labels, weight = self._read_source(X, y, sample_weight)
+            target = self._read_target(rows, labels, X_target, y_target, weight)
             if target is None:
                 raise ValueError(
                     f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target "
                     "and y_target to fit."
                 )
-            self._fit_flow(X, y, self._distance_to(target), target, weight)
+            self._fit_flow(rows, labels, self._distance_to(target), target, weight)
         return self
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._fitting import fitted_attributes, fresh_fit
+from ._fresh_fit import fitted_attributes, fresh_fit
 from ._inputs import FLOATS
 from ._otdd_flow import OTDDFlowTransformer
 from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
 from .labelling import complete_labels, split_labels
 
-LEAST_CONFIDENCE = 1e-2
+LEAST_WEIGHT = 1e-2
 """Weight of a row of which nothing is known beside that of one with a label: particles need some."""
 
 
@@ -254,9 +254,9 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         """Weights of the particles; None where all are the same."""
         if weight is None and (self.confidence_ == 1).all():
             return None
-        return (1.0 if weight is None else weight) * np.maximum(self.confidence_, LEAST_CONFIDENCE)
+        return (1.0 if weight is None else weight) * np.maximum(self.confidence_, LEAST_WEIGHT)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

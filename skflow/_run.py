@@ -24,7 +24,7 @@ from .flow import (
     Particles,
     integrate,
 )
-from .functionals import Coordinates, Functional
+from .functionals import BoundSum, Coordinates, Functional
 
 if TYPE_CHECKING:
     from sklearn.callback import CallbackContext
@@ -81,11 +81,11 @@ class FlowRun:
         seed: int,
     ) -> None:
         self.optimizer: Optimizer = by_name(OPTIMIZERS, optimizer)
-        dynamics = by_name(DYNAMICS, dynamics)
-        if getattr(dynamics, "covariance", None) == "auto" and label_distance in COVARIANCES:
-            dynamics.set_params(covariance=COVARIANCES[label_distance])
+        moving: Dynamics = by_name(DYNAMICS, dynamics)
+        if getattr(moving, "covariance", None) == "auto" and label_distance in COVARIANCES:
+            moving.set_params(covariance=COVARIANCES[label_distance])
         # Features in plain steps move as the axes of a smaller basis do; Adam's steps are of each feature on its own.
-        plain = isinstance(dynamics, FeatureDriven) and not isinstance(self.optimizer, Adam)
+        plain = isinstance(moving, FeatureDriven) and not isinstance(self.optimizer, Adam)
         found = functional.in_coordinates(X, rotate=plain)
         self.coordinates: Coordinates | None = None
         if found is not None:
@@ -100,7 +100,7 @@ class FlowRun:
             dtype=self._precision(X, n_target),
         )
         self.unit = 1.0 if self.coordinates is None else self.coordinates.scale
-        self.dynamics: BoundDynamics = with_clusterer(dynamics, particles.n_classes, seed).bind(
+        self.dynamics: BoundDynamics = with_clusterer(moving, particles.n_classes, seed).bind(
             particles, optimizer=self.optimizer, step_size=step_size, seed=seed, unit=self.unit
         )
         self.bound: BoundFunctional = functional.bind(self.dynamics.particles)
@@ -145,8 +145,8 @@ class FlowRun:
             "trajectory_": np.array([self.to_user(x) for x in flow.frames]).reshape(-1, *self._shape),
             "objective_": np.array(flow.objective) * square,
         }
-        terms = getattr(self.bound, "terms", {})
-        if terms:
+        terms = self.bound.terms if isinstance(self.bound, BoundSum) else {}
+        if isinstance(self.bound, BoundSum):
             history = {name: np.array(values[: flow.n_iter + 1]) for name, values in self.bound.history.items()}
             told["objective_terms_"] = {name: values * square for name, values in history.items()}
         distance = terms.get(TARGET, None if terms else self.bound)

@@ -56,8 +56,10 @@ safe_indexing = _safe_indexing
 ovr_decision_function = _ovr_decision_function
 
 
-class ValidatedParameters:
+class ValidatedParameters(BaseEstimator):
     """Adds a guess at what was meant to scikit-learn's own message on a parameter."""
+
+    _parameter_constraints: dict = {}
 
     def _validate_params(self) -> None:
         try:
@@ -75,14 +77,12 @@ class ValidatedParameters:
         return None
 
 
-class ParameterObject(ValidatedParameters, BaseEstimator):
+class ParameterObject(ValidatedParameters):
     """A configured option: its constructor stores parameters alone, and who uses it calls :meth:`validate` first.
 
     Functionals, dynamics, optimizers, solvers and invariances are such objects: they print, clone and compare like
     estimators, and a search reaches their parameters by ``name__parameter``.
     """
-
-    _parameter_constraints: dict = {}
 
     def validate(self) -> None:
         """Raise where a parameter is out of range.

@@ -66,17 +66,17 @@ class Reference:
     def __init__(self, X: ArrayLike, y: ArrayLike, columns: Sequence[str] | None = None) -> None:
         if sparse.issparse(X):
             raise ValueError(f"X of a Reference must be dense, got a sparse {type(X).__name__}; use X.toarray().")
-        self.X = X if hasattr(X, "shape") else np.asarray(X)
-        self.y = y if hasattr(y, "shape") or y is None else np.asarray(y)
-        self.feature_names = feature_names(X) if columns is None else columns
+        self.X: Any = X if hasattr(X, "shape") else np.asarray(X)
+        self.y: Any = y if hasattr(y, "shape") or y is None else np.asarray(y)
+        self.feature_names: Any = feature_names(X) if columns is None else columns
         if len(self.X.shape) != 2:
             raise ValueError(f"X of a Reference must be a table (n_samples, n_features), got the shape {self.X.shape}.")
         if self.y is None:
             return
         if len(self.y.shape) != 1:
             raise ValueError(f"y of a Reference must have the shape (n_samples,), got {self.y.shape}.")
-        if len(self.X) != len(self.y):
-            raise ValueError(f"X and y of a Reference differ in length: {len(self.X)} and {len(self.y)}.")
+        if self.X.shape[0] != self.y.shape[0]:
+            raise ValueError(f"X and y of a Reference differ in length: {self.X.shape[0]} and {self.y.shape[0]}.")
 
     def __iter__(self) -> Iterator[Any]:
         yield self.X
@@ -104,7 +104,7 @@ def read_target(
     X_target: ArrayLike | None = None,
     y_target: ArrayLike | None = None,
     *,
-    names: ArrayLike | None = None,
+    names: np.ndarray | None = None,
     same_columns: bool = True,
     classes: bool = True,
     sample_weight: np.ndarray | None = None,
@@ -187,7 +187,7 @@ def repeats(sample_weight: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(sample_weight)), sample_weight.astype(int) if whole else sample_weight > 0)
 
 
-def warn_of_units(X: np.ndarray, names: ArrayLike | None = None) -> None:
+def warn_of_units(X: np.ndarray, names: np.ndarray | None = None) -> None:
     """Warn where one column is so much wider than most that Euclidean distances see little else.
 
     Parameters

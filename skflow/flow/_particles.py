@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -76,7 +75,7 @@ class Particles(LabelledPoints):
 
     def moved(self, x: Tensor) -> Particles:
         """The same particles with other features; classes and masses are not looked for again."""
-        return cast(Particles, super().moved(x))
+        return super().moved(x)
 
     def in_data_order(self, values: Tensor) -> Tensor:
         """Rows of `values` (n, ...), which go with the particles, in the order of the user's data."""

@@ -8,7 +8,7 @@ import numpy as np
 
 N_BATCHES = 4
 """Batches of a window, whose means tell its mean's standard error although neighbouring values are alike."""
-SURE = 3.0
+STANDARD_ERRORS = 3.0
 """Standard errors by which a fall may be larger than it looks."""
 
 
@@ -59,7 +59,7 @@ class StoppingRule:
         values = np.array(self._values[-2 * width :])
         early, late = values[:width], values[width:]
         error = math.hypot(_standard_error(early), _standard_error(late))
-        fall = early.mean() - late.mean() + SURE * error
+        fall = early.mean() - late.mean() + STANDARD_ERRORS * error
         return bool(fall * self.patience / width <= self.tol * abs(late.mean()))
 
 

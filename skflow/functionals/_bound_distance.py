@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from ..transport import (
     LabelCost,
     LabelledPoints,
     SolvedProblem,
+    Solver,
     Task,
     TransportProblem,
     Workspace,
@@ -28,8 +30,27 @@ from ..transport import (
     solves_matched_together,
 )
 
-if TYPE_CHECKING:
-    from ._distance import OTDDFunctional
+
+class Parameters(Protocol):
+    """Those of :class:`~skflow.functionals.OTDDFunctional`, validated."""
+
+    target: tuple[np.ndarray, np.ndarray]
+    reg: float
+    reg_scale: str
+    label_weight: float
+    label_distance: str
+    label_path: bool
+    correspondence: str | Mapping[Any, Any]
+    class_weight: str | None
+    debias: bool
+    solver: str | Solver
+    batch_size: int | None
+    marginal_tol: float
+    refresh_tol: float
+    weight: float
+
+    def set_params(self, **params: Any) -> Any:
+        """Change parameters."""
 
 
 @dataclass
@@ -67,7 +88,7 @@ class BoundOTDD(BoundFunctional):
         Most solver iterations that a plan of the last evaluation took.
     """
 
-    def __init__(self, spec: OTDDFunctional, particles: Particles) -> None:
+    def __init__(self, spec: Parameters, particles: Particles) -> None:
         self.spec, self._device, self._dtype = spec, particles.x.device, particles.x.dtype
         target = self.target
         self.target_classes = target.classes
@@ -84,7 +105,8 @@ class BoundOTDD(BoundFunctional):
             self._blocks = [self._block(slice(None), 1.0, particles, target)]
         else:
             self.coupling[range(particles.n_classes), self.mapping] = particles.mass
-            self._blocks = [self._matched(run, particles, target) for run in self._runs(particles, target)]
+            runs = self._runs(particles, target)
+            self._blocks = [self._block(*_matched(run, self.mapping, particles, target)) for run in runs]
 
     @property
     def target(self) -> Particles:
@@ -150,14 +172,6 @@ class BoundOTDD(BoundFunctional):
         sizes = [(s.stop - s.start, t.stop - t.start) for s, t in ends]
         return batches(sizes, particles.x.shape[1], self._device)
 
-    def _matched(self, run: range, particles: Particles, target: Particles) -> TransportBlock:
-        """The block of some source classes, each with the target class that it goes to."""
-        assert self.mapping is not None
-        source = particles.only(*run)
-        rows = slice(particles.slices[run.start].start, particles.slices[run.stop - 1].stop)
-        goes_to = target.only(*self.mapping[run].tolist(), mass=source.mass)
-        return self._block(rows, particles.mass[run].sum().item(), source, goes_to)
-
     def _block(self, rows: slice, mass: float, source: LabelledPoints, target: LabelledPoints) -> TransportBlock:
         block = TransportBlock(rows, mass, self._problem(source, target))
         if self.spec.debias:
@@ -188,7 +202,16 @@ class BoundOTDD(BoundFunctional):
         return make_label_cost(self.spec.label_distance, source, target, by_image=by_image, matched=matched, **exact)
 
 
-def _absolute_reg(spec: OTDDFunctional, particles: Particles, target: Particles, mapping: np.ndarray | None) -> float:
+def _matched(
+    run: range, mapping: np.ndarray, particles: Particles, target: Particles
+) -> tuple[slice, float, LabelledPoints, LabelledPoints]:
+    """Rows, mass and points of some source classes, and of the target class that each goes to."""
+    source = particles.only(*run)
+    rows = slice(particles.slices[run.start].start, particles.slices[run.stop - 1].stop)
+    return rows, particles.mass[run].sum().item(), source, target.only(*mapping[run].tolist(), mass=source.mass)
+
+
+def _absolute_reg(spec: Parameters, particles: Particles, target: Particles, mapping: np.ndarray | None) -> float:
     """The regularisation in units of the cost."""
     if spec.reg == 0 or spec.reg_scale == "absolute":
         return float(spec.reg)

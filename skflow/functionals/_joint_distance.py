@@ -5,17 +5,13 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ..flow import Derivative, Particles
 from ..transport import FreeLabelCost, GaussianLabels, LabelledPoints, TransportProblem, free_label_distances
-from ._bound_distance import BoundOTDD, TransportBlock
-
-if TYPE_CHECKING:
-    from ._distance import OTDDFunctional
+from ._bound_distance import BoundOTDD, Parameters, TransportBlock
 
 
 class BoundJointOTDD(BoundOTDD):
@@ -26,7 +22,7 @@ class BoundJointOTDD(BoundOTDD):
     potentials stay what they are: inside, particles stand in the order of their distributions, not of their classes.
     """
 
-    def __init__(self, spec: OTDDFunctional, particles: Particles) -> None:
+    def __init__(self, spec: Parameters, particles: Particles) -> None:
         if spec.label_distance == "exact":
             raise ValueError(
                 "label_distance='exact' has no parameters that could move of their own: choose dynamics='fd', or "

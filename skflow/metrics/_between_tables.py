@@ -15,14 +15,14 @@ from torch import Tensor
 from .._sklearn import Interval, StrOptions, validate_params
 from .._warnings import warn
 from ._class_proportions import class_proportions
+from ._common_units import LARGEST_REG, in_common_units
 from ._sinkhorn import self_transport_cost, transport_cost
 from ._tables import read_labels, read_tables, read_weights
-from ._units import LARGEST_REG, in_common_units
 
-TOL = 1e-3
+MARGINAL_TOL = 1e-3
 """Accepted marginal error of a plan, L1; that of the divergence is of the order of its square."""
 
-TOO_MUCH = 20 * TOL
+TOO_MUCH = 20 * MARGINAL_TOL
 """Marginal error from which on :func:`divergence` warns."""
 
 
@@ -141,9 +141,9 @@ def _divergence(
     (x, a), (y, b) = points(X, weights), points(X_target, target_weights)
     eps = min(reg, LARGEST_REG) * (2 * _variance(X_target, np.full(len(X_target), 1 / len(X_target))) or 1.0)
     parts = (
-        transport_cost(x, y, a, b, eps, TOL),
-        self_transport_cost(x, a, eps, TOL),
-        self_transport_cost(y, b, eps, TOL),
+        transport_cost(x, y, a, b, eps, MARGINAL_TOL),
+        self_transport_cost(x, a, eps, MARGINAL_TOL),
+        self_transport_cost(y, b, eps, MARGINAL_TOL),
     )
     (between, *own), errors = zip(*parts, strict=True)
     return max(between - sum(own) / 2, 0.0), max(errors)

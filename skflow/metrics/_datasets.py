@@ -16,8 +16,8 @@ from .._warnings import warn
 from ..flow import Particles
 from ..functionals import OTDDFunctional
 from ..transport import CORRESPONDENCES, LABEL_DISTANCES, histogram_coupling, label_distance_matrix
+from ._common_units import LARGEST_REG, in_common_units
 from ._tables import read_labels, read_tables
-from ._units import LARGEST_REG, in_common_units
 
 ACCEPTED_ERROR = 1e-3
 """Marginal error (L1, relative to the mass) of a plan from which on :func:`otdd` warns."""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..transport import squared_distances
 
-MAX_ITER = 500
+MOST_ITERATIONS = 500
 LOOK_EVERY = 10
 """Iterations between two looks at the marginal error."""
 COARSER = 4.0
@@ -51,7 +51,7 @@ def transport_cost(x: Tensor, y: Tensor, a: Tensor, b: Tensor, reg: float, tol: 
     *coarse, last = _schedule(cost.max().item(), reg)
     for eps in coarse:
         f, g, _ = _iterate(f, g, cost, a, b, eps, 10 * tol, COARSE_ITER)
-    f, g, error = _iterate(f, g, cost, a, b, last, tol, MAX_ITER, OVERRELAXED)
+    f, g, error = _iterate(f, g, cost, a, b, last, tol, MOST_ITERATIONS, OVERRELAXED)
     return (a @ f + b @ g + shift @ shift).item(), error
 
 
@@ -59,7 +59,7 @@ def self_transport_cost(x: Tensor, a: Tensor, reg: float, tol: float) -> tuple[f
     """:func:`transport_cost` of points to themselves: one potential, by the symmetric iteration, in a few steps."""
     kernel = (-squared_distances(x, x) / reg).exp()
     u, error = 1 / (kernel @ a).sqrt(), 2.0
-    for _ in range(MAX_ITER):
+    for _ in range(MOST_ITERATIONS):
         row_sums = u * (kernel @ (a * u))
         error = (a * (row_sums - 1)).abs().sum().item()
         if error <= tol:

@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_array, gen_batches
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
+from .._inputs import FLOATS
 from .._sklearn import ValidatedParameters, check_sample_weight
 from .._threads import shared_cores
 
-FLOATS = [np.float64, np.float32]
 BLOCK_ROWS = 8192
 """Rows that are carried at once."""
 

@@ -14,7 +14,7 @@ from ._base import Movement
 from ._class_maps import class_means
 from ._layers import Dropout, GatedHead
 from ._networks import NetPushForward
-from ._units import Units, root_mean_square
+from ._standard_units import Units, root_mean_square
 
 
 class ConvolutionalNet(nn.Module):

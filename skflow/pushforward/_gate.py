@@ -12,11 +12,11 @@ from sklearn.base import clone
 from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.utils.validation import has_fit_parameter
 
+from ._class_maps import N_FOLDS
 from ._kernel import Kernel, Problem, best_fit
 
-ALPHAS = (1e-3, 1e-2, 1e-1)
+GATE_ALPHAS = (1e-3, 1e-2, 1e-1)
 SHAPES = (("gaussian", 0.5), ("gaussian", 1.0), ("gaussian", 2.0), ("rational", 1.0), ("rational", 2.0))
-N_FOLDS = 5
 
 
 def log_loss(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
@@ -81,7 +81,7 @@ class KernelGate:
             return best_sharpness(left_out, labels[rows], weights[rows])[1]
 
         problem = Problem(X, np.eye(labels.max() + 1)[labels], weights)
-        best = best_fit(problem, kernels, ALPHAS, loss, rng, max_centres, device)
+        best = best_fit(problem, kernels, GATE_ALPHAS, loss, rng, max_centres, device)
         assert best is not None  # no loss is above infinity
         self.sharpness, _ = best_sharpness(best.left_out, labels, weights)
         self.left_out = softmax(self.sharpness * best.left_out, axis=1)

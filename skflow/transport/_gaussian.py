@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor
 
-LEAST = 1e-6
+RESOLVED = 1e-6
 """Singular values that are resolved, relative to the norm; the rounding in null spaces grows by the inverse."""
 ROUNDING = 16.0
 """Deviations from a class's mean, in units of rounding, up to which its points are one."""
@@ -76,7 +76,7 @@ def newton_schulz(m: Tensor) -> Tensor:
     largest = torch.linalg.vector_norm(m, math.inf, dim=(-2, -1), keepdim=True)
     x = m / largest.clamp(min=tiny)  # whose squares neither over- nor underflow
     x = (x / torch.linalg.norm(x, dim=(-2, -1), keepdim=True).clamp(min=tiny)).view(-1, *m.shape[-2:])
-    smallest = max(torch.finfo(m.dtype).eps ** 0.5, LEAST)
+    smallest = max(torch.finfo(m.dtype).eps ** 0.5, RESOLVED)
     while smallest < 1 - 1e-3:
         alpha = math.sqrt(3 / (1 + smallest + smallest**2))
         x = torch.baddbmm(x, x @ x.mT, x, beta=1.5 * alpha, alpha=-0.5 * alpha**3)

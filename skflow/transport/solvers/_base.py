@@ -18,7 +18,7 @@ from .._points import LabelledPoints
 
 TIGHT = 1e-6
 """Marginal error below which plans are as good as exact."""
-TOL: list = [Interval(Real, 0, None, closed="neither"), None]
+TOLERANCE: list = [Interval(Real, 0, None, closed="neither"), None]
 """Constraint of a tolerance; None is that of the functional."""
 
 

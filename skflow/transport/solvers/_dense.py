@@ -5,7 +5,7 @@ from __future__ import annotations
 from numbers import Integral
 
 from ..._sklearn import Interval
-from ._base import TOL, BoundSolver, Solver, Task
+from ._base import TOLERANCE, BoundSolver, Solver, Task
 from ._block_diagonal import BlockDiagonalSolver
 from ._entropic import EntropicSolver
 from ._tiled import COARSE, TiledSolver
@@ -26,7 +26,7 @@ class Dense(Solver):
     holds_plan = True
     n_matrices = 1.3
     matched = True
-    _parameter_constraints = {"tol": TOL, "max_iter": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints = {"tol": TOLERANCE, "max_iter": [Interval(Integral, 1, None, closed="left")]}
 
     def __init__(self, tol: float | None = None, max_iter: int = 2000) -> None:
         self.tol = tol

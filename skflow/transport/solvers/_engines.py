@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .._ground_cost import GroundCost
-from ._base import TOL, BoundSolver, Solver, Task, TransportPlan
+from ._base import TOLERANCE, BoundSolver, Solver, Task, TransportPlan
 from ._tiled import TiledSolver
 
 
@@ -24,7 +24,7 @@ class Geomloss(Solver):
 
     name = "geomloss"
     packages = {"pykeops": "pykeops"}
-    _parameter_constraints = {"tol": TOL}
+    _parameter_constraints = {"tol": TOLERANCE}
 
     def __init__(self, tol: float | None = None) -> None:
         self.tol = tol
@@ -46,7 +46,7 @@ class Fused(Solver):
 
     name = "fused"
     packages = {"flash_sinkhorn": "skflow[gpu]"}
-    _parameter_constraints = {"tol": TOL}
+    _parameter_constraints = {"tol": TOLERANCE}
 
     def __init__(self, tol: float | None = None) -> None:
         self.tol = tol

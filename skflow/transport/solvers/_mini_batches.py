@@ -10,7 +10,7 @@ from torch import Tensor
 from ..._sklearn import Interval
 from .._ground_cost import GroundCost
 from .._points import LabelledPoints
-from ._base import TOL, BoundSolver, Solver, Task, TransportPlan
+from ._base import TOLERANCE, BoundSolver, Solver, Task, TransportPlan
 from ._dense import Dense
 from ._entropic import EntropicSolver
 
@@ -27,7 +27,7 @@ class MiniBatches(Solver):
     """
 
     name = "mini-batches"
-    _parameter_constraints = {"batch_size": [Interval(Integral, 1, None, closed="left")], "tol": TOL}
+    _parameter_constraints = {"batch_size": [Interval(Integral, 1, None, closed="left")], "tol": TOLERANCE}
 
     def __init__(self, batch_size: int = 256, tol: float | None = None) -> None:
         self.batch_size = batch_size

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..._sklearn import Interval
 from .._ground_cost import GroundCost
 from ._acceleration import HeavyBall
-from ._base import TOL, BoundSolver, Solver, Task, TransportPlan
+from ._base import TOLERANCE, BoundSolver, Solver, Task, TransportPlan
 from ._entropic import CHECK_EVERY, EntropicSolver, exponential_
 
 TILE_BYTES = {"cpu": 2**24, "cuda": 2**29}
@@ -38,7 +38,7 @@ class Tiled(Solver):
 
     name = "tiled"
     _parameter_constraints = {
-        "tol": TOL,
+        "tol": TOLERANCE,
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tile_bytes": [Interval(Integral, 1, None, closed="left"), None],
     }

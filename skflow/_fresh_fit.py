@@ -1,4 +1,4 @@
-"""Fits that are whole or not at all."""
+"""A fit starts from nothing, and is whole or not at all."""
 
 from __future__ import annotations
 
