@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -10,17 +10,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils import Tags, check_array, check_random_state
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._aligned import AlignedRows, class_codes, inverse_rows, names_out
 from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS, read_weights
 from ._rowwise import transform_rows
-from ._sklearn import Interval, ValidatedParameters, check_feature_names_in, fit_context
+from ._sklearn import Interval, ValidatedParameters, fit_context
 from ._target import Reference, Target, read_target
 from .alignment import Alignment, Invariance, align
-from .labelling import split_labels
 
 
 class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -245,17 +244,6 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
         return tags
 
 
-class AlignedRows:
-    """An alignment, or a fitted aligner, as a map of rows, in their own dtype; it pickles."""
-
-    def __init__(self, alignment: Any) -> None:
-        self.alignment = alignment
-
-    def __call__(self, X: np.ndarray) -> np.ndarray:
-        """The rows, aligned."""
-        return np.asarray(self.alignment.transform(X)).astype(X.dtype, copy=False)
-
-
 def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) -> Any:
     """The unfitted aligner that a flow's parameter stands for, with the flow's target.
 
@@ -288,65 +276,3 @@ def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) ->
         del own["random_state"]
     aligner.set_params(**own)
     return aligner.set_output(transform="default") if hasattr(aligner, "set_output") else aligner
-
-
-def inverse_rows(X: ArrayLike, alignment: Alignment) -> np.ndarray:
-    """Rows in the target's columns as rows of the source, in the dtype of `X`."""
-    rows = check_array(X, dtype=FLOATS, input_name="X")
-    if rows.shape[1] != len(alignment.map.image):
-        raise ValueError(f"X has {rows.shape[1]} features, but the target has {len(alignment.map.image)}.")
-    return alignment.inverse_transform(rows).astype(rows.dtype, copy=False)
-
-
-def names_out(estimator: BaseEstimator, target: Reference, input_features: ArrayLike | None) -> np.ndarray:
-    """Names of the target's columns; the source's where the target has none, and as many columns."""
-    if target.feature_names is not None:
-        return np.asarray(target.feature_names, dtype=object)
-    if target.X.shape[1] == estimator.n_features_in_:
-        return check_feature_names_in(estimator, input_features)
-    return np.array([f"x{k}" for k in range(target.X.shape[1])], dtype=object)
-
-
-def class_codes(
-    y: ArrayLike | None,
-    y_target: np.ndarray | None,
-    unlabelled: Any = None,
-    names: Mapping[Any, Any] | None = None,
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Class labels of both sides in one coding, -1 where a row has none; None where they say nothing.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or None
-        Labels of the source.
-    y_target : ndarray of shape (m_samples,) or None
-        Labels of the target.
-    unlabelled : object
-        Marker in `y`.
-    names : mapping or None
-        Target label of each source label, where they are not the same.
-
-    Returns
-    -------
-    codes, codes_target : ndarray of int or None
-    """
-    if y_target is None or not is_class_label(y_target):
-        return None, None
-    classes, codes_target = np.unique(y_target, return_inverse=True)
-    if y is None or not is_class_label(np.asarray(y)):
-        return None, codes_target
-    labels, known = split_labels(y, unlabelled, target_classes=classes)
-    code_of = {label: code for code, label in enumerate(classes.tolist())}
-    for label in np.unique(labels).tolist():
-        code_of.setdefault(label, len(code_of))
-    codes = np.full(len(known), -1)
-    codes[known] = [code_of[label if names is None else names.get(label, label)] for label in labels.tolist()]
-    return codes, codes_target
-
-
-def is_class_label(y: np.ndarray) -> bool:
-    """Whether labels are classes, and no continuous values."""
-    if y.dtype.kind != "f":
-        return True
-    present = y[~np.isnan(y)]
-    return len(present) == 0 or not type_of_target(present).startswith("continuous")

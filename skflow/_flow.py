@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import copy, deepcopy
 from functools import partial
 from numbers import Integral, Real
@@ -11,20 +11,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.utils import Tags, check_array, check_random_state, resample
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags, check_random_state, resample
+from sklearn.utils.validation import validate_data
 
-from ._aligner import AlignedRows, as_aligner
+from ._aligned import AlignedRows
+from ._aligner import as_aligner
+from ._carrying import CarriesRows
 from ._device import resolve_device
 from ._fresh_fit import fitted_attributes
 from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
-from ._learning import LazyRegressor, LearntMap, learn_map
-from ._rowwise import transform_rows
+from ._learning import LazyRegressor, learn_map
 from ._run import FlowRun, StepReporter
-from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters, check_feature_names_in
+from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
 from ._target import Reference, Target, read_target, warn_of_units
 from ._threads import shared_cores
 from ._warnings import warn
@@ -35,7 +36,7 @@ from .pushforward import TabularPushForward
 from .transport import LABEL_DISTANCES, SOLVERS, Solver
 
 
-class BaseFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class BaseFlow(ValidatedParameters, CallbackSupportMixin, CarriesRows, BaseEstimator):
     """What flows its training data and learns the movement.
 
     Its parameters and fitted attributes are those of :class:`~skflow.OTDDFlowTransformer`, where they are described. A
@@ -112,93 +113,6 @@ class BaseFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, Base
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
-
-    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
-        """Carry samples of the source domain along the learnt movement.
-
-        Rows are carried block by block, with a progress bar where `verbose` is set. What is larger than memory stays
-        out of memory: a memory map, an iterator or a dask array comes back as one, and is read and checked one block
-        at a time.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features), iterator of such, or dask array
-            Samples, seen in `fit` or not; no labels are needed. An iterator yields blocks of rows, such as the frames
-            of ``pandas.read_csv(..., chunksize=10_000)``.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            The samples where the push-forward takes them, in the dtype of `X` (float32 or float64). A
-            :class:`numpy.memmap` comes back as a map of a temporary file, which is there as long as the array; an
-            iterator as an iterator of ndarrays, a block each; a dask array as a dask array, which computes when asked.
-
-        Examples
-        --------
-        A file of one's own, written block by block::
-
-            X = np.load("X.npy", mmap_mode="r")
-            Z = np.lib.format.open_memmap("Z.npy", mode="w+", dtype=X.dtype, shape=X.shape)
-            blocks = list(gen_batches(len(X), 10_000))  # of sklearn.utils
-            for rows, moved in zip(blocks, flow.transform(X[rows] for rows in blocks)):
-                Z[rows] = moved
-        """
-        check_is_fitted(self)
-        return transform_rows(self, X, self._row_map(), self._n_features_out, self.verbose)
-
-    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        """Carry rows from where the target's are back to where the source's are.
-
-        The map back is learnt from the particles, with `fit_inverse_transform`; the alignment is undone exactly, as far
-        as it can be.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_columns)
-            Rows in the target's columns.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features)
-            In the source's columns.
-
-        Raises
-        ------
-        NotFittedError
-            Where no map back was learnt.
-        """
-        check_is_fitted(self)
-        if not hasattr(self, "inverse_pushforward_"):
-            raise NotFittedError("There is no map back: set fit_inverse_transform=True and fit again.")
-        rows = check_array(X, dtype=FLOATS, input_name="X")
-        if rows.shape[1] != self._n_features_out:
-            raise ValueError(f"X has {rows.shape[1]} features, but transform returns {self._n_features_out}.")
-        aligned = LearntMap(None, self.inverse_pushforward_)(rows)
-        return aligned if self.aligner_ is None else self.aligner_.inverse_transform(aligned)
-
-    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
-        """Names of the columns that `transform` returns: the target's, or the source's where it has none.
-
-        Parameters
-        ----------
-        input_features : array-like of shape (n_features,) or None, default=None
-            Names of the source's columns.
-
-        Returns
-        -------
-        ndarray of shape (n_columns,)
-        """
-        check_is_fitted(self)
-        if self.aligner_ is None:
-            return check_feature_names_in(self, input_features)
-        return self.aligner_.get_feature_names_out(input_features)
-
-    def _row_map(self) -> LearntMap:
-        return LearntMap(self.aligner_, self.pushforward_)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.particles_.shape[1]
 
     def _read_source(
         self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None

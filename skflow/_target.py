@@ -63,7 +63,7 @@ class Reference:
     True
     """
 
-    def __init__(self, X: ArrayLike, y: ArrayLike, columns: Sequence[str] | None = None) -> None:
+    def __init__(self, X: ArrayLike, y: ArrayLike | None, columns: Sequence[str] | None = None) -> None:
         if sparse.issparse(X):
             raise ValueError(f"X of a Reference must be dense, got a sparse {type(X).__name__}; use X.toarray().")
         self.X: Any = X if hasattr(X, "shape") else np.asarray(X)
@@ -157,7 +157,7 @@ def read_target(
     try:
         if y_target is None and not classes:
             return Reference(check_array(X_target, dtype=FLOATS, order="C"), None, own)
-        labels = as_labels(y_target, "target: y") if classes else np.asarray(y_target)
+        labels = np.asarray(y_target) if y_target is None or not classes else as_labels(y_target, "target: y")
         checked, labels = check_X_y(X_target, labels, dtype=FLOATS, order="C")
     except ValueError as error:
         raise ValueError(f"target: {error}".replace("target: target: ", "target: ")) from error

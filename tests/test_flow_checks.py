@@ -13,6 +13,8 @@ from tests._flow_checks import (
     TARGET,
     TARGET_LABELS,
     UNLABELLED,
+    check_failed_first_fit_leaves_nothing,
+    check_failed_refit_leaves_all_or_nothing,
     check_offsets,
     check_threads_leave_warning_filters,
     check_whole_weight_is_repetition,
@@ -40,6 +42,8 @@ FLOWS = {
 """What builds a flow towards a target, and the labels that it is fitted with."""
 
 DOES_NOT_APPLY = {
+    ("aligned", check_failed_first_fit_leaves_nothing): "a target of another width is one to align with",
+    ("aligned", check_failed_refit_leaves_all_or_nothing): "a target of another width is one to align with",
     ("ConstrainedFlow", check_offsets): "where it collapses is measured from the origin",
     ("PseudoLabelFlow", check_whole_weight_is_repetition): "repeated rows are one another's neighbours",
 }

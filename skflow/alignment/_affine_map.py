@@ -84,5 +84,5 @@ def _pseudo_inverse(factor: Array) -> Array:
     if factor.shape[0] == factor.shape[1]:
         gram = factor @ factor.T
         if np.abs(gram - np.eye(len(gram))).max() < 1e-12:
-            return cast(Array, factor.T)
+            return factor.T
     return cast(Array, np.linalg.pinv(factor))

@@ -268,9 +268,18 @@ def _read(
             keep &= shared | (codes < 0)
     else:
         codes = None
-    S, a, codes = S[keep], a[keep], None if codes is None else codes[keep]
+    S, a, codes = _once(S[keep], a[keep], None if codes is None else codes[keep])
     pair = Pair(S, T, a / a.sum(), np.full(len(T), 1 / len(T)), codes, codes_target)
     return pair.rows(_canonical_order(S), _canonical_order(T))
+
+
+def _once(S: Array, a: Array, codes: Array | None) -> tuple[Array, Array, Array | None]:
+    """Each row once, with the weight of its repetitions: to repeat a row and to weigh it are the same."""
+    together = S if codes is None else np.column_stack([codes, S])
+    _, first, place = np.unique(together, axis=0, return_index=True, return_inverse=True)
+    if len(first) == len(S):
+        return S, a, codes
+    return S[first], np.bincount(place.ravel(), a), None if codes is None else codes[first]
 
 
 def _canonical_order(Z: Array) -> Array:
@@ -295,4 +304,4 @@ def _codes(y: ArrayLike | None, n: int, name: str) -> Array | None:
     codes = np.asarray(y)
     if codes.shape != (n,) or not np.issubdtype(codes.dtype, np.integer):
         raise ValueError(f"{name} must be {n} integer codes; got {codes.dtype} of shape {codes.shape}.")
-    return cast(Array, codes.astype(np.int64))
+    return codes.astype(np.int64)

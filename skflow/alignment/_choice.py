@@ -188,7 +188,8 @@ def choose(
     identity, the Gaussian map is simpler than a class that could have turned; where it found a turn (`turned`), it is
     the last resort.
     """
-    best = min(judgements, key=lambda judgement: judgement.score)
+    # Of a handful of rows a half may have no counterpart, and no score.
+    best = min(judgements, key=lambda judgement: (not np.isfinite(judgement.score), judgement.score))
     errors = [judgement.standard_error(best) for judgement in judgements]
 
     def rank(k: int) -> tuple[int, int, float]:
@@ -199,7 +200,7 @@ def choose(
     good = [
         k for k, (c, e) in enumerate(zip(candidates, errors, strict=True)) if c.score <= best.score + e + 0.02 * floor
     ]
-    return min(good, key=rank), [replace(c, standard_error=e) for c, e in zip(candidates, errors, strict=True)]
+    return min(good or [0], key=rank), [replace(c, standard_error=e) for c, e in zip(candidates, errors, strict=True)]
 
 
 def _halves(n: int, codes: Array | None, rng: np.random.RandomState) -> tuple[Array, Array]:

@@ -291,7 +291,7 @@ def gaussian_map(cov_x: Array, cov_y: Array, shrinkage: float) -> Array:
     added = (variance + np.finfo(float).tiny) * np.eye(len(cov_x))
     root, inverse_root = powers(cov_x + added, 0.5, -0.5)
     (middle,) = powers(root @ (cov_y + added) @ root, 0.5)
-    return cast(Array, inverse_root @ middle @ inverse_root)
+    return inverse_root @ middle @ inverse_root
 
 
 def powers(S: Array, *exponents: float) -> list[Array]:

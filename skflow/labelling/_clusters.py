@@ -132,7 +132,7 @@ class SpectralMixture(ClusterMixin, BaseEstimator):
         self.labels_ = np.zeros(len(rows), dtype=np.int64)
         if self.n_clusters > 1:
             graph = NeighbourGraph(rows, self.n_neighbors)
-            points = normalize(embed(graph, min(self.n_clusters, len(rows) - 2) or 1, rng))
+            points = normalize(embed_graph(graph, min(self.n_clusters, len(rows) - 2) or 1, rng))
             mixture = GaussianMixture(
                 self.n_clusters, covariance_type="tied", n_init=self.n_init, random_state=rng, reg_covar=1e-4
             )
@@ -140,7 +140,7 @@ class SpectralMixture(ClusterMixin, BaseEstimator):
         return self
 
 
-def embed(graph: NeighbourGraph, n_components: int, rng: np.random.RandomState) -> np.ndarray:
+def embed_graph(graph: NeighbourGraph, n_components: int, rng: np.random.RandomState) -> np.ndarray:
     """Leading eigenvectors of the graph's random walk, without the constant one: coordinates (n, n_components).
 
     As :func:`sklearn.manifold.spectral_embedding`, which warns of parts that do not hang together; here these are

@@ -14,7 +14,7 @@ from sklearn.preprocessing import normalize
 
 from ..metrics import label_distances
 from ._beliefs import TINY, balance, combine, rows_to_one, temper
-from ._clusters import SpectralMixture, embed, name_clusters
+from ._clusters import SpectralMixture, embed_graph, name_clusters
 from ._graph import NeighbourGraph
 from ._proportions import class_prior, estimate_proportions
 
@@ -27,7 +27,7 @@ MISSING = 0.5
 SIMPLER = 0.95
 """Rows stay where they are unless another scale, or blind clusters, leave less than this share of the costs."""
 
-TEMPER = 0.25, 0.1, 0.5
+TEMPERS = 0.25, 0.1, 0.5
 """Weights: of predictions that are spread, beside what they say when spread, and of the clusters."""
 
 N_NEIGHBORS, N_COMPONENTS = 10, 50
@@ -81,7 +81,7 @@ def _candidates(
 ) -> Iterator[np.ndarray]:
     """Beliefs from predictions: as they are, spread, and with clusters that start from them."""
     yield predictions
-    once, beside, of_clusters = TEMPER
+    once, beside, of_clusters = TEMPERS
     spread = graph.spread(temper(predictions, once))
     priors = (
         class_prior(graph, spread, predictions.mean(axis=0)),
@@ -159,7 +159,7 @@ def _cluster_space(X: np.ndarray, K: int, rng: np.random.RandomState) -> np.ndar
     """Coordinates in which classes are compact; None for too few rows."""
     if len(X) < 2 * K + 2:
         return None
-    points = normalize(embed(NeighbourGraph(X, N_NEIGHBORS), K, rng))
+    points = normalize(embed_graph(NeighbourGraph(X, N_NEIGHBORS), K, rng))
     return points / max(points.std(), TINY)
 
 

@@ -17,7 +17,7 @@ from .._warnings import warn
 from ._class_proportions import class_proportions
 from ._common_units import LARGEST_REG, in_common_units
 from ._sinkhorn import self_transport_cost, transport_cost
-from ._tables import read_labels, read_tables, read_weights
+from ._tables import read_labels, read_tables, read_positive
 
 MARGINAL_TOL = 1e-3
 """Accepted marginal error of a plan, L1; that of the divergence is of the order of its square."""
@@ -108,8 +108,8 @@ def divergence(
     3.0
     """
     X, X_target = read_tables(X, X_target)
-    weights = read_weights(sample_weight, len(X), "sample_weight", "X")
-    target_weights = read_weights(target_weight, len(X_target), "target_weight", "X_target")
+    weights = read_positive(sample_weight, len(X), "sample_weight", "X")
+    target_weights = read_positive(target_weight, len(X_target), "target_weight", "X_target")
     X, X_target, scale = in_common_units(X, X_target)
     X, X_target = _in_principal_axes(X, X_target, target_weights, n_components)
     if class_weight == "estimated":

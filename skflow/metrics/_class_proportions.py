@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
 from .._sklearn import Interval, validate_params
-from ._tables import read_weights
+from ._tables import read_positive
 
 PRIOR_SHARE = 0.02
 """Share of the prior in the proportions at each step of EM: a little regularisation, and no class is lost for good."""
@@ -63,8 +63,8 @@ def class_proportions(
     array([0.745, 0.255])
     """
     answers: np.ndarray = check_array(posterior, dtype=np.float64, input_name="posterior")
-    shares = read_weights(prior, answers.shape[1], "prior", "classes, the columns of posterior,")
-    weights = read_weights(sample_weight, len(answers), "sample_weight", "posterior")
+    shares = read_positive(prior, answers.shape[1], "prior", "classes, the columns of posterior,")
+    weights = read_positive(sample_weight, len(answers), "sample_weight", "posterior")
     if answers.min() < 0 or not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
         raise ValueError(
             "posterior must hold probabilities, rows of zero or more that sum to one; got values from "

@@ -39,7 +39,7 @@ def read_labels(y: ArrayLike, n_samples: int, name: str, table: str) -> np.ndarr
     return labels
 
 
-def read_weights(weight: ArrayLike | None, n_samples: int, name: str, table: str) -> np.ndarray:
+def read_positive(weight: ArrayLike | None, n_samples: int, name: str, table: str) -> np.ndarray:
     """Weights of the rows of a table, which sum to one; the same for all if None.
 
     Raises

@@ -354,7 +354,9 @@ def own_pieces(rng, p):
             "short": lambda X, y: (X, y[1:]),
         }
         name = _pick(rng, answers)
-        return Case(_pick(rng, ("flow", "constrained", "pseudo labels")), f"target: {name}", p, {"target": answers[name]})
+        return Case(
+            _pick(rng, ("flow", "constrained", "pseudo labels")), f"target: {name}", p, {"target": answers[name]}
+        )
     if kind == "interaction":
         pairs = {
             "None": lambda *a: None,

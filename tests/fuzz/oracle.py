@@ -111,7 +111,8 @@ def noisy(caught):
     return [
         f"{Path(w.filename).name}:{w.lineno}: {w.message}"
         for w in caught
-        if issubclass(w.category, (RuntimeWarning, FutureWarning, DeprecationWarning)) and w.filename.startswith(PACKAGE)
+        if issubclass(w.category, (RuntimeWarning, FutureWarning, DeprecationWarning))
+        and w.filename.startswith(PACKAGE)
     ]
 
 

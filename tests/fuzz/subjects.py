@@ -175,7 +175,9 @@ def scorers(p, params):
 
 def _regressor(kind, labelled, **small):
     def call(p, params):
-        goal = np.asarray(p.X_target, dtype=float).mean(axis=0) + 0.5 * np.asarray(p.X, dtype=float) if labelled else p.X
+        goal = (
+            np.asarray(p.X_target, dtype=float).mean(axis=0) + 0.5 * np.asarray(p.X, dtype=float) if labelled else p.X
+        )
         labels = {"labels": p.y} if labelled else {}
         est = kind(**{"random_state": 0, **small, **params}).fit(p.X, goal, **labels, **_weight(p))
         return {"predict": ("rows", est.predict(p.X_new))}
@@ -272,7 +274,9 @@ ESTIMATORS = [
     Subject("constrained", constrained, signature(ConstrainedFlow), weights=True),
     Subject("repelled", repelled, signature(ConstrainedFlow), ("X", "y", "X_new"), weights=True, centred=False),
     Subject("pseudo labels", pseudo, signature(PseudoLabelFlow), weights=True),
-    Subject("no labels", pseudo_blind, signature(PseudoLabelFlow), ("X", "X_target", "y_target", "X_new"), weights=True),
+    Subject(
+        "no labels", pseudo_blind, signature(PseudoLabelFlow), ("X", "X_target", "y_target", "X_new"), weights=True
+    ),
     Subject("repurposed", repurposed, signature(RepurposedClassifier)),
     Subject("repurposed, no labels", repurposed_blind, signature(RepurposedClassifier), ("X", "X_target", "y_target")),
 ]
@@ -280,7 +284,9 @@ FUNCTIONS = [
     Subject("otdd", otdd, signature(metrics.otdd)[4:], ("X", "y", "X_target", "y_target")),
     Subject("otdd, entropic", sinkhorn_otdd, signature(metrics.otdd)[4:], ("X", "y", "X_target", "y_target")),
     Subject("label_distances", label_distances, ("label_distance",), ("X", "y", "X_target", "y_target")),
-    Subject("class_coupling", class_coupling, signature(metrics.class_coupling)[4:], ("X", "y", "X_target", "y_target")),
+    Subject(
+        "class_coupling", class_coupling, signature(metrics.class_coupling)[4:], ("X", "y", "X_target", "y_target")
+    ),
     Subject("divergence", divergence, signature(metrics.divergence)[3:], ("X", "X_target", "y_target"), weights=True),
     Subject("class_proportions", class_proportions, signature(metrics.class_proportions), ("y_target",), centred=False),
     Subject("scorers", scorers, ()),

@@ -1,0 +1,115 @@
+"""What a fitted flow does with rows: carry them, carry them back, name its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import TransformerMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_array
+from sklearn.utils.validation import check_is_fitted
+
+from ._inputs import FLOATS
+from ._learning import LearntMap
+from ._rowwise import transform_rows
+from ._sklearn import check_feature_names_in
+
+
+class CarriesRows(TransformerMixin):
+    """Carries rows by the fitted attributes `aligner_` and `pushforward_`, and back by `inverse_pushforward_`."""
+
+    aligner_: Any
+    pushforward_: Any
+    inverse_pushforward_: Any
+    particles_: np.ndarray
+    verbose: int
+
+    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
+        """Carry samples of the source domain along the learnt movement.
+
+        Rows are carried block by block, with a progress bar where `verbose` is set. What is larger than memory stays
+        out of memory: a memory map, an iterator or a dask array comes back as one, and is read and checked one block
+        at a time.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), iterator of such, or dask array
+            Samples, seen in `fit` or not; no labels are needed. An iterator yields blocks of rows, such as the frames
+            of ``pandas.read_csv(..., chunksize=10_000)``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            The samples where the push-forward takes them, in the dtype of `X` (float32 or float64). A
+            :class:`numpy.memmap` comes back as a map of a temporary file, which is there as long as the array; an
+            iterator as an iterator of ndarrays, a block each; a dask array as a dask array, which computes when asked.
+
+        Examples
+        --------
+        A file of one's own, written block by block::
+
+            X = np.load("X.npy", mmap_mode="r")
+            Z = np.lib.format.open_memmap("Z.npy", mode="w+", dtype=X.dtype, shape=X.shape)
+            blocks = list(gen_batches(len(X), 10_000))  # of sklearn.utils
+            for rows, moved in zip(blocks, flow.transform(X[rows] for rows in blocks)):
+                Z[rows] = moved
+        """
+        check_is_fitted(self)
+        return transform_rows(self, X, self._row_map(), self._n_features_out, self.verbose)
+
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Carry rows from where the target's are back to where the source's are.
+
+        The map back is learnt from the particles, with `fit_inverse_transform`; the alignment is undone exactly, as far
+        as it can be.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns)
+            Rows in the target's columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            In the source's columns.
+
+        Raises
+        ------
+        NotFittedError
+            Where no map back was learnt.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "inverse_pushforward_"):
+            raise NotFittedError("There is no map back: set fit_inverse_transform=True and fit again.")
+        rows = check_array(X, dtype=FLOATS, input_name="X")
+        if rows.shape[1] != self._n_features_out:
+            raise ValueError(f"X has {rows.shape[1]} features, but transform returns {self._n_features_out}.")
+        aligned = LearntMap(None, self.inverse_pushforward_)(rows)
+        return aligned if self.aligner_ is None else self.aligner_.inverse_transform(aligned)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+        """Names of the columns that `transform` returns: the target's, or the source's where it has none.
+
+        Parameters
+        ----------
+        input_features : array-like of shape (n_features,) or None, default=None
+            Names of the source's columns.
+
+        Returns
+        -------
+        ndarray of shape (n_columns,)
+        """
+        check_is_fitted(self)
+        if self.aligner_ is None:
+            return check_feature_names_in(self, input_features)
+        return self.aligner_.get_feature_names_out(input_features)
+
+    def _row_map(self) -> LearntMap:
+        return LearntMap(self.aligner_, self.pushforward_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.particles_.shape[1]
