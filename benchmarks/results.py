@@ -30,7 +30,8 @@ NO_DATA = "No file "  # so begins the last word of a script that misses its data
 INTRODUCTION = """# What the benchmarks print
 
 Written by `benchmarks/results.py`; the name of a section is the command. `make bench` runs all with `--quick`: small
-sizes, to see that they run, not to quote. Ratios within a table come from one run; sections may be of different days.
+sizes, to see that they run, not to quote. Ratios within a table come from one run; sections may be of different days
+and states of the code: the commit is the last one before the run that changed the package or the benchmarks.
 """
 
 
@@ -58,9 +59,21 @@ def machine():
 
 
 def versions():
-    return ", ".join(
-        [f"Python {platform.python_version()}", *(f"{name} {metadata.version(name)}" for name in PACKAGES)]
-    )
+    names = [f"Python {platform.python_version()}", *(f"{name} {metadata.version(name)}" for name in PACKAGES)]
+    return ", ".join(names + ([f"commit {commit()}"] if commit() else []))
+
+
+def commit():
+    """The last one that changed the code, with a plus where there are changes on top; nothing outside of a checkout."""
+    code = ["--", "skflow", ":(glob)benchmarks/*.py"]
+    if not shutil.which("git"):
+        return ""
+
+    def git(*words):
+        done = subprocess.run(["git", *words, *code], cwd=HERE.parent, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    return git("log", "-1", "--format=%h") + ("+" if git("status", "--porcelain") else "")
 
 
 def run(command):
@@ -87,11 +100,21 @@ def read_sections(path):
 def write_section(path, title, body):
     """Put it in the place of the one of this title; the others stay. Whole or not at all."""
     sections = read_sections(path) | {title: f"\n{body.strip()}\n\n"}
-    text = INTRODUCTION + devices(path.parent, sections)
+    text = INTRODUCTION + contents(sections) + devices(path.parent, sections)
     text += "".join(f"\n## `{title}`\n{sections[title].rstrip()}\n" for title in sorted(sections))
     new = path.with_suffix(".new")
     new.write_text(text)
     new.replace(path)
+
+
+def contents(sections):
+    """When each was measured, and on which code."""
+    rows = ["\n| section | measured | commit |", "| ------- | -------- | ------ |"]
+    for title in sorted(sections):
+        date = re.search(r"^\d{4}-\d\d-\d\d", sections[title], flags=re.MULTILINE)
+        code = re.search(r", commit (\w+\+?)\.$", sections[title], flags=re.MULTILINE)
+        rows.append(f"| `{title}` | {date[0] if date else ''} | {code[1] if code else 'earlier, not run again'} |")
+    return "\n".join(rows) + "\n"
 
 
 def devices(folder, sections):

@@ -74,7 +74,7 @@ for (name, optimizer), flow in flows.items():
 # A class has the colour of the target class that most of it goes to. In feature-driven dynamics a class's samples are
 # its distribution, so they stop between what the plan and what the label distance ask for. In "jd-fl" the features
 # arrive, but modes are shared by several classes. In "jd-vl" clustering by density finds that there are five classes
-# at the end; k-means has to put two modes into one class.
+# at the end; k-means has to put several modes into one class.
 for optimizer in ("sgd", "adam"):
     fig, axes = plt.subplots(2, 2, figsize=(11, 6.5), layout="constrained", sharex=True, sharey=True)
     for ax, name in zip(axes.flat, dynamics, strict=True):

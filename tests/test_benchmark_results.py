@@ -1,5 +1,7 @@
 """The writer of the benchmarks' tables: each command has its own section, and keeps it."""
 
+import time
+
 import pytest
 
 results = pytest.importorskip("benchmarks.results", reason="a source distribution has no benchmarks")
@@ -87,6 +89,17 @@ def test_what_no_gpu_has_seen_is_not_measured(folder):
     text = (folder / "RESULTS.md").read_text()
     assert "| `first.py` | `first.py --quick --device cuda` |" in text
     assert "| `second.py` | not measured |" in text
+
+
+def test_sections_of_earlier_code_are_marked(folder, monkeypatch):
+    monkeypatch.setattr(results, "commit", lambda: "")
+    bench(folder, "print()", "--quick")
+    monkeypatch.setattr(results, "commit", lambda: "abc1234+")
+    bench(folder, "print()", "first.py", "--quick")
+    text = (folder / "RESULTS.md").read_text()
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    assert f"| `first.py --quick` | {today} | abc1234+ |" in text
+    assert f"| `second.py --quick` | {today} | earlier, not run again |" in text
 
 
 def test_a_name_that_is_no_benchmark(folder):
