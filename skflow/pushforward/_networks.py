@@ -139,7 +139,7 @@ class NetPushForward(BasePushForward):
     }
 
     def _learn(self, rows: Movement) -> None:
-        self._source, self._target = self._standard_units(rows), Units.of(rows.Z, rows.weights)
+        self._source, self._target = self._units(rows), Units.of(rows.Z, rows.weights)
         Z = self._target.standardise(rows.Z)
         rng, device = check_random_state(self.random_state), resolve_device(self.device)
         seed = rng.randint(np.iinfo(np.int32).max)
