@@ -76,8 +76,10 @@ def unlabelled_rows(values: np.ndarray, unlabelled: Any, name: str = "y") -> np.
     Raises
     ------
     ValueError
-        For the text of a number as marker, see :func:`split_labels`.
+        For several values, or for the text of a number as marker, see :func:`split_labels`.
     """
+    if np.ndim(unlabelled) > 0:
+        raise ValueError(f"unlabelled={unlabelled!r} must be one value, not several.")
     none = np.zeros(len(values), dtype=bool)
     if is_missing(unlabelled):
         return none

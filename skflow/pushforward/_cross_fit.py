@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,17 @@ from sklearn.model_selection import KFold
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
+from .._sklearn import HasMethods, Interval, validate_params
 
+
+@validate_params(
+    {
+        "regressor": [HasMethods(["fit", "predict"])],
+        "n_folds": [Interval(Integral, 2, None, closed="left")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=False,
+)
 def left_out_predictions(
     regressor: Any,
     X: ArrayLike,
@@ -44,7 +55,7 @@ def left_out_predictions(
     Raises
     ------
     ValueError
-        If there are fewer rows than two.
+        For parameters out of range, or fewer rows than two.
     """
     start, goal = check_array(X), check_array(Z)
     known = getattr(regressor, "oof_", None)
