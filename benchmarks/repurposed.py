@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import ot.da
-from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -29,7 +29,7 @@ from sklearn.svm import SVC
 from _protocol import add_data_argument, digit_shifts, few_labels, load, load_usps, train_cnn
 from _scores import Scores, percent
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
-from skflow.pushforward import ImagePushForward, TabularPushForward
+from skflow.pushforward import ImagePushForward
 
 FORMS = ("centred", "as in the paper")
 
@@ -86,13 +86,6 @@ def compare(scores, column, frozen, flow, data, k, seed, alone):
         svc = SVC(C=5).fit(X[known >= 0], known[known >= 0])
         row.add("SVC on the known labels", svc.predict(X), predict(svc, unseen))
     return ours
-
-
-def only_beliefs(flow, n_rows):
-    pushforward = flow.flow.pushforward
-    if isinstance(pushforward, LinearRegression):
-        return flow
-    return clone(flow).set_params(flow__pushforward=UnlessOfAll(pushforward or TabularPushForward(), n_rows))
 
 
 def predict_carried(frozen, flow, rows):

@@ -36,7 +36,7 @@ from .pushforward import TabularPushForward
 from .transport import LABEL_DISTANCES, SOLVERS, Solver
 
 
-class BaseFlow(ValidatedParameters, CallbackSupportMixin, CarriesRows, BaseEstimator):
+class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstimator):
     """What flows its training data and learns the movement.
 
     Its parameters and fitted attributes are those of :class:`~skflow.OTDDFlowTransformer`, where they are described. A

@@ -17,7 +17,7 @@ from .._warnings import warn
 from ._class_proportions import class_proportions
 from ._common_units import LARGEST_REG, in_common_units
 from ._sinkhorn import self_transport_cost, transport_cost
-from ._tables import read_labels, read_tables, read_positive
+from ._tables import read_labels, read_positive, read_tables
 
 MARGINAL_TOL = 1e-3
 """Accepted marginal error of a plan, L1; that of the divergence is of the order of its square."""
