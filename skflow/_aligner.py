@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -265,6 +266,8 @@ def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) ->
         aligner = DomainAligner(invariance=alignment)
     else:
         aligner = clone(alignment)
+        if isinstance(aligner, FrozenEstimator):
+            return aligner
         if getattr(aligner, "target", None) is not None:
             raise ValueError(
                 f"alignment={alignment!r} has a target of its own; the flow gives it its own: leave it None."

@@ -24,6 +24,7 @@ class CarriesRows(TransformerMixin):
     aligner_: Any
     pushforward_: Any
     inverse_pushforward_: Any
+    decision_: Any
     particles_: np.ndarray
     verbose: int
 
@@ -87,7 +88,10 @@ class CarriesRows(TransformerMixin):
         rows = check_array(X, dtype=FLOATS, input_name="X")
         if rows.shape[1] != self._n_features_out:
             raise ValueError(f"X has {rows.shape[1]} features, but transform returns {self._n_features_out}.")
-        aligned = LearntMap(None, self.inverse_pushforward_)(rows)
+        share = self._row_map().share
+        if share is None:
+            return rows
+        aligned = LearntMap(None, self.inverse_pushforward_, share)(rows)
         return aligned if self.aligner_ is None else self.aligner_.inverse_transform(aligned)
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
@@ -108,7 +112,8 @@ class CarriesRows(TransformerMixin):
         return self.aligner_.get_feature_names_out(input_features)
 
     def _row_map(self) -> LearntMap:
-        return LearntMap(self.aligner_, self.pushforward_)
+        share = 1.0 if self.decision_ is None else self.decision_.chosen.share
+        return LearntMap(self.aligner_, self.pushforward_, share)
 
     @property
     def _n_features_out(self) -> int:

@@ -25,6 +25,7 @@ from ._fresh_fit import fitted_attributes
 from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
 from ._learning import LazyRegressor, learn_map
 from ._run import FlowRun, StepReporter
+from ._safeguarding import decide
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
 from ._target import Reference, Target, read_target, warn_of_units
 from ._threads import shared_cores
@@ -61,6 +62,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         "max_particles": [Interval(Integral, 1, None, closed="left"), None],
         "pushforward": [HasMethods(["fit", "predict"]), None],
         "fit_inverse_transform": ["boolean"],
+        "safeguard": ["boolean", StrOptions({"labels", "divergence"})],
         "keep_trajectory": [Interval(Integral, 0, None, closed="left")],
         "device": [str, torch.device],
         "random_state": ["random_state"],
@@ -87,6 +89,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         max_particles: int | None = None,
         pushforward: Any = None,
         fit_inverse_transform: bool = False,
+        safeguard: bool | str = True,
         keep_trajectory: int = 0,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -109,6 +112,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.max_particles = max_particles
         self.pushforward = pushforward
         self.fit_inverse_transform = fit_inverse_transform
+        self.safeguard = safeguard
         self.keep_trajectory = keep_trajectory
         self.device = device
         self.random_state = random_state
@@ -216,6 +220,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             def as_if_ended(flow: Flow) -> dict[str, Any]:
                 told = {**fitted_attributes(self), **run.attributes(flow)}
                 ended = told["particles_"], told["particle_labels_"]
+                told["decision_"] = None
                 told["pushforward_"] = LazyRegressor(partial(copy(self)._learn, start, *ended, deepcopy(rng), weight))
                 return told
 
@@ -230,6 +235,21 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             for name, value in run.attributes(flow).items():
                 setattr(self, name, value)
             self.pushforward_ = self._learn(start, self.particles_, self.particle_labels_, rng, weight)
+            self.decision_ = None
+            if self.safeguard and target is not None:
+                self.decision_ = decide(
+                    self.safeguard,
+                    X[rows],
+                    start,
+                    self.particles_,
+                    labels,
+                    np.array([self.label_map_[label] for label in labels.tolist()]),
+                    weight,
+                    aligned=self.aligner_ is not None,
+                    regressor=self.pushforward_,
+                    target=target,
+                    rng=rng,
+                )
             if self.fit_inverse_transform:
                 self.inverse_pushforward_ = self._learn(self.particles_, start, self.particle_labels_, rng, weight)
         if target is not None:

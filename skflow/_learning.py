@@ -59,16 +59,24 @@ class LearntMap:
         Fitted.
     regressor : regressor
         Fitted to aligned rows.
+    share : float or None, default=1.0
+        Of the regressor's movement; None leaves rows as they are.
     """
 
-    def __init__(self, aligner: Any, regressor: Any) -> None:
-        self.aligner, self.regressor = aligner, regressor
+    def __init__(self, aligner: Any, regressor: Any, share: float | None = 1.0) -> None:
+        self.aligner, self.regressor, self.share = aligner, regressor, share
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Where the rows are carried."""
-        rows = X if self.aligner is None else np.asarray(self.aligner.transform(X))
-        moved = np.asarray(self.regressor.predict(rows.astype(X.dtype, copy=False)))
-        return moved.reshape(len(X), -1).astype(X.dtype, copy=False)
+        if self.share is None:
+            return X
+        rows = X if self.aligner is None else np.asarray(self.aligner.transform(X)).astype(X.dtype, copy=False)
+        if self.share == 0:
+            return rows
+        moved = np.asarray(self.regressor.predict(rows)).reshape(len(X), -1)
+        if self.share < 1:
+            moved = rows + self.share * (moved - rows)
+        return moved.astype(X.dtype, copy=False)
 
 
 class LazyRegressor:

@@ -82,6 +82,11 @@ class OTDDFlowTransformer(BaseFlow):
         will do; labels are passed to those whose `fit` has a parameter `labels`.
     fit_inverse_transform : bool, default=False
         Whether a map back is learnt too, for :meth:`inverse_transform`.
+    safeguard : bool, "labels" or "divergence", default=True
+        Whether held-out rows decide how much of the map is used: rows may be left as they are, aligned, or aligned and
+        moved by a share of the flow. The simplest choice within one standard error of the best is taken. With "labels",
+        which True stands for, quick models of the target judge how many rows come where their label is; with
+        "divergence" the Sinkhorn divergence from the target does, which no wrong label can mislead.
     keep_trajectory : int, default=0
         Number of frames kept in `trajectory_`, the first and the last included.
     device : str or torch.device, default="auto"
@@ -117,6 +122,8 @@ class OTDDFlowTransformer(BaseFlow):
         The fitted alignment.
     pushforward_ : regressor
         The map learnt from the aligned rows to where they end.
+    decision_ : Decision or None
+        What the safeguard chose, its table of candidates, and one sentence that says why.
     inverse_pushforward_ : regressor
         The map back, with `fit_inverse_transform`.
     target_ : Reference

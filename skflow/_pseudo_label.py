@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._aligner import as_aligner
 from ._fresh_fit import fitted_attributes, fresh_fit
 from ._inputs import FLOATS
 from ._otdd_flow import OTDDFlowTransformer
@@ -173,9 +175,18 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
                 labels, known = labels[present[known]], known[present]
             rng = check_random_state(self.random_state)
             seed = int(rng.randint(np.iinfo(np.int32).max))
+            aligned = rows
+            if flow.get_params(deep=False).get("alignment") is not None:
+                # Labels are found in the common space; the flow takes the same alignment.
+                aligner = as_aligner(flow.alignment, target, rng)
+                aligner.fit(rows, merge_labels(labels, known), **({} if weight is None else {"sample_weight": weight}))
+                aligned = np.asarray(aligner.transform(rows))
+                flow.set_params(alignment=FrozenEstimator(aligner))
             found = complete_labels(
-                rows, labels, known, target=tuple(target), clusterer=self.clusterer, random_state=seed
+                aligned, labels, known, target=tuple(target), clusterer=self.clusterer, random_state=seed
             )
+            if not known.any() and flow.get_params(deep=False).get("safeguard") is True:
+                flow.set_params(safeguard="divergence")
             self.pseudo_labels_, self.confidence_, self.clusterer_ = found.labels, found.confidence, found.clusterer
             if confidence is not None:
                 self.confidence_ = self.confidence_ * check_confidence(confidence, len(rows))
@@ -260,6 +271,15 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def merge_labels(labels: np.ndarray, known: np.ndarray) -> np.ndarray | None:
+    """Labels of all rows, None where there is none; None where no row has one."""
+    if not known.any():
+        return None
+    merged = np.full(len(known), None, dtype=object)
+    merged[known] = labels
+    return merged
 
 
 def check_confidence(confidence: ArrayLike, n_samples: int) -> np.ndarray:

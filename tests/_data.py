@@ -38,3 +38,7 @@ def any_width(X, y):
     classes = np.unique(y)
     rng = np.random.default_rng(0)
     return 2 * rng.normal(size=(10 * len(classes), X.shape[1])) + 1, np.repeat(classes, 10)
+
+
+PLAIN = {"alignment": None, "safeguard": False}
+"""Parameters of a flow that does nothing but flow."""

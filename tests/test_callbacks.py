@@ -28,7 +28,14 @@ class CountedRegression(LinearRegression):
 
 
 def flow(**params):
-    defaults = {"alignment": None, "pushforward": CountedRegression(), "max_iter": 12, "tol": 0, "random_state": 0}
+    defaults = {
+        "alignment": None,
+        "safeguard": False,
+        "pushforward": CountedRegression(),
+        "max_iter": 12,
+        "tol": 0,
+        "random_state": 0,
+    }
     return OTDDFlowTransformer(TARGET, **(defaults | params))
 
 

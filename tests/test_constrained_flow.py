@@ -28,7 +28,7 @@ from skflow.functionals import (
     PotentialEnergy,
     TubePotential,
 )
-from tests._data import any_width
+from tests._data import PLAIN, any_width
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -76,7 +76,12 @@ def test_grid_search_over_a_constraints_weight():
     reference = Reference([2, 1] + X * [-1, 1], y)
     clf = LogisticRegression().fit(*reference)
     flow = ConstrainedFlow(
-        [("tube", TubePotential(0.1))], reference, alignment=None, pushforward=LinearRegression(), random_state=0
+        [("tube", TubePotential(0.1))],
+        reference,
+        alignment=None,
+        safeguard=False,
+        pushforward=LinearRegression(),
+        random_state=0,
     )
     pipe = Pipeline([("flow", flow), ("clf", FrozenEstimator(clf))])
     search = GridSearchCV(pipe, {"flow__tube__weight": [20.0, 0.01]}, cv=2, n_jobs=2).fit(X, y)
@@ -87,7 +92,7 @@ def test_grid_search_over_a_constraints_weight():
 
 
 def test_without_constraints_it_is_the_flow_to_the_target():
-    plain = OTDDFlowTransformer((X_ref, y_ref), alignment=None, random_state=0).fit(X, y)
+    plain = OTDDFlowTransformer((X_ref, y_ref), **PLAIN, random_state=0).fit(X, y)
     flow = ConstrainedFlow([], (X_ref, y_ref), alignment=None, random_state=0).fit(X, y)
     np.testing.assert_array_equal(flow.particles_, plain.particles_)
     np.testing.assert_array_equal(flow.transform(X_ref), plain.transform(X_ref))
@@ -99,7 +104,7 @@ def test_without_constraints_it_is_the_flow_to_the_target():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_constraint_shapes_the_flow_to_a_target(dynamics, optimizer):
     settings = {
-        "alignment": None,
+        **PLAIN,
         "dynamics": dynamics,
         "optimizer": OPTIMIZERS[optimizer](n_iter_no_change=60),
         "random_state": 0,

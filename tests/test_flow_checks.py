@@ -23,7 +23,14 @@ from tests._flow_checks import (
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-QUICK = {"alignment": None, "max_iter": 12, "tol": 0.0, "random_state": 0, "pushforward": LinearRegression()}
+QUICK = {
+    "alignment": None,
+    "safeguard": False,
+    "max_iter": 12,
+    "tol": 0.0,
+    "random_state": 0,
+    "pushforward": LinearRegression(),
+}
 ALIGNED = {**QUICK, "alignment": "affine"}
 
 

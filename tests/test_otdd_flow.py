@@ -25,13 +25,13 @@ from skflow import OTDDFlowTransformer, Reference
 from skflow.flow import Euler
 from skflow.metrics import otdd
 from skflow.pushforward import ImagePushForward
-from tests._data import any_width
+from tests._data import PLAIN, any_width
 
 CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
-QUICK = {"alignment": None, "pushforward": LinearRegression(), "random_state": 0}
+QUICK = {**PLAIN, "pushforward": LinearRegression(), "random_state": 0}
 
 
-@parametrize_with_checks([OTDDFlowTransformer(target=any_width, alignment=None, pushforward=LinearRegression())])
+@parametrize_with_checks([OTDDFlowTransformer(target=any_width, **PLAIN, pushforward=LinearRegression())])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 
@@ -240,7 +240,7 @@ class TestTarget:
 
 class TestPushForward:
     def test_any_regressor_stands_in(self, source, target):
-        flow = OTDDFlowTransformer(target, pushforward=KNeighborsRegressor(1)).fit(*source)
+        flow = OTDDFlowTransformer(target, pushforward=KNeighborsRegressor(1), **PLAIN).fit(*source)
         assert_allclose(flow.transform(source[0]), flow.particles_, rtol=1e-5)
 
     def test_image_pushforward(self):

@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from skflow import OTDDFlowTransformer, _rowwise
 from skflow.pushforward import TabularPushForward
+from tests._data import PLAIN
 
 X, y = make_blobs(90, centers=3, random_state=0)
 
@@ -31,9 +32,7 @@ class WatchedRegression(LinearRegression):
 
 @pytest.fixture
 def flow():
-    return OTDDFlowTransformer((2 * X + 1, y), alignment=None, pushforward=WatchedRegression(), random_state=0).fit(
-        X, y
-    )
+    return OTDDFlowTransformer((2 * X + 1, y), **PLAIN, pushforward=WatchedRegression(), random_state=0).fit(X, y)
 
 
 @pytest.fixture
@@ -190,7 +189,7 @@ class TestIterators:
 
     def test_of_frames(self, tmp_path):
         frame = pd.DataFrame(X, columns=["width", "height"])
-        flow = OTDDFlowTransformer((2 * X + 1, y), alignment=None, pushforward=LinearRegression()).fit(frame, y)
+        flow = OTDDFlowTransformer((2 * X + 1, y), **PLAIN, pushforward=LinearRegression()).fit(frame, y)
         frame.to_csv(tmp_path / "X.csv", index=False)
         moved = flow.transform(pd.read_csv(tmp_path / "X.csv", chunksize=40))
         assert_allclose(np.vstack(list(moved)), flow.transform(frame))
@@ -278,7 +277,7 @@ class TestDask:
         assert_allclose(moved.compute(), flow.transform(flow.transform(X)))
 
     def test_built_in_pushforward_in_threads(self):
-        flow = OTDDFlowTransformer((2 * X + 1, y), alignment=None, pushforward=TabularPushForward(), random_state=0)
+        flow = OTDDFlowTransformer((2 * X + 1, y), **PLAIN, pushforward=TabularPushForward(), random_state=0)
         flow.fit(X, y)
         moved = flow.transform(self.da.from_array(X, chunks=(10, 2)))
         assert_allclose(moved.compute(scheduler="threads", num_workers=4), flow.transform(X))

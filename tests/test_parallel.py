@@ -22,7 +22,13 @@ from skflow.pushforward import ImagePushForward, TabularPushForward
 
 X, y = make_blobs(120, n_features=16, centers=3, random_state=0)
 TARGET = Reference(2 * X + 1, y)
-FEW_STEPS = {"alignment": None, "tol": 0.2, "optimizer": Euler(n_iter_no_change=1), "random_state": 0}
+FEW_STEPS = {
+    "alignment": None,
+    "safeguard": False,
+    "tol": 0.2,
+    "optimizer": Euler(n_iter_no_change=1),
+    "random_state": 0,
+}
 
 
 @contextmanager
@@ -189,8 +195,8 @@ if __name__ == "__main__":
     torch.set_num_threads(2)
     X, y = make_blobs(200, n_features=64, centers=3, random_state=0)
     net = TabularPushForward(random_state=0)
-    options = {"alignment": None, "tol": 0.2, "optimizer": Euler(n_iter_no_change=1), "random_state": 0}
-    flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=net, **options)
+    options = {"alignment": None, "safeguard": False, "tol": 0.2, "optimizer": Euler(n_iter_no_change=1)}
+    flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=net, random_state=0, **options)
     flow.fit(X, y).transform(X)  # in threads: a forked process cannot use them
     (torch.rand(500, 500) @ torch.rand(500, 500)).exp().sum()
     scores = []

@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
 from skflow.flow import Particles
-from tests._data import any_width
+from tests._data import PLAIN, any_width
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -22,7 +22,7 @@ REFERENCE = Reference(X_ref, y_ref)
 
 
 def flow(**parameters):
-    inner = OTDDFlowTransformer(alignment=None, pushforward=parameters.pop("pushforward", LinearRegression()))
+    inner = OTDDFlowTransformer(**PLAIN, pushforward=parameters.pop("pushforward", LinearRegression()))
     return PseudoLabelFlow(**{"target": REFERENCE, "flow": inner, "random_state": 0, **parameters})
 
 
@@ -34,7 +34,12 @@ def few(k=2, marker=-1):
 
 
 @parametrize_with_checks(
-    [PseudoLabelFlow(any_width, flow=OTDDFlowTransformer(alignment=None, max_iter=5, pushforward=LinearRegression()))]
+    [
+        PseudoLabelFlow(
+            any_width,
+            flow=OTDDFlowTransformer(**PLAIN, max_iter=5, pushforward=LinearRegression()),
+        )
+    ]
 )
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
@@ -63,7 +68,7 @@ def test_no_labels_at_all():
 
 
 def test_all_labels_is_the_plain_flow():
-    plain = OTDDFlowTransformer(REFERENCE, alignment=None, pushforward=LinearRegression(), random_state=0).fit(X, y)
+    plain = OTDDFlowTransformer(REFERENCE, **PLAIN, pushforward=LinearRegression(), random_state=0).fit(X, y)
     fitted = flow().fit(X, y)
     np.testing.assert_array_equal(fitted.particles_, plain.particles_)
     assert (fitted.confidence_ == 1).all()

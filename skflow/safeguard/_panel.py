@@ -1,0 +1,52 @@
+"""Quick models of the target, which stand in for the frozen model where that is not at hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
+
+MOST_ROWS = 2000
+"""Rows of the target that the models are fitted to."""
+MOST_AXES = 60
+"""Principal axes of the target that they see."""
+
+
+class Panel:
+    """A linear model, a neighbours' and a kernel machine of the target, each with one vote.
+
+    Rows are centred and divided by one common scale, as the flow does: no column is blown up that hardly varies.
+
+    Parameters
+    ----------
+    X, y : ndarray of shape (m_samples, n_features), (m_samples,)
+        The target.
+    seed : int
+        Of the subsample, where there are many rows.
+    """
+
+    def __init__(self, X: np.ndarray, y: np.ndarray, seed: int = 0) -> None:
+        rows = np.random.RandomState(seed).permutation(len(X))[:MOST_ROWS]
+        X, y = X[rows].astype(np.float64), y[rows]
+        self._centre = X.mean(axis=0)
+        self._scale = float(np.sqrt(np.square(X - self._centre).mean())) or 1.0
+        self.models: list = []
+        if len(np.unique(y)) < 2:
+            return
+        axes = min(MOST_AXES, X.shape[1], len(X) - 1)
+        kinds = (LogisticRegression(max_iter=200), KNeighborsClassifier(min(5, len(X)), algorithm="brute"), SVC(C=5.0))
+        project = PCA(axes, random_state=0).fit(self._standard(X))
+        for kind in kinds:
+            self.models.append(make_pipeline(project, kind))
+            kind.fit(project.transform(self._standard(X)), y)
+
+    def agreement(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Share of the models (n_samples,) that give each row the target label that it should have."""
+        votes = [model.predict(self._standard(X)) == y for model in self.models]
+        return np.mean(votes, axis=0) if votes else np.ones(len(X))
+
+    def _standard(self, X: np.ndarray) -> np.ndarray:
+        return (X - self._centre) / self._scale
