@@ -40,7 +40,8 @@ def learn_map(
     regressor.fit(start, end, **known)
     some = start[: min(len(start), 2)]
     moved = np.asarray(regressor.predict(some))
-    if moved.dtype.kind not in "fiu" or moved.reshape(len(moved), -1).shape != (len(some), end.shape[1]):
+    shape = moved.reshape(len(moved), -1).shape if moved.ndim and moved.size else ()
+    if moved.dtype.kind not in "fiu" or shape != (len(some), end.shape[1]):
         raise ValueError(
             f"pushforward={pushforward!r} predicts an array of shape {moved.shape} and dtype {moved.dtype} for "
             f"{len(some)} rows; it must predict numbers of shape {(len(some), end.shape[1])}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import copy
 from numbers import Integral, Real
 from typing import Any
@@ -152,6 +153,9 @@ class OTDDFunctional(Functional):
             X, y = (np.asarray(side) for side in self.target)
         except (TypeError, ValueError):
             raise ValueError(f"target is to be a pair (X, y), got {self.target!r}.") from None
+        if X.dtype.kind == "O":  # nullable columns, or a table of Python's numbers
+            with suppress(TypeError, ValueError):
+                X = X.astype(np.float64)
         if X.ndim != 2 or X.dtype.kind not in "fiub":
             raise ValueError(f"target[0] is to be a 2-D array of numbers, got shape {X.shape} and dtype {X.dtype}.")
         if y.shape != (len(X),) or not len(X):

@@ -99,7 +99,7 @@ def judge_error(error, words):
         return None  # of the user's own piece, or what every estimator of scikit-learn says
     if not isinstance(error, KINDS) or isinstance(error, np.linalg.LinAlgError):
         return said + "\n" + shown[-1500:]
-    own = where.filename.startswith(PACKAGE) or "/sklearn/utils/" in where.filename or "/sklearn/base" in where.filename
+    own = where.filename.startswith(PACKAGE) or "/matplotlib/" in where.filename or "/sklearn/utils/" in where.filename or "/sklearn/base" in where.filename
     if own and set(re.findall(r"\w+", str(error))) & (WORDS | set(words)):
         return None
     return said + "\n" + shown[-1500:]

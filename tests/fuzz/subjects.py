@@ -197,11 +197,7 @@ def scorers(p, params):
 
 def _regressor(kind, labelled, **small):
     def call(p, params):
-        goal = (
-            0.5 * np.asarray(p.X_target, dtype=float).mean(axis=0) + 0.5 * np.asarray(p.X, dtype=float)
-            if labelled
-            else p.X
-        )
+        goal = 0.3 * np.mean(p.X_target, axis=0) + 0.7 * np.asarray(p.X, dtype=float) if labelled else p.X
         labels = {"labels": p.y} if labelled else {}
         est = kind(**{"random_state": 0, **small, **params}).fit(p.X, goal, **labels, **_weight(p))
         return {"predict": ("rows", est.predict(p.X_new))}
@@ -233,7 +229,7 @@ def reference(p, params):
 
 def training_data(p, params):
     est = OTDDFlowTransformer((p.X_target, p.y_target), **{**CHEAP, "keep_trajectory": 3})
-    X, y, weight = as_training_data(est.fit(p.X, p.y), **{"samples": "mapped", "X": p.X, "y": p.y, **params})
+    X, y, _ = as_training_data(est.fit(p.X, p.y), **{"samples": "mapped", "X": p.X, "y": p.y, **params})
     return {"X": ("values", X), "y": ("values", y)}
 
 
