@@ -98,7 +98,12 @@ def _of_one_kind(labels: np.ndarray, name: str) -> np.ndarray:
     for kind, dtype in ((bool, bool), (Integral, np.int64), (Real, np.float64), (str, str)):
         kinds = (kind, np.bool_) if kind is bool else kind
         if all(isinstance(value, kinds) for value in values):
-            return np.array(values, dtype=dtype)
+            try:
+                return np.array(values, dtype=dtype)
+            except OverflowError:
+                raise ValueError(
+                    f"{name} holds the label {max(values, key=abs)}, which is no 64-bit integer."
+                ) from None
     first = {type(value).__name__: value for value in reversed(values)}
     examples = ", ".join(f"{value!r} ({kind})" for kind, value in sorted(first.items()))
     raise ValueError(f"{name} must hold labels of one kind, all numbers or all text; got {examples}.")

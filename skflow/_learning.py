@@ -38,7 +38,7 @@ def learn_map(
     optional = {"labels": labels, "sample_weight": sample_weight}
     known = {name: v for name, v in optional.items() if v is not None and has_fit_parameter(regressor, name)}
     regressor.fit(start, end, **known)
-    some = start[: min(len(start), 2)]
+    some = start[:2].copy()
     moved = np.asarray(regressor.predict(some))
     shape = moved.reshape(len(moved), -1).shape if moved.ndim and moved.size else ()
     if moved.dtype.kind not in "fiu" or shape != (len(some), end.shape[1]):

@@ -197,7 +197,7 @@ def check_extent(scale: float) -> None:
     """Raise where the objective, a squared length, would over- or underflow in the user's units."""
     if not SMALLEST < scale < LARGEST:
         raise ValueError(
-            f"Rows of X and target are {scale:.3g} apart, as a root mean square; the square of that is beyond the range "
+            f"Rows of X and target are {scale:.3g} apart, the root mean square; its square is beyond the range "
             f"of float64. Scale the features into the range from {SMALLEST:.0e} to {LARGEST:.0e}."
         )
 

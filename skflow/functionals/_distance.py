@@ -145,15 +145,15 @@ class OTDDFunctional(Functional):
             particles or with entries that are not finite, and a `correspondence` that does not fit the labels.
         """
         self.validate()
-        self._checked_target(particles.x.shape[1])
-        return (BoundOTDD if particles.labels is None else BoundJointOTDD)(self, particles)
+        checked = copy(self).set_params(target=self._checked_target(particles.x.shape[1]))
+        return (BoundOTDD if particles.labels is None else BoundJointOTDD)(checked, particles)
 
     def _checked_target(self, n_features: int) -> tuple[np.ndarray, np.ndarray]:
         try:
             X, y = (np.asarray(side) for side in self.target)
         except (TypeError, ValueError):
             raise ValueError(f"target is to be a pair (X, y), got {self.target!r}.") from None
-        if X.dtype.kind == "O":  # nullable columns, or a table of Python's numbers
+        if X.dtype not in (np.float32, np.float64):  # nullable columns, a table of Python's numbers, integers
             with suppress(TypeError, ValueError):
                 X = X.astype(np.float64)
         if X.ndim != 2 or X.dtype.kind not in "fiub":

@@ -176,7 +176,7 @@ def divergence(p, params):
 
 
 def class_proportions(p, params):
-    k = len(np.unique(p.y_target))
+    k = len(set(map(str, p.y_target)))
     posterior = np.exp(-np.square(np.asarray(p.X, dtype=float)[:, :1] - np.arange(k)))
     posterior /= posterior.sum(axis=1, keepdims=True)
     settings = {"posterior": posterior, "prior": np.full(k, 1 / k), **_weight(p), **params}

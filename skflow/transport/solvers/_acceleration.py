@@ -24,7 +24,7 @@ class HeavyBall:
     of iterations (Polyak, 1964; as over-relaxation, Lehmann et al., 2022), once alpha and beta fit the gap between one
     and the largest eigenvalue. That is read off the marginal errors: first from how the plain iteration contracts, then
     from how the accelerated one does, as long as that is slower than it should be. Where the error grows instead,
-    it starts again with the plain iteration. Where it has grown to what is far from the solution, as if mass has to pass
+    it starts again with the plain iteration. Where it has grown far, as if mass has to pass
     between parts that hardly see each other, it takes less momentum from then on: the map is not linear there.
     """
 
