@@ -39,7 +39,10 @@ def check_same_columns(X: Any, names: Any, n_features: int, what: str, of: str =
     if own is not None and names is not None and list(own) != list(names):
         order = " in another order" if sorted(own) == sorted(names) else ""
         raise ValueError(f"{what} has the columns {list(own)}, but {of} has {list(names)}{order and ','}{order}.")
-    width = np.shape(X)[1] if np.ndim(X) == 2 else None
+    try:
+        width = np.shape(X)[1] if np.ndim(X) == 2 else None
+    except ValueError:  # rows of several lengths: for whoever reads the table to refuse
+        width = None
     if width is not None and width != n_features:
         raise ValueError(f"{what} has {width} features, but {of} has {n_features}.")
 

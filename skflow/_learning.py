@@ -64,7 +64,7 @@ class LearntMap:
         self.regressor = regressor
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        moved = np.asarray(self.regressor.predict(X))
+        moved = np.asarray(self.regressor.predict(X.copy()))  # who writes into the rows writes into these
         return moved.reshape(len(X), -1).astype(X.dtype, copy=False)
 
 

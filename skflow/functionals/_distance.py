@@ -158,6 +158,11 @@ class OTDDFunctional(Functional):
                 X = X.astype(np.float64)
         if X.ndim != 2 or X.dtype.kind not in "fiub":
             raise ValueError(f"target[0] is to be a 2-D array of numbers, got shape {X.shape} and dtype {X.dtype}.")
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        mixed = y.dtype.kind == "O" and len({isinstance(label, str) for label in y.tolist()}) > 1
+        if mixed or (y.dtype.kind in "fO" and _any_missing(y)):
+            raise ValueError(f"target[1] is to hold labels of one kind, and none that is missing; got {y!r}.")
         if y.shape != (len(X),) or not len(X):
             raise ValueError(f"target[1] is to have one label a row, got shape {y.shape} for {len(X)} rows.")
         if X.shape[1] != n_features:
@@ -166,3 +171,8 @@ class OTDDFunctional(Functional):
             row, column = np.argwhere(~np.isfinite(X))[0]
             raise ValueError(f"target[0] is not finite: row {row}, column {column} is {X[row, column]}.")
         return X, y
+
+
+def _any_missing(labels: np.ndarray) -> bool:
+    """Whether one of them is None, or is not equal to itself, as NaN."""
+    return any(label is None or label != label for label in labels.ravel().tolist())

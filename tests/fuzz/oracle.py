@@ -71,6 +71,7 @@ WORDS = {
     "value",
     "unlabelled",
     "clusters",
+    "clusterer",
 }
 """Words for what users pass, beside the names of parameters."""
 
@@ -90,7 +91,7 @@ def judge_error(error, words):
     place = f"{where.filename.rpartition('site-packages/')[2].replace(PACKAGE, 'skflow')}:{where.lineno}"
     said = f"{type(error).__name__} at {place}: {str(error)[:300]}"
     said_by_others = ("/sklearn/utils/validation", "/_array_api", "/narwhals/")
-    called_wrongly = "<lambda>()" in str(error) and "positional argument" in str(error)
+    called_wrongly = isinstance(error, TypeError) and "positional argument" in str(error)
     if where.filename.startswith(OWN) or called_wrongly or any(part in where.filename for part in said_by_others):
         return None  # of the user's own piece, or what every estimator of scikit-learn says
     if not isinstance(error, KINDS) or isinstance(error, np.linalg.LinAlgError):

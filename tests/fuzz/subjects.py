@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 from sklearn.cluster import DBSCAN, KMeans
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -185,7 +186,7 @@ def class_proportions(p, params):
 
 def scorers(p, params):
     est = OTDDFlowTransformer((p.X_target, p.y_target), **CHEAP)
-    pipe = make_pipeline(est, _model(p)).fit(p.X, p.y)
+    pipe = make_pipeline(est, FrozenEstimator(_model(p))).fit(p.X, p.y)
     est.fit(p.X, p.y)
     return {
         "otdd": ("length", metrics.neg_otdd_scorer(est, p.X, p.y)),
@@ -197,7 +198,7 @@ def scorers(p, params):
 
 def _regressor(kind, labelled, **small):
     def call(p, params):
-        goal = 0.3 * np.mean(p.X_target, axis=0) + 0.7 * np.asarray(p.X, dtype=float) if labelled else p.X
+        goal = 0.3 * np.mean(p.X, axis=0) + 0.7 * np.asarray(p.X, dtype=float) if labelled else p.X
         labels = {"labels": p.y} if labelled else {}
         est = kind(**{"random_state": 0, **small, **params}).fit(p.X, goal, **labels, **_weight(p))
         return {"predict": ("rows", est.predict(p.X_new))}
