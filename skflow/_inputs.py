@@ -41,7 +41,10 @@ def check_same_columns(X: Any, names: Any, n_features: int, what: str, of: str =
     if own is not None and names is not None and list(own) != list(names):
         order = " in another order" if sorted(own) == sorted(names) else ""
         raise ValueError(f"{what} has the columns {list(own)}, but {of} has {list(names)}{order and ','}{order}.")
-    width = np.shape(X)[1] if np.ndim(X) == 2 else None
+    try:
+        width = np.shape(X)[1] if np.ndim(X) == 2 else None
+    except ValueError:  # rows of several lengths: for whoever reads the table to refuse
+        width = None
     if width is not None and width != n_features:
         raise ValueError(f"{what} has {width} features, but {of} has {n_features}.")
 
@@ -116,7 +119,12 @@ def _of_one_kind(labels: np.ndarray, name: str) -> np.ndarray:
     for kind, dtype in ((bool, bool), (Integral, np.int64), (Real, np.float64), (str, str)):
         kinds = (kind, np.bool_) if kind is bool else kind
         if all(isinstance(value, kinds) for value in values):
-            return np.array(values, dtype=dtype)
+            try:
+                return np.array(values, dtype=dtype)
+            except OverflowError:
+                raise ValueError(
+                    f"{name} holds the label {max(values, key=abs)}, which is no 64-bit integer."
+                ) from None
     first = {type(value).__name__: value for value in reversed(values)}
     examples = ", ".join(f"{value!r} ({kind})" for kind, value in sorted(first.items()))
     raise ValueError(f"{name} must hold labels of one kind, all numbers or all text; got {examples}.")

@@ -38,9 +38,10 @@ def learn_map(
     optional = {"labels": labels, "sample_weight": sample_weight}
     known = {name: v for name, v in optional.items() if v is not None and has_fit_parameter(regressor, name)}
     regressor.fit(start, end, **known)
-    some = start[: min(len(start), 2)]
+    some = start[:2].copy()
     moved = np.asarray(regressor.predict(some))
-    if moved.dtype.kind not in "fiu" or moved.reshape(len(moved), -1).shape != (len(some), end.shape[1]):
+    shape = moved.reshape(len(moved), -1).shape if moved.ndim and moved.size else ()
+    if moved.dtype.kind not in "fiu" or shape != (len(some), end.shape[1]):
         raise ValueError(
             f"pushforward={pushforward!r} predicts an array of shape {moved.shape} and dtype {moved.dtype} for "
             f"{len(some)} rows; it must predict numbers of shape {(len(some), end.shape[1])}."
@@ -73,7 +74,7 @@ class LearntMap:
         rows = X if self.aligner is None else np.asarray(self.aligner.transform(X)).astype(X.dtype, copy=False)
         if self.share == 0:
             return rows
-        moved = np.asarray(self.regressor.predict(rows)).reshape(len(X), -1)
+        moved = np.asarray(self.regressor.predict(rows.copy())).reshape(len(X), -1)  # who writes, writes into a copy
         if self.share < 1:
             moved = rows + self.share * (moved - rows)
         return moved.astype(X.dtype, copy=False)

@@ -253,6 +253,8 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             raise ValueError(f"A target was given twice: target={self.target!r}, and to flow={self.flow!r}.")
         names = getattr(self, "feature_names_in_", None)
         wanted, marked = own if self.target is None else self.target, np.asarray(y)
+        if marked.shape[:1] != (len(X),):
+            raise ValueError(f"y must have one label for each of the {len(X)} rows of X, got the shape {marked.shape}.")
         target = read_target(wanted, X, marked, X_target, y_target, names=names, sample_weight=weight)
         if target is None:
             raise ValueError(

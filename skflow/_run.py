@@ -35,6 +35,8 @@ CHEAP = 2**20
 """Pairs of source and target rows up to which float64 data are computed with in float64."""
 COVARIANCES = {"gaussian-diag": "diag", "means": "means"}
 """Covariances of free label distributions that a label distance implies."""
+SMALLEST, LARGEST = 1e-150, 1e150
+"""Lengths of which the squares are numbers in float64."""
 FLOAT32_OFFSET = 1e3
 """Distance from the origin, in spreads of the data, up to which float32 holds them well."""
 
@@ -90,6 +92,7 @@ class FlowRun:
         self.coordinates: Coordinates | None = None
         if found is not None:
             self.coordinates, functional = found
+            check_extent(self.coordinates.scale)
         self._dtype, self._shape = X.dtype, X.shape
         particles = Particles.from_arrays(
             X if self.coordinates is None else self.coordinates.reduce(X),
@@ -188,6 +191,15 @@ def with_clusterer(dynamics: Dynamics, n_classes: int, seed: int) -> Dynamics:
         "kmeans": KMeans(n_clusters=n_classes, random_state=seed),
     }
     return dynamics.set_params(clusterer=named[clusterer])
+
+
+def check_extent(scale: float) -> None:
+    """Raise where the objective, a squared length, would over- or underflow in the user's units."""
+    if not SMALLEST < scale < LARGEST:
+        raise ValueError(
+            f"Rows of X and target are {scale:.3g} apart, the root mean square; its square is beyond the range "
+            f"of float64. Scale the features into the range from {SMALLEST:.0e} to {LARGEST:.0e}."
+        )
 
 
 class StepReporter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import copy
 from numbers import Integral, Real
 from typing import Any
@@ -144,16 +145,24 @@ class OTDDFunctional(Functional):
             particles or with entries that are not finite, and a `correspondence` that does not fit the labels.
         """
         self.validate()
-        self._checked_target(particles.x.shape[1])
-        return (BoundOTDD if particles.labels is None else BoundJointOTDD)(self, particles)
+        checked = copy(self).set_params(target=self._checked_target(particles.x.shape[1]))
+        return (BoundOTDD if particles.labels is None else BoundJointOTDD)(checked, particles)
 
     def _checked_target(self, n_features: int) -> tuple[np.ndarray, np.ndarray]:
         try:
             X, y = (np.asarray(side) for side in self.target)
         except (TypeError, ValueError):
             raise ValueError(f"target is to be a pair (X, y), got {self.target!r}.") from None
+        if X.dtype not in (np.float32, np.float64):  # nullable columns, a table of Python's numbers, integers
+            with suppress(TypeError, ValueError):
+                X = X.astype(np.float64)
         if X.ndim != 2 or X.dtype.kind not in "fiub":
             raise ValueError(f"target[0] is to be a 2-D array of numbers, got shape {X.shape} and dtype {X.dtype}.")
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        mixed = y.dtype.kind == "O" and len({isinstance(label, str) for label in y.tolist()}) > 1
+        if mixed or (y.dtype.kind in "fO" and _any_missing(y)):
+            raise ValueError(f"target[1] is to hold labels of one kind, and none that is missing; got {y!r}.")
         if y.shape != (len(X),) or not len(X):
             raise ValueError(f"target[1] is to have one label a row, got shape {y.shape} for {len(X)} rows.")
         if X.shape[1] != n_features:
@@ -162,3 +171,8 @@ class OTDDFunctional(Functional):
             row, column = np.argwhere(~np.isfinite(X))[0]
             raise ValueError(f"target[0] is not finite: row {row}, column {column} is {X[row, column]}.")
         return X, y
+
+
+def _any_missing(labels: np.ndarray) -> bool:
+    """Whether one of them is None, or is not equal to itself, as NaN."""
+    return any(label is None or label != label for label in labels.ravel().tolist())

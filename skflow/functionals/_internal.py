@@ -174,7 +174,7 @@ def bandwidth_of(bandwidth: str | float, particles: Particles) -> float:
 def kernel_rows(x: Tensor, bandwidth: float) -> Iterator[tuple[slice, Tensor]]:
     """Some rows at a time, and ``log phi_eps(x_i - x_j)`` of these rows with all the others."""
     n, d = x.shape
-    log_peak = -d / 2 * math.log(2 * math.pi * bandwidth**2)
+    log_peak = -d / 2 * math.log(2 * math.pi) - d * math.log(bandwidth)
     for rows in row_chunks(n, PAIRS_AT_A_TIME // n):
         yield rows, squared_distances(x[rows], x).div_(-2 * bandwidth**2).add_(log_peak)
 

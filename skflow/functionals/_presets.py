@@ -77,7 +77,7 @@ class TubePotential(Potential):
             # Particles may be sorted anew on their way; their place in the data stays.
             center = own[particles.order] if own.ndim == 2 else own
             norm, direction = norm_and_direction(particles.x - center)
-            excess = (norm - self.radius).clamp(min=0)
+            excess = (norm - float(self.radius)).clamp(min=0)
             return excess, direction * (excess > 0)[:, None]
 
         return evaluate

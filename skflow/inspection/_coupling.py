@@ -149,6 +149,10 @@ class CouplingDisplay:
     def _write(self, matrix: np.ndarray, values_format: str | None) -> np.ndarray:
         if values_format is None:
             values_format = ".2f" if matrix.max() <= 1 else ".3g"
+        try:
+            format(0.5, values_format)
+        except (TypeError, ValueError):
+            raise ValueError(f"values_format={values_format!r} must be a format of numbers, such as '.2f'.") from None
         text = np.empty(matrix.shape, dtype=object)
         for (k, l), value in np.ndenumerate(matrix):
             red, green, blue, _ = self.im_.cmap(self.im_.norm(value))

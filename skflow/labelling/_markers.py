@@ -51,6 +51,8 @@ def split_labels(
         ``["a", -1]``. (:class:`sklearn.semi_supervised.SelfTrainingClassifier` refuses text arrays, too.)
     """
     values = column_or_1d(as_array(y), warn=True)
+    if np.ndim(unlabelled) > 0:
+        raise ValueError(f"unlabelled={unlabelled!r} must be one value, not several.")
     if target_classes is not None and unlabelled in target_classes.tolist():
         unlabelled = None
     missing, marked = _missing(values), unlabelled_rows(values, unlabelled, name)
@@ -76,10 +78,8 @@ def unlabelled_rows(values: np.ndarray, unlabelled: Any, name: str = "y") -> np.
     Raises
     ------
     ValueError
-        For several values, or for the text of a number as marker, see :func:`split_labels`.
+        For the text of a number as marker, see :func:`split_labels`.
     """
-    if np.ndim(unlabelled) > 0:
-        raise ValueError(f"unlabelled={unlabelled!r} must be one value, not several.")
     none = np.zeros(len(values), dtype=bool)
     if is_missing(unlabelled):
         return none

@@ -15,7 +15,7 @@ from torch import Tensor
 from .._sklearn import Interval, StrOptions, validate_params
 from .._warnings import warn
 from ._class_proportions import class_proportions
-from ._common_units import LARGEST_REG, in_common_units
+from ._common_units import LARGEST_REG, in_common_units, squared_length
 from ._sinkhorn import self_transport_cost, transport_cost
 from ._tables import read_labels, read_positive, read_tables
 
@@ -126,7 +126,7 @@ def divergence(
             "may be too low. Raise reg.",
             ConvergenceWarning,
         )
-    return value * scale * scale
+    return squared_length(value, scale)
 
 
 def _divergence(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -41,6 +43,21 @@ def in_common_units(X: np.ndarray, X_target: np.ndarray) -> tuple[np.ndarray, np
         spread = spread.new_ones(())
     scale = _times_power(spread, exponent)
     return (x / spread).numpy(), (x_target / spread).numpy(), scale.item()
+
+
+def squared_length(value: Any, scale: float) -> Any:
+    """`value` in squared units of the features, from that in squared units of `scale`.
+
+    Raises
+    ------
+    ValueError
+        Where it is beyond the range of float64.
+    """
+    with np.errstate(over="ignore"):
+        scaled = value * scale * scale
+    if not np.isfinite(scaled).all():
+        raise ValueError(f"X and X_target are {scale:.3g} apart, and the square of that is no float64: scale them.")
+    return scaled
 
 
 def _largest(x: Tensor, x_target: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from .._warnings import warn
 from ..flow import Particles
 from ..functionals import OTDDFunctional
 from ..transport import CORRESPONDENCES, LABEL_DISTANCES, histogram_coupling, label_distance_matrix
-from ._common_units import LARGEST_REG, in_common_units
+from ._common_units import LARGEST_REG, in_common_units, squared_length
 from ._tables import read_labels, read_tables
 
 ACCEPTED_ERROR = 1e-3
@@ -160,7 +160,7 @@ def label_distances(
     """
     source, target, scale = _in_common_units(X, y, X_target, y_target)
     particles, reference = (Particles.from_arrays(*side, dtype=torch.float64) for side in (source, target))
-    return (label_distance_matrix(particles, reference, label_distance) * scale * scale).numpy()
+    return squared_length(label_distance_matrix(particles, reference, label_distance).numpy(), scale)
 
 
 @validate_params({**_DATASETS, **_LABEL_DISTANCE, **_CLASS_WEIGHT}, prefer_skip_nested_validation=True)

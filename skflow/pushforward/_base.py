@@ -16,6 +16,8 @@ from .._threads import shared_cores
 
 BLOCK_ROWS = 8192
 """Rows that are carried at once."""
+LARGEST_VALUE = 1e150
+"""Of numbers whose squares are floats."""
 
 
 class Movement(NamedTuple):
@@ -80,6 +82,11 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
     def _fit_checked(self, rows: Any, goals: Any, labels: ArrayLike | None, sample_weight: Any) -> None:
         X, Z = validate_data(self, rows, goals, dtype=FLOATS, multi_output=True, y_numeric=True)
         Z = check_array(Z, dtype=FLOATS, ensure_2d=False)
+        for name, table in (("X", X), ("Z", Z)):
+            if np.abs(table).max() > LARGEST_VALUE:
+                raise ValueError(
+                    f"{name} holds values beyond {LARGEST_VALUE:.0e}, whose squares are no floats; scale it."
+                )
         self._output_shape = Z.shape[1:]
         Z = Z.reshape(len(Z), -1)
         self._check_features(X.shape[1])

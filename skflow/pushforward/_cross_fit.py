@@ -61,6 +61,8 @@ def left_out_predictions(
     known = getattr(regressor, "oof_", None)
     if known is not None and known.shape == goal.shape:
         return known
+    if len(start) < 2:
+        raise ValueError(f"X has {len(start)} rows; to leave one out takes two.")
     folds = KFold(min(n_folds, len(start)), shuffle=True, random_state=check_random_state(random_state))
     out = np.empty(goal.shape)
     for seen, unseen in folds.split(start):

@@ -30,8 +30,11 @@ class Units(NamedTuple):
 
 
 def root_mean_square(R: np.ndarray, weights: np.ndarray) -> float:
-    """Root of the weighted mean of the rows' squared lengths, 1 where all are zero; it neither over- nor underflows."""
+    """Root of the weighted mean of the rows' squared lengths, 1 where all are zero; it neither over- nor underflows.
+
+    Subnormal numbers count as zero: nothing can be divided by them.
+    """
     largest = float(np.abs(R).max(initial=0.0))
-    if largest == 0:
+    if largest < np.finfo(np.float64).tiny:
         return 1.0
     return largest * float(np.sqrt(np.average(np.square(R / largest).sum(axis=1), weights=weights)))

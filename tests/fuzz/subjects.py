@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import matplotlib
 import numpy as np
 from sklearn.cluster import DBSCAN, KMeans
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -176,7 +177,7 @@ def divergence(p, params):
 
 
 def class_proportions(p, params):
-    k = len(np.unique(p.y_target))
+    k = len(set(map(str, p.y_target)))
     posterior = np.exp(-np.square(np.asarray(p.X, dtype=float)[:, :1] - np.arange(k)))
     posterior /= posterior.sum(axis=1, keepdims=True)
     settings = {"posterior": posterior, "prior": np.full(k, 1 / k), **_weight(p), **params}
@@ -185,7 +186,7 @@ def class_proportions(p, params):
 
 def scorers(p, params):
     est = OTDDFlowTransformer((p.X_target, p.y_target), **CHEAP)
-    pipe = make_pipeline(est, _model(p)).fit(p.X, p.y)
+    pipe = make_pipeline(est, FrozenEstimator(_model(p))).fit(p.X, p.y)
     est.fit(p.X, p.y)
     return {
         "otdd": ("length", metrics.neg_otdd_scorer(est, p.X, p.y)),
@@ -197,11 +198,7 @@ def scorers(p, params):
 
 def _regressor(kind, labelled, **small):
     def call(p, params):
-        goal = (
-            0.5 * np.asarray(p.X_target, dtype=float).mean(axis=0) + 0.5 * np.asarray(p.X, dtype=float)
-            if labelled
-            else p.X
-        )
+        goal = 0.3 * np.mean(p.X, axis=0) + 0.7 * np.asarray(p.X, dtype=float) if labelled else p.X
         labels = {"labels": p.y} if labelled else {}
         est = kind(**{"random_state": 0, **small, **params}).fit(p.X, goal, **labels, **_weight(p))
         return {"predict": ("rows", est.predict(p.X_new))}
@@ -233,7 +230,7 @@ def reference(p, params):
 
 def training_data(p, params):
     est = OTDDFlowTransformer((p.X_target, p.y_target), **{**CHEAP, "keep_trajectory": 3})
-    X, y, weight = as_training_data(est.fit(p.X, p.y), **{"samples": "mapped", "X": p.X, "y": p.y, **params})
+    X, y, _ = as_training_data(est.fit(p.X, p.y), **{"samples": "mapped", "X": p.X, "y": p.y, **params})
     return {"X": ("values", X), "y": ("values", y)}
 
 

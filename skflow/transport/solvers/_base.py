@@ -156,4 +156,4 @@ class Solver(ParameterObject, ABC):
     def _tol(self, task: Task) -> float:
         """The solver's own tolerance, or the functional's."""
         tol: float | None = getattr(self, "tol", None)
-        return task.tol if tol is None else tol
+        return max(task.tol if tol is None else tol, torch.finfo(task.source.x.dtype).eps)  # rounding is no error
