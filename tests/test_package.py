@@ -1,13 +1,18 @@
 """What a bare ``import skflow`` does, and what it leaves alone."""
 
+import ast
+import inspect
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
 import skflow
+from skflow import flow, functionals, inspection, metrics, pushforward, transport
 
 ROOT = Path(skflow.__file__).resolve().parent.parent
 
@@ -69,3 +74,60 @@ def test_version_is_the_projects():
 def test_all_public_names_are_there():
     missing = [name for name in skflow.__all__ if not hasattr(skflow, name)]
     assert not missing
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
+PUBLIC = {
+    name: getattr(module, name)
+    for module in (skflow, flow, functionals, inspection, metrics, pushforward, transport)
+    for name in module.__all__
+}
+
+
+def code_in(page):
+    """Syntax trees of the code on a page that is Python: blocks, and words between backquotes."""
+    text = page.read_text()
+    pieces = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    pieces += re.findall(r"(?:::|code-block:: python)\n\n((?: +.*\n|\n)+)", text)
+    pieces += re.findall(r"(?<!`)``?([^`]+)``?(?!`)", text)
+    for piece in pieces:
+        for form in (dedent(piece), f"f({piece})"):
+            try:
+                yield ast.parse(form)
+                break
+            except SyntaxError:
+                continue
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_call_what_is_there(page):
+    if not page.exists():
+        pytest.skip("an installed package has no README beside it")
+    for tree in code_in(page):
+        for call in ast.walk(tree):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in PUBLIC:
+                keywords = {keyword.arg: None for keyword in call.keywords}
+                try:
+                    inspect.signature(PUBLIC[call.func.id]).bind(*call.args, **keywords)
+                except TypeError as error:
+                    pytest.fail(f"{page.name}: {ast.unparse(call)}: {error}")
+
+
+def test_code_on_pages_is_found():
+    if not PAGES[1:]:
+        pytest.skip("an installed package has no documentation beside it")
+    found = {
+        call.func.id
+        for page in PAGES
+        for tree in code_in(page)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    }
+    assert found >= {
+        "OTDDFlowTransformer",
+        "PseudoLabelFlow",
+        "ConstrainedFlow",
+        "JointVariableLabels",
+        "Euler",
+        "Dense",
+    }
