@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import Tags, check_random_state, resample
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import validate_data
 
 from ._aligned import AlignedRows
@@ -24,7 +24,7 @@ from ._device import resolve_device
 from ._fresh_fit import fitted_attributes
 from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
 from ._learning import LazyRegressor, learn_map
-from ._run import FlowRun, StepReporter
+from ._run import FlowRun, StepReporter, choose_particles
 from ._safeguarding import decide
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
 from ._target import Reference, Target, read_target, warn_of_units
@@ -297,18 +297,3 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def choose_particles(
-    y: np.ndarray, sample_weight: np.ndarray | None, most: int | None, rng: np.random.RandomState
-) -> np.ndarray:
-    """Rows that flow: those with weight, or a stratified sample of `most` of them with every class in it."""
-    rows = np.arange(len(y)) if sample_weight is None else np.flatnonzero(sample_weight)
-    if most is None or most >= len(rows):
-        return rows
-    chosen = rows[:0]
-    if most > 1:
-        chosen = resample(rows, replace=False, n_samples=most, stratify=y[rows], random_state=rng)
-    left_out = np.setdiff1d(y[rows], y[chosen])
-    first = [rows[y[rows] == label][0] for label in left_out]
-    return np.sort(np.concatenate([chosen, np.array(first, dtype=int)]))

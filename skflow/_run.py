@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import DBSCAN, KMeans
+from sklearn.utils import resample
 from torch import Tensor
 
 from .flow import (
@@ -200,6 +201,21 @@ def check_extent(scale: float) -> None:
             f"Rows of X and target are {scale:.3g} apart, the root mean square; its square is beyond the range "
             f"of float64. Scale the features into the range from {SMALLEST:.0e} to {LARGEST:.0e}."
         )
+
+
+def choose_particles(
+    y: np.ndarray, sample_weight: np.ndarray | None, most: int | None, rng: np.random.RandomState
+) -> np.ndarray:
+    """Rows that flow: those with weight, or a stratified sample of `most` of them with every class in it."""
+    rows = np.arange(len(y)) if sample_weight is None else np.flatnonzero(sample_weight)
+    if most is None or most >= len(rows):
+        return rows
+    chosen = rows[:0]
+    if most > 1:
+        chosen = resample(rows, replace=False, n_samples=most, stratify=y[rows], random_state=rng)
+    left_out = np.setdiff1d(y[rows], y[chosen])
+    first = [rows[y[rows] == label][0] for label in left_out]
+    return np.sort(np.concatenate([chosen, np.array(first, dtype=int)]))
 
 
 class StepReporter:

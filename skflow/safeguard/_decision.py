@@ -11,12 +11,12 @@ WORTH_MOVING = 0.02
 """Share of the rows by which a movement must be better than none: a model's inputs are not touched for less."""
 DRAWS = 4
 """Halves of the rows that a divergence is taken on, for its standard error."""
-JUDGED_ROWS = 400
+DRAWN_ROWS = 400
 """Rows a side that a divergence is taken on."""
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Choice:
     """What may be done with rows, and what held-out rows say of it.
 
     Parameters
@@ -43,8 +43,8 @@ class Decision:
 
     Parameters
     ----------
-    chosen : Candidate
-    table : list of Candidate
+    chosen : Choice
+    table : list of Choice
         All of them, the simplest first.
     judged_by : {"labels", "divergence"}
         What the score is.
@@ -54,8 +54,8 @@ class Decision:
         The divergence between two halves of the target, where divergences were compared.
     """
 
-    chosen: Candidate
-    table: list[Candidate] = field(repr=False)
+    chosen: Choice
+    table: list[Choice] = field(repr=False)
     judged_by: str
     reason: str
     floor: float | None = None
@@ -80,8 +80,7 @@ def decide_by_labels(agreements: Sequence[tuple[str, float | None, np.ndarray]],
         return float(np.sqrt(np.square(weights * (difference - weights @ difference)).sum()))
 
     table = [
-        Candidate(name, share, score, error(right))
-        for (name, share, right), score in zip(agreements, scores, strict=True)
+        Choice(name, share, score, error(right)) for (name, share, right), score in zip(agreements, scores, strict=True)
     ]
     return _simplest(table, best, "labels", "the judges are right on {:.1%} of the held-out rows", None)
 
@@ -110,7 +109,7 @@ def decide_by_divergence(
     """
     values = np.empty((len(candidates), DRAWS))
     for draw in range(DRAWS):
-        size = max(2, min(JUDGED_ROWS, len(candidates[0][2]) // 2, n_target // 2))
+        size = max(2, min(DRAWN_ROWS, len(candidates[0][2]) // 2, n_target // 2))
         own, other = (rng.permutation(n)[:size] for n in (len(candidates[0][2]), n_target))
         for k, (_, _, moved) in enumerate(candidates):
             values[k, draw] = max(divergence(moved[own], other), floor)
@@ -118,13 +117,13 @@ def decide_by_divergence(
     best = int(np.argmax(scores))
     errors = (values - values[best]).std(axis=1, ddof=1) / np.sqrt(DRAWS)
     table = [
-        Candidate(name, share, float(score), float(error))
+        Choice(name, share, float(score), float(error))
         for (name, share, _), score, error in zip(candidates, scores, errors, strict=True)
     ]
     return _simplest(table, best, "divergence", "its divergence from the target is {:.3g}", floor)
 
 
-def _simplest(table: list[Candidate], best: int, judged_by: str, words: str, floor: float | None) -> Decision:
+def _simplest(table: list[Choice], best: int, judged_by: str, words: str, floor: float | None) -> Decision:
     """The first candidate that is within one standard error of the best."""
     labelled = judged_by == "labels"
     chosen = next(
@@ -133,7 +132,7 @@ def _simplest(table: list[Candidate], best: int, judged_by: str, words: str, flo
         if c.score >= table[best].score - max(c.standard_error, WORTH_MOVING if labelled and c.share is None else 0.0)
     )
 
-    def said(candidate: Candidate) -> str:
+    def said(candidate: Choice) -> str:
         return words.format(candidate.score if judged_by == "labels" else -candidate.score)
 
     reason = f"{chosen.name!r} was chosen: {said(chosen)}"

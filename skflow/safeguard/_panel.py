@@ -9,9 +9,9 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
-MOST_ROWS = 2000
+PANEL_ROWS = 2000
 """Rows of the target that the models are fitted to."""
-MOST_AXES = 60
+PANEL_AXES = 60
 """Principal axes of the target that they see."""
 
 
@@ -29,14 +29,14 @@ class Panel:
     """
 
     def __init__(self, X: np.ndarray, y: np.ndarray, seed: int = 0) -> None:
-        rows = np.random.RandomState(seed).permutation(len(X))[:MOST_ROWS]
+        rows = np.random.RandomState(seed).permutation(len(X))[:PANEL_ROWS]
         X, y = X[rows].astype(np.float64), y[rows]
         self._centre = X.mean(axis=0)
         self._scale = float(np.sqrt(np.square(X - self._centre).mean())) or 1.0
         self.models: list = []
         if len(np.unique(y)) < 2:
             return
-        axes = min(MOST_AXES, X.shape[1], len(X) - 1)
+        axes = min(PANEL_AXES, X.shape[1], len(X) - 1)
         kinds = (LogisticRegression(max_iter=200), KNeighborsClassifier(min(5, len(X)), algorithm="brute"), SVC(C=5.0))
         project = PCA(axes, random_state=0).fit(self._standard(X))
         for kind in kinds:

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
 from skflow.metrics import agreement_scorer, confidence_scorer, divergence, neg_divergence_scorer, neg_otdd_scorer
+from tests._data import PLAIN
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -25,7 +26,7 @@ NAMES = np.array(["a", "b", "c"])
 
 
 def flow(**parameters):
-    return OTDDFlowTransformer(TARGET, **{"pushforward": LinearRegression(), "random_state": 0, **parameters})
+    return OTDDFlowTransformer(TARGET, **{**PLAIN, "pushforward": LinearRegression(), "random_state": 0, **parameters})
 
 
 def hardly_moved():
@@ -62,7 +63,7 @@ def test_agreement_sees_torn_classes():
         flow(),
         make_pipeline(flow(), MODEL),
         RepurposedClassifier(MODEL, flow()),
-        PseudoLabelFlow(TARGET, flow=OTDDFlowTransformer(pushforward=LinearRegression())),
+        PseudoLabelFlow(TARGET, flow=OTDDFlowTransformer(**PLAIN, pushforward=LinearRegression())),
     ],
 )
 def test_distance_scorer_finds_the_flow(estimator):
@@ -93,7 +94,7 @@ EVERY_DISTANCE = pytest.mark.parametrize("scorer", [neg_otdd_scorer, neg_diverge
 def test_steps_before_the_flow_are_applied(iris, scorer, nested):
     A, a, B, b = iris
     model = FrozenEstimator(LogisticRegression(max_iter=999).fit(A, a))
-    steps = [StandardScaler(), OTDDFlowTransformer(Reference(A, a), pushforward=LinearRegression())]
+    steps = [StandardScaler(), OTDDFlowTransformer(Reference(A, a), **PLAIN, pushforward=LinearRegression())]
     pipe = make_pipeline(make_pipeline("passthrough", *steps), None, model) if nested else make_pipeline(*steps, model)
     scaled = StandardScaler().fit_transform(B)
     expected = scorer(clone(steps[1]).fit(scaled, b), scaled, b)
@@ -111,8 +112,10 @@ def test_steps_before_the_flow_are_applied(iris, scorer, nested):
 )
 def test_any_container_and_no_labels(iris, scorer, container):
     A, a, B, b = iris
-    fitted = OTDDFlowTransformer(Reference(container(A), a), pushforward=LinearRegression()).fit(container(B), b)
-    plain = OTDDFlowTransformer((A, a), pushforward=LinearRegression()).fit(B, b)
+    fitted = OTDDFlowTransformer(Reference(container(A), a), **PLAIN, pushforward=LinearRegression()).fit(
+        container(B), b
+    )
+    plain = OTDDFlowTransformer((A, a), **PLAIN, pushforward=LinearRegression()).fit(B, b)
     for labels in (None, b):
         assert scorer(fitted, container(B), labels) == pytest.approx(scorer(plain, B, labels), rel=1e-6)
     assert scorer(plain, B) == scorer(plain, B, np.full(len(B), -1))
