@@ -46,8 +46,6 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         Of the flow, see :class:`OTDDFlowTransformer`. With constraints ``optimizer="auto"`` knows no bound: it starts
         with `step_size`, goes on with Barzilai-Borwein steps, and takes back those that climb. The noise of an
         :class:`~skflow.functionals.Entropy` needs steps of a known length, so there it raises.
-    safeguard : bool, "labels" or "divergence", default=False
-        See :class:`OTDDFlowTransformer`. What constraints ask for is no harm to be undone, so there is none by default.
     pushforward, fit_inverse_transform, keep_trajectory, device, random_state, verbose
         As in :class:`OTDDFlowTransformer`; `random_state` also determines the noise of an
         :class:`~skflow.functionals.Entropy`.
@@ -113,7 +111,6 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         max_particles: int | None = None,
         pushforward: Any = None,
         fit_inverse_transform: bool = False,
-        safeguard: bool | str = False,
         keep_trajectory: int = 0,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -137,7 +134,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
             max_particles=max_particles,
             pushforward=pushforward,
             fit_inverse_transform=fit_inverse_transform,
-            safeguard=safeguard,
+            safeguard=False,  # what constraints ask for is no harm to be undone
             keep_trajectory=keep_trajectory,
             device=device,
             random_state=random_state,

@@ -79,7 +79,6 @@ def test_grid_search_over_a_constraints_weight():
         [("tube", TubePotential(0.1))],
         reference,
         alignment=None,
-        safeguard=False,
         pushforward=LinearRegression(),
         random_state=0,
     )
@@ -104,14 +103,14 @@ def test_without_constraints_it_is_the_flow_to_the_target():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_constraint_shapes_the_flow_to_a_target(dynamics, optimizer):
     settings = {
-        **PLAIN,
+        "alignment": None,
         "dynamics": dynamics,
         "optimizer": OPTIMIZERS[optimizer](n_iter_no_change=60),
         "random_state": 0,
         "max_iter": 60,
         "pushforward": Mean(),
     }
-    free = OTDDFlowTransformer((X_ref, y_ref), **settings).fit(X, y)
+    free = OTDDFlowTransformer((X_ref, y_ref), safeguard=False, **settings).fit(X, y)
     flow = ConstrainedFlow([("collapse", CollapsePotential(0, weight=3))], (X_ref, y_ref), **settings).fit(X, y)
     assert flow.particles_[:, 0].std() < 0.6 * free.particles_[:, 0].std()
     assert abs(flow.particles_[:, 1].mean() - 5) < 2

@@ -32,6 +32,7 @@ QUICK = {
     "pushforward": LinearRegression(),
 }
 ALIGNED = {**QUICK, "alignment": "affine"}
+CONSTRAINED = {name: value for name, value in QUICK.items() if name != "safeguard"}
 
 
 def pseudo_label_flow(target):
@@ -43,7 +44,10 @@ FLOWS = {
     "aligned": (lambda target: OTDDFlowTransformer(target, **ALIGNED), LABELS),
     "jd-fl": (lambda target: OTDDFlowTransformer(target, dynamics="jd-fl", **QUICK), LABELS),
     "coupling": (lambda target: OTDDFlowTransformer(target, correspondence="coupling", **QUICK), LABELS),
-    "ConstrainedFlow": (lambda target: ConstrainedFlow([("flat", CollapsePotential(0))], target, **QUICK), LABELS),
+    "ConstrainedFlow": (
+        lambda target: ConstrainedFlow([("flat", CollapsePotential(0))], target, **CONSTRAINED),
+        LABELS,
+    ),
     "PseudoLabelFlow": (pseudo_label_flow, np.where(np.arange(len(LABELS)) % 3, LABELS, UNLABELLED)),
 }
 """What builds a flow towards a target, and the labels that it is fitted with."""
@@ -77,7 +81,7 @@ def test_threads_that_find_clusters_leave_warning_filters():
 
 def test_a_target_that_is_gone_leaves_nothing():
     constraints = [("norm", NormPotential(weight=0.1))]
-    flow = ConstrainedFlow(constraints, (TARGET, TARGET_LABELS), **QUICK).fit(SOURCE, LABELS)
-    without = ConstrainedFlow(constraints, **QUICK).fit(SOURCE, LABELS)
+    flow = ConstrainedFlow(constraints, (TARGET, TARGET_LABELS), **CONSTRAINED).fit(SOURCE, LABELS)
+    without = ConstrainedFlow(constraints, **CONSTRAINED).fit(SOURCE, LABELS)
     flow.set_params(target=None).fit(SOURCE, LABELS)
     assert set(fitted_attributes(flow)) == set(fitted_attributes(without))

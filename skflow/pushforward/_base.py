@@ -83,7 +83,7 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
         X, Z = validate_data(self, rows, goals, dtype=FLOATS, multi_output=True, y_numeric=True)
         Z = check_array(Z, dtype=FLOATS, ensure_2d=False)
         for name, table in (("X", X), ("Z", Z)):
-            if np.abs(table).max() > LARGEST_VALUE:
+            if float(np.abs(table).max()) > LARGEST_VALUE:
                 raise ValueError(
                     f"{name} holds values beyond {LARGEST_VALUE:.0e}, whose squares are no floats; scale it."
                 )

@@ -112,9 +112,7 @@ def test_steps_before_the_flow_are_applied(iris, scorer, nested):
 )
 def test_any_container_and_no_labels(iris, scorer, container):
     A, a, B, b = iris
-    fitted = OTDDFlowTransformer(Reference(container(A), a), **PLAIN, pushforward=LinearRegression()).fit(
-        container(B), b
-    )
+    fitted = OTDDFlowTransformer((container(A), a), **PLAIN, pushforward=LinearRegression()).fit(container(B), b)
     plain = OTDDFlowTransformer((A, a), **PLAIN, pushforward=LinearRegression()).fit(B, b)
     for labels in (None, b):
         assert scorer(fitted, container(B), labels) == pytest.approx(scorer(plain, B, labels), rel=1e-6)
