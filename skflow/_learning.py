@@ -65,6 +65,8 @@ class LearntMap:
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         moved = np.asarray(self.regressor.predict(X.copy()))  # who writes into the rows writes into these
+        if not np.isfinite(moved).all():
+            raise ValueError(f"The map of {type(self.regressor).__name__} is not finite for some rows of X.")
         return moved.reshape(len(X), -1).astype(X.dtype, copy=False)
 
 

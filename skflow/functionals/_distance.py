@@ -157,7 +157,8 @@ class OTDDFunctional(Functional):
 
     def _checked_target(self, n_features: int) -> tuple[np.ndarray, np.ndarray]:
         try:
-            X, y = (np.asarray(side) for side in self.target)
+            X, labels = self.target
+            X, y = np.asarray(X), np.asarray(labels, dtype=object if isinstance(labels, list) else None)
         except (TypeError, ValueError):
             raise ValueError(f"target is to be a pair (X, y), got {self.target!r}.") from None
         if X.dtype not in (np.float32, np.float64):  # nullable columns, a table of Python's numbers, integers
@@ -177,11 +178,11 @@ class OTDDFunctional(Functional):
         if not np.isfinite(X).all():
             row, column = np.argwhere(~np.isfinite(X))[0]
             raise ValueError(f"target[0] is not finite: row {row}, column {column} is {X[row, column]}.")
-        if np.abs(X).max(initial=0.0) > LARGEST_LENGTH:
+        if float(np.abs(X).max(initial=0.0)) > LARGEST_LENGTH:
             raise ValueError(
                 f"target[0] holds values beyond {LARGEST_LENGTH:.0e}, whose squares are no floats; scale it."
             )
-        return X, y
+        return X, np.asarray(y.tolist()) if y.dtype.kind == "O" else y
 
 
 def _any_missing(labels: np.ndarray) -> bool:

@@ -83,7 +83,7 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
         X, Z = validate_data(self, rows, goals, dtype=FLOATS, multi_output=True, y_numeric=True)
         Z = check_array(Z, dtype=FLOATS, ensure_2d=False)
         for name, table in (("X", X), ("Z", Z)):
-            if np.abs(table).max() > LARGEST_VALUE:
+            if float(np.abs(table).max()) > LARGEST_VALUE:
                 raise ValueError(
                     f"{name} holds values beyond {LARGEST_VALUE:.0e}, whose squares are no floats; scale it."
                 )
@@ -182,7 +182,11 @@ def _numbered(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     try:
         return np.unique(names, return_inverse=True)
     except TypeError:
-        classes = sorted(set(names.tolist()), key=lambda name: (type(name).__name__, str(name)))
+        try:
+            different = set(names.tolist())
+        except TypeError as error:
+            raise ValueError(f"labels must hold names of classes: {error}.") from None
+        classes = sorted(different, key=lambda name: (type(name).__name__, str(name)))
         order = {name: k for k, name in enumerate(classes)}
         return np.array(classes, dtype=object), np.array([order[name] for name in names.tolist()])
 
