@@ -247,23 +247,22 @@ class TestState:
     def test_interrupt_while_the_map_is_learnt(self):
         """A real Ctrl-C, at several moments of a long training."""
         script = """
-import _thread, threading, sys
+import _thread, threading
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 from skflow.pushforward import ImagePushForward
 X = np.random.default_rng(0).normal(size=(400, 64))
-push = ImagePushForward((8, 8), max_epochs=10_000, random_state=0)
-threading.Timer(float(sys.argv[1]), _thread.interrupt_main).start()
-try:
-    push.fit(X, X + 1)
-except KeyboardInterrupt:
-    print("interrupted", [name for name in vars(push) if name.endswith("_")])
+ImagePushForward((8, 8), max_epochs=1).fit(X, X + 1)  # torch imports much when it first trains
+for delay in (0.2, 0.5, 0.9):
+    push = ImagePushForward((8, 8), max_epochs=10_000, random_state=0)
+    threading.Timer(delay, _thread.interrupt_main).start()
+    try:
+        push.fit(X, X + 1)
+    except KeyboardInterrupt:
+        print("interrupted", [name for name in vars(push) if name.endswith("_")])
 """
-        for delay in (0.5, 1.1):
-            done = subprocess.run(
-                [sys.executable, "-c", script, str(delay)], capture_output=True, text=True, timeout=60
-            )
-            assert done.stdout.strip() == "interrupted []", done.stderr
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+        assert done.stdout.splitlines() == 3 * ["interrupted []"], done.stderr
 
 
 class TestUsersOwnPieces:
@@ -296,11 +295,11 @@ class TestUsersOwnPieces:
 
     def test_noise_is_not_convergence(self):
         """The stationary law of ``d X = -X dt + dW`` with temperature 1/2 has mean 0 and variance 1/2."""
-        start = np.random.default_rng(0).normal(size=(2000, 1)) + 2
+        start = np.random.default_rng(0).normal(size=(1000, 1)) + 2
         terms = [("bowl", PotentialEnergy(lambda X, y: X[:, 0] ** 2 / 2)), ("noise", Entropy(weight=0.5))]
         fitted = ConstrainedFlow(terms, step_size=0.05, max_iter=200, tol=0, **QUICK).fit(start)
         assert fitted.n_iter_ == 200
-        assert abs(fitted.particles_.mean()) < 5 * np.sqrt(0.5 / 2000)
+        assert abs(fitted.particles_.mean()) < 5 * np.sqrt(0.5 / 1000)
 
 
 class Exploded(LinearRegression):
