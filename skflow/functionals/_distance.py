@@ -170,8 +170,7 @@ class OTDDFunctional(Functional):
             y = y[:, 0]
         if y.shape != (len(X),) or not len(X):
             raise ValueError(f"target[1] is to have one label a row, got shape {y.shape} for {len(X)} rows.")
-        mixed = y.dtype.kind == "O" and len({isinstance(label, str) for label in y.tolist()}) > 1
-        if mixed or (y.dtype.kind in "fO" and _any_missing(y)):
+        if y.dtype.kind in "fO" and not _of_one_kind(y.tolist()):
             raise ValueError(f"target[1] is to hold labels of one kind, and none that is missing; got {y!r}.")
         if X.shape[1] != n_features:
             raise ValueError(f"target has {X.shape[1]} features, but the particles have {n_features}.")
@@ -185,6 +184,8 @@ class OTDDFunctional(Functional):
         return X, np.asarray(y.tolist()) if y.dtype.kind == "O" else y
 
 
-def _any_missing(labels: np.ndarray) -> bool:
-    """Whether one of them is None, or is not equal to itself, as NaN."""
-    return any(label is None or label != label for label in labels.ravel().tolist())
+def _of_one_kind(labels: list[Any]) -> bool:
+    """Whether all labels are text, or all are numbers and none is NaN."""
+    if all(isinstance(label, str) for label in labels):
+        return True
+    return all(isinstance(label, (Real, np.bool_)) and label == label for label in labels)
