@@ -75,6 +75,8 @@ class LearntMap:
         if self.share == 0:
             return rows
         moved = np.asarray(self.regressor.predict(rows.copy())).reshape(len(X), -1)  # who writes, writes into a copy
+        if not np.isfinite(moved).all():
+            raise ValueError(f"The map of {type(self.regressor).__name__} is not finite for some rows of X.")
         if self.share < 1:
             moved = rows + self.share * (moved - rows)
         return moved.astype(X.dtype, copy=False)

@@ -94,6 +94,8 @@ class FlowRun:
         if found is not None:
             self.coordinates, functional = found
             check_extent(self.coordinates.scale)
+        elif (largest := float(np.abs(X).max())) > LARGEST:
+            raise ValueError(f"X holds values up to {largest:.3g}, whose squares are no floats; scale the features.")
         self._dtype, self._shape = X.dtype, X.shape
         particles = Particles.from_arrays(
             X if self.coordinates is None else self.coordinates.reduce(X),

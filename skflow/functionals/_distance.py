@@ -19,6 +19,9 @@ from ._bound_distance import BoundOTDD
 from ._coordinates import Coordinates
 from ._joint_distance import BoundJointOTDD
 
+LARGEST_LENGTH = 1e150
+"""Of lengths whose squares are numbers in float64."""
+
 
 class OTDDFunctional(Functional):
     """The squared optimal transport dataset distance to a target (eq. 6 squared, no one half).
@@ -145,12 +148,17 @@ class OTDDFunctional(Functional):
             particles or with entries that are not finite, and a `correspondence` that does not fit the labels.
         """
         self.validate()
-        checked = copy(self).set_params(target=self._checked_target(particles.x.shape[1]))
+        checked = copy(self).set_params(
+            target=self._checked_target(particles.x.shape[1]),
+            label_weight=float(self.label_weight),  # torch takes no integer beyond 64 bits
+            weight=float(self.weight),
+        )
         return (BoundOTDD if particles.labels is None else BoundJointOTDD)(checked, particles)
 
     def _checked_target(self, n_features: int) -> tuple[np.ndarray, np.ndarray]:
         try:
-            X, y = (np.asarray(side) for side in self.target)
+            X, labels = self.target
+            X, y = np.asarray(X), np.asarray(labels, dtype=object if isinstance(labels, list) else None)
         except (TypeError, ValueError):
             raise ValueError(f"target is to be a pair (X, y), got {self.target!r}.") from None
         if X.dtype not in (np.float32, np.float64):  # nullable columns, a table of Python's numbers, integers
@@ -160,19 +168,24 @@ class OTDDFunctional(Functional):
             raise ValueError(f"target[0] is to be a 2-D array of numbers, got shape {X.shape} and dtype {X.dtype}.")
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
-        mixed = y.dtype.kind == "O" and len({isinstance(label, str) for label in y.tolist()}) > 1
-        if mixed or (y.dtype.kind in "fO" and _any_missing(y)):
-            raise ValueError(f"target[1] is to hold labels of one kind, and none that is missing; got {y!r}.")
         if y.shape != (len(X),) or not len(X):
             raise ValueError(f"target[1] is to have one label a row, got shape {y.shape} for {len(X)} rows.")
+        if y.dtype.kind in "fO" and not _of_one_kind(y.tolist()):
+            raise ValueError(f"target[1] is to hold labels of one kind, and none that is missing; got {y!r}.")
         if X.shape[1] != n_features:
             raise ValueError(f"target has {X.shape[1]} features, but the particles have {n_features}.")
         if not np.isfinite(X).all():
             row, column = np.argwhere(~np.isfinite(X))[0]
             raise ValueError(f"target[0] is not finite: row {row}, column {column} is {X[row, column]}.")
-        return X, y
+        if float(np.abs(X).max(initial=0.0)) > LARGEST_LENGTH:
+            raise ValueError(
+                f"target[0] holds values beyond {LARGEST_LENGTH:.0e}, whose squares are no floats; scale it."
+            )
+        return X, np.asarray(y.tolist()) if y.dtype.kind == "O" else y
 
 
-def _any_missing(labels: np.ndarray) -> bool:
-    """Whether one of them is None, or is not equal to itself, as NaN."""
-    return any(label is None or label != label for label in labels.ravel().tolist())
+def _of_one_kind(labels: list[Any]) -> bool:
+    """Whether all labels are text, or all are numbers and none is NaN."""
+    if all(isinstance(label, str) for label in labels):
+        return True
+    return all(isinstance(label, (Real, np.bool_)) and label == label for label in labels)

@@ -162,6 +162,8 @@ class BoundEntropy(BoundFunctional):
 def bandwidth_of(bandwidth: str | float, particles: Particles) -> float:
     """The bandwidth in units of the features; Silverman's rule for weighted particles where it is not a number."""
     if isinstance(bandwidth, Real):
+        if not 0 < float(bandwidth) ** 2 < math.inf:
+            raise ValueError(f"bandwidth={bandwidth!r}: its square is beyond the range of float64.")
         return float(bandwidth)
     d, effective = particles.x.shape[1], 1 / particles.a.square().sum().item()
     spread = particles.a @ (particles.x - particles.a @ particles.x).square()

@@ -182,7 +182,11 @@ def _numbered(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     try:
         return np.unique(names, return_inverse=True)
     except TypeError:
-        classes = sorted(set(names.tolist()), key=lambda name: (type(name).__name__, str(name)))
+        try:
+            different = set(names.tolist())
+        except TypeError as error:
+            raise ValueError(f"labels must hold names of classes: {error}.") from None
+        classes = sorted(different, key=lambda name: (type(name).__name__, str(name)))
         order = {name: k for k, name in enumerate(classes)}
         return np.array(classes, dtype=object), np.array([order[name] for name in names.tolist()])
 
