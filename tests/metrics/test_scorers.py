@@ -62,7 +62,7 @@ def test_agreement_sees_torn_classes():
         flow(),
         make_pipeline(flow(), MODEL),
         RepurposedClassifier(MODEL, flow()),
-        PseudoLabelFlow(TARGET, pushforward=LinearRegression()),
+        PseudoLabelFlow(TARGET, flow=OTDDFlowTransformer(pushforward=LinearRegression())),
     ],
 )
 def test_distance_scorer_finds_the_flow(estimator):
