@@ -122,9 +122,9 @@ def _of_one_kind(labels: np.ndarray, name: str) -> np.ndarray:
             try:
                 return np.array(values, dtype=dtype)
             except OverflowError:
-                raise ValueError(
-                    f"{name} holds the label {max(values, key=abs)}, which is no 64-bit integer."
-                ) from None
+                if (unsigned := np.array(values)).dtype == np.uint64:
+                    return unsigned
+                raise ValueError(f"{name} holds the label {max(values, key=abs)}, no 64-bit integer.") from None
     first = {type(value).__name__: value for value in reversed(values)}
     examples = ", ".join(f"{value!r} ({kind})" for kind, value in sorted(first.items()))
     raise ValueError(f"{name} must hold labels of one kind, all numbers or all text; got {examples}.")
