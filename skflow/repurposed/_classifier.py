@@ -21,7 +21,7 @@ from .._warnings import warn
 from ..labelling import SIMPLER, NeighbourGraph, as_array, combine, labelling_loss, split_labels, temper
 from ._black_box import BlackBox
 from ._evidence import TEMPER, read_as, weigh_evidence
-from ._flows import FlowPlan, correspondence_of, target_of
+from ._flows import FlowPlan, align_once, correspondence_of, target_of
 from ._names import classes_and_targets, predictions_for
 from ._second_query import MANY, ask_again
 
@@ -225,7 +225,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, goes_to = classes_and_targets(labels, full, correspondence_of(self.flow), target_classes)
         truth = np.full(len(rows), -1)
         truth[known] = np.searchsorted(self.classes_, labels)
-        plan = FlowPlan(self.flow, self.classes_, target, self.n_flows, goes_to)
+        flow = align_once(self.flow, rows, truth, target, goes_to, many=len(self.classes_) > len(target_classes))
+        plan = FlowPlan(flow, self.classes_, target, self.n_flows, goes_to)
         self.evidence_weights_: dict[str, float] = {}
         self.prediction_weight_: float | None = None
         self.confusion_: np.ndarray | None = None

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
 
+from .._aligner import as_aligner
 from .._target import Reference
 from ..labelling import combine, confidence_of, rows_to_one
 from ..metrics import label_distances
@@ -110,6 +112,44 @@ def _send_by_name(mass: np.ndarray, goes_to: np.ndarray) -> None:
     """Send a class that no row was believed to be of where its name says, with little mass, so that it can be found."""
     empty = np.flatnonzero((mass.sum(axis=1) == 0) & (goes_to >= 0))
     mass[empty, goes_to[empty]] = mass[mass > 0].min()
+
+
+def align_once(
+    flow: Any, X: np.ndarray, codes: np.ndarray, target: Reference, goes_to: np.ndarray | None, *, many: bool
+) -> Any:
+    """A clone of the flow whose alignment is fitted to all rows, for all flows alike, and which decides nothing itself.
+
+    Parameters
+    ----------
+    flow : flow
+        As passed by the user.
+    X : ndarray of shape (n_samples, n_features)
+        The source.
+    codes : ndarray of shape (n_samples,)
+        Codes of its classes, -1 where a row has no label.
+    target : Reference
+        Checked.
+    goes_to : ndarray of shape (n_classes,) or None
+        See :class:`FlowPlan`.
+    many : bool
+        Whether the source has more classes than the target: then no global map makes the two the same.
+    """
+    flow = clone(flow)
+    found = {key: value for key, value in _everywhere(flow, "alignment").items() if value is not None}
+    set_everywhere(flow, safeguard=False)
+    if many or not found:
+        set_everywhere(flow, alignment=None)
+        return flow
+    names = np.unique(target.y)
+    labels = np.full(len(X), None, dtype=object)
+    if goes_to is not None:
+        rows = np.flatnonzero((codes >= 0) & (goes_to[codes] >= 0))
+        labels[rows] = names[goes_to[codes[rows]]].tolist()
+    known = labels[[label is not None for label in labels]]
+    aligner = as_aligner(next(iter(found.values())), target, np.random.RandomState(0))
+    aligner.fit(X, labels if len(known) else None)
+    set_everywhere(flow, alignment=FrozenEstimator(aligner))
+    return flow
 
 
 def target_of(flow: Any) -> Any:

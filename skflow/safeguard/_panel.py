@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
@@ -37,7 +37,7 @@ class Panel:
         if len(np.unique(y)) < 2:
             return
         axes = min(PANEL_AXES, X.shape[1], len(X) - 1)
-        kinds = (LogisticRegression(max_iter=200), KNeighborsClassifier(min(5, len(X)), algorithm="brute"), SVC(C=5.0))
+        kinds = (RidgeClassifier(), KNeighborsClassifier(min(5, len(X)), algorithm="brute"), SVC(C=5.0))
         project = PCA(axes, random_state=0).fit(self._standard(X))
         for kind in kinds:
             self.models.append(make_pipeline(project, kind))

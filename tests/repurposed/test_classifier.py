@@ -17,6 +17,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
+from tests._data import PLAIN
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -41,7 +42,10 @@ def probabilities_on_the_line(X):
 
 
 def flow(cls=OTDDFlowTransformer, target=REFERENCE, **parameters):
-    return cls(target, pushforward=LinearRegression(), random_state=0, **parameters)
+    parameters = {**PLAIN, "pushforward": LinearRegression(), **parameters}
+    if issubclass(cls, PseudoLabelFlow):
+        return cls(target, flow=OTDDFlowTransformer(**parameters), random_state=0)
+    return cls(target, random_state=0, **parameters)
 
 
 def few(k, labels=y):
@@ -54,7 +58,8 @@ def few(k, labels=y):
 @parametrize_with_checks(
     [
         RepurposedClassifier(
-            probabilities_on_the_line, OTDDFlowTransformer(on_a_line, max_iter=50, pushforward=KNeighborsRegressor(1))
+            probabilities_on_the_line,
+            OTDDFlowTransformer(on_a_line, **PLAIN, max_iter=50, pushforward=KNeighborsRegressor(1)),
         )
     ]
 )
@@ -113,7 +118,7 @@ def test_soft_coupling_is_the_linear_layer():
 def test_more_classes_than_the_model_has():
     centres = np.random.RandomState(0).uniform(-20, 20, size=(8, 2))
     X, y = make_blobs(240, centers=centres, cluster_std=0.4, random_state=0)
-    base = OTDDFlowTransformer(REFERENCE, pushforward=KNeighborsRegressor(3), random_state=0)
+    base = OTDDFlowTransformer(REFERENCE, **PLAIN, pushforward=KNeighborsRegressor(3), random_state=0)
     clf = RepurposedClassifier(MODEL, base).fit(X, y)
     assert len(clf.flows_) == 3
     assert len(np.unique(clf.codewords_, axis=0)) == 8
@@ -172,7 +177,7 @@ def test_second_query_is_out_of_sample(digits, monkeypatch):
 def test_second_query_is_silenced_where_it_misleads(digits):
     model, reference, near, _, y = digits
     misled = flow(PseudoLabelFlow, reference, max_iter=1)
-    misled.set_params(pushforward=DummyRegressor())  # carries every row to one place
+    misled.set_params(flow__pushforward=DummyRegressor())  # carries every row to one place
     clf = RepurposedClassifier(model, misled).fit(near, few(5, y))
     once = RepurposedClassifier(model, misled, second_query=False).fit(near, few(5, y))
     assert "carried" not in once.evidence_weights_

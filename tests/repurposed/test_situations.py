@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
+from tests._data import PLAIN
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -30,7 +31,7 @@ MODEL = FrozenEstimator(LogisticRegression(max_iter=999).fit(A, a))
 
 def repurposed(model=MODEL, reference=None, **parameters):
     flow = OTDDFlowTransformer(
-        reference or Reference(A, a), pushforward=LinearRegression(), max_iter=20, random_state=0
+        reference or Reference(A, a), **PLAIN, pushforward=LinearRegression(), max_iter=20, random_state=0
     )
     return RepurposedClassifier(model, flow, **{"second_query": False, **parameters})
 
@@ -76,7 +77,7 @@ def test_models_whose_columns_are_in_another_order_get_theirs():
 
 @pytest.mark.parametrize("target", [(A,), "iris", 3, lambda X, y: A])
 def test_a_target_that_is_no_pair_is_named(target):
-    flow = OTDDFlowTransformer(pushforward=LinearRegression())
+    flow = OTDDFlowTransformer(**PLAIN, pushforward=LinearRegression())
     flow.target = target
     with pytest.raises((ValueError, TypeError), match="is not a pair|target"):
         RepurposedClassifier(MODEL, flow).fit(B, b)
@@ -215,7 +216,8 @@ def test_callable_targets_are_called_once_with_the_rows_and_labels():
         seen.append((rows, labels))
         return A, a
 
-    flow = PseudoLabelFlow(target, pushforward=LinearRegression(), max_iter=20, random_state=0)
+    inner = OTDDFlowTransformer(**PLAIN, pushforward=LinearRegression(), max_iter=20)
+    flow = PseudoLabelFlow(target, flow=inner, random_state=0)
     RepurposedClassifier(MODEL, flow).fit(B, few(3))
     (rows, labels), *others = seen
     assert not others
