@@ -40,8 +40,8 @@ def invert(X):
 # ---------------------
 # ``fit`` sees rows of the source and no label of theirs. The labels of the target are known, as the model was trained
 # with them: they tell a change of class frequencies from a movement. The verdict compares two divergences: that of
-# held-out rows, mapped, from the target, and that between two halves of the target, the floor. Accuracies are on rows that ``fit`` has not seen; their
-# labels serve for judging only.
+# held-out rows, mapped, from the target, and that between two halves of the target, the floor. Accuracies are on rows
+# that ``fit`` has not seen; their labels serve for judging only.
 target = Reference(X_ref, y_ref)
 aligners = {}
 print(f"{'accuracy on unseen rows, %':<28}{'before':>10}{'aligned':>10}   verdict")

@@ -59,10 +59,10 @@ for ax, title in zip(axes, ["6 by 6 pixels", "aligned, 8 by 8", "8 by 8, as they
 # Twenty columns of thirty, in another order
 # ------------------------------------------
 # A linear model of thirty measured columns meets a table of twenty. It is known that the columns are among the thirty,
-# and not which is which: ``invariance="permutation"``. There are only 190 rows to find out by, and many columns are much
-# alike. So the right order is not always found. Where the divergence stays far above its floor, the verdict says "not
-# found". It does not notice that a few columns have been mistaken for others that are much like them. With the labels
-# of the rows, ``fit(X, y)``, classes help to tell columns apart.
+# and not which is which: ``invariance="permutation"``. There are only 190 rows to find out by, and many columns are
+# much alike. So the right order is not always found. Where the divergence stays far above its floor, the verdict says
+# "not found". It does not notice that a few columns have been mistaken for others that are much like them. With the
+# labels of the rows, ``fit(X, y)``, classes help to tell columns apart.
 data = load_breast_cancer()
 X_ref, y_ref, X_src, X_new, y_src, y_new = three_parts(data.data, data.target)
 scaler = StandardScaler().fit(X_ref)
