@@ -3,6 +3,8 @@
 ORDER = [
     "plot_idea.py",
     "plot_frozen_classifier.py",
+    "plot_no_labels.py",
+    "plot_other_columns.py",
     "plot_grid_search.py",
     "plot_few_labels.py",
     "plot_dynamics.py",

@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 
 import skflow
-from skflow import flow, functionals, inspection, metrics, pushforward, transport
+from skflow import alignment, flow, functionals, inspection, metrics, pushforward, safeguard, transport
 
 ROOT = Path(skflow.__file__).resolve().parent.parent
 
@@ -79,7 +79,7 @@ def test_all_public_names_are_there():
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
 PUBLIC = {
     name: getattr(module, name)
-    for module in (skflow, flow, functionals, inspection, metrics, pushforward, transport)
+    for module in (skflow, alignment, flow, functionals, inspection, metrics, pushforward, safeguard, transport)
     for name in module.__all__
 }
 
@@ -127,6 +127,8 @@ def test_code_on_pages_is_found():
         "OTDDFlowTransformer",
         "PseudoLabelFlow",
         "ConstrainedFlow",
+        "DomainAligner",
+        "Permutation",
         "JointVariableLabels",
         "Euler",
         "Dense",
