@@ -128,3 +128,13 @@ def _of_one_kind(labels: np.ndarray, name: str) -> np.ndarray:
     first = {type(value).__name__: value for value in reversed(values)}
     examples = ", ".join(f"{value!r} ({kind})" for kind, value in sorted(first.items()))
     raise ValueError(f"{name} must hold labels of one kind, all numbers or all text; got {examples}.")
+
+
+def check_confidence(confidence: ArrayLike, n_samples: int) -> np.ndarray:
+    """Confidences as an array, one for each row of `X`, between 0 and 1."""
+    checked = np.asarray(confidence, dtype=float)
+    if checked.shape != (n_samples,):
+        raise ValueError(f"confidence must have shape ({n_samples},), one per row of X; got {checked.shape}.")
+    if not ((checked >= 0) & (checked <= 1)).all():
+        raise ValueError(f"confidence must lie between 0 and 1; got {checked.min()} to {checked.max()}.")
+    return checked

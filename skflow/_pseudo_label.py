@@ -15,11 +15,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._aligner import as_aligner
 from ._fresh_fit import fitted_attributes, fresh_fit
-from ._inputs import FLOATS
+from ._inputs import FLOATS, check_confidence
 from ._otdd_flow import OTDDFlowTransformer
 from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
-from .labelling import complete_labels, split_labels
+from .labelling import complete_labels, merge_labels, split_labels
 
 LEAST_WEIGHT = 1e-2
 """Weight of a row of which nothing is known beside that of one with a label: particles need some."""
@@ -223,6 +223,22 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         check_is_fitted(self)
         return self.flow_.transform(X)
 
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Carry rows from where the target's are back, see :meth:`OTDDFlowTransformer.inverse_transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_columns)
+            Rows in the target's columns.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            In the source's columns.
+        """
+        check_is_fitted(self)
+        return self.flow_.inverse_transform(X)
+
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns that `transform` returns.
 
@@ -255,7 +271,16 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         wanted, marked = own if self.target is None else self.target, np.asarray(y)
         if marked.shape[:1] != (len(X),):
             raise ValueError(f"y must have one label for each of the {len(X)} rows of X, got the shape {marked.shape}.")
-        target = read_target(wanted, X, marked, X_target, y_target, names=names, sample_weight=weight)
+        target = read_target(
+            wanted,
+            X,
+            marked,
+            X_target,
+            y_target,
+            names=names,
+            same_columns=flow.get_params(deep=False).get("alignment") is None,
+            sample_weight=weight,
+        )
         if target is None:
             raise ValueError(
                 f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
@@ -273,22 +298,3 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def merge_labels(labels: np.ndarray, known: np.ndarray) -> np.ndarray | None:
-    """Labels of all rows, None where there is none; None where no row has one."""
-    if not known.any():
-        return None
-    merged = np.full(len(known), None, dtype=object)
-    merged[known] = labels
-    return merged
-
-
-def check_confidence(confidence: ArrayLike, n_samples: int) -> np.ndarray:
-    """Confidences as an array, one for each row of `X`, between 0 and 1."""
-    checked = np.asarray(confidence, dtype=float)
-    if checked.shape != (n_samples,):
-        raise ValueError(f"confidence must have shape ({n_samples},), one per row of X; got {checked.shape}.")
-    if not ((checked >= 0) & (checked <= 1)).all():
-        raise ValueError(f"confidence must lie between 0 and 1; got {checked.min()} to {checked.max()}.")
-    return checked

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
-import ot
 import torch
 
 from ._affine_map import AffineMap, Array
@@ -107,6 +106,8 @@ def _from_signatures(pair: Pair, i: Array, j: Array, *, of_all: bool, products: 
     products : bool
         Inner products instead of distances.
     """
+    import ot  # slow to load, and needed by a search alone
+
     sides = []
     for Z, codes, at in ((pair.X, pair.y, i), (pair.Y, pair.t, j)):
         signature = _quantiles(Z[at], Z if of_all else Z[at], products)
@@ -135,6 +136,8 @@ def _quantiles(Z: Array, others: Array, products: bool) -> Array:
 
 def _gromov_wasserstein(pair: Pair, i: Array, j: Array, n_rows: int = 150) -> AffineMap:
     """The rotation for a Gromov-Wasserstein coupling (Mémoli, 2011) of at most `n_rows` rows a side."""
+    import ot
+
     part = pair.rows(i[:n_rows], j[:n_rows])
     C, D = ot.dist(part.X, part.X, "euclidean"), ot.dist(part.Y, part.Y, "euclidean")
     coupling = ot.gromov.gromov_wasserstein(C, D, part.a, part.b, "square_loss", max_iter=50)

@@ -13,7 +13,7 @@ from ._beliefs import (
 from ._clusters import SpectralMixture, name_clusters
 from ._completion import PseudoLabels, complete_labels
 from ._graph import NeighbourGraph
-from ._markers import as_array, split_labels, unlabelled_rows
+from ._markers import as_array, merge_labels, split_labels, unlabelled_rows
 from ._places import SIMPLER, beliefs_from_target, labelling_loss
 from ._proportions import Proportions, class_prior, estimate_proportions
 
@@ -35,6 +35,7 @@ __all__ = [
     "fit_temperature",
     "fit_weights",
     "labelling_loss",
+    "merge_labels",
     "name_clusters",
     "rows_to_one",
     "split_labels",

@@ -72,6 +72,15 @@ def split_labels(
     return labels, known
 
 
+def merge_labels(labels: np.ndarray, known: np.ndarray) -> np.ndarray | None:
+    """Labels of all rows, None where there is none; None where no row has one."""
+    if not known.any():
+        return None
+    merged = np.full(len(known), None, dtype=object)
+    merged[known] = labels
+    return merged
+
+
 def unlabelled_rows(values: np.ndarray, unlabelled: Any, name: str = "y") -> np.ndarray:
     """Rows of an array of labels that hold the marker; missing values are no markers here.
 
