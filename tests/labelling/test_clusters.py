@@ -50,11 +50,11 @@ def test_clusterer_errors_name_parameter_and_value():
 
 def test_embedding_is_scikit_learns(digits):
     """The same plane of eigenvectors as :func:`sklearn.manifold.spectral_embedding`, for few rows and for many."""
-    from skflow.labelling._clusters import embed
+    from skflow.labelling._clusters import embed_graph
 
     for n in (200, 500):
         graph = NeighbourGraph(digits[0][:n], 10)
-        ours = embed(graph, 4, np.random.RandomState(0))
+        ours = embed_graph(graph, 4, np.random.RandomState(0))
         theirs = spectral_embedding(graph.weights, n_components=4, random_state=0)
         cosines = np.linalg.svd(np.linalg.qr(ours)[0].T @ np.linalg.qr(theirs)[0])[1]
         np.testing.assert_allclose(cosines, 1, atol=1e-5)
