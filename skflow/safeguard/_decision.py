@@ -9,6 +9,8 @@ import numpy as np
 
 WORTH_MOVING = 0.02
 """Share of the rows by which a movement must be better than none: a model's inputs are not touched for less."""
+WORTH_MORE = 0.0025
+"""Share of the rows by which more of the flow must be better than less: the alignment keeps what a row holds."""
 DRAWS = 4
 """Halves of the rows that a divergence is taken on, for its standard error."""
 DRAWN_ROWS = 400
@@ -125,12 +127,11 @@ def decide_by_divergence(
 
 def _simplest(table: list[Choice], best: int, judged_by: str, words: str, floor: float | None) -> Decision:
     """The first candidate that is within one standard error of the best."""
-    labelled = judged_by == "labels"
-    chosen = next(
-        c
-        for c in table
-        if c.score >= table[best].score - max(c.standard_error, WORTH_MOVING if labelled and c.share is None else 0.0)
-    )
+    def margin(candidate: Choice) -> float:
+        worth = 0.0 if judged_by != "labels" else WORTH_MOVING if candidate.share is None else WORTH_MORE
+        return max(candidate.standard_error, worth)
+
+    chosen = next(c for c in table if c.score >= table[best].score - margin(c))
 
     def said(candidate: Choice) -> str:
         return words.format(candidate.score if judged_by == "labels" else -candidate.score)
