@@ -243,7 +243,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                     start,
                     self.particles_,
                     labels,
-                    np.array([self.label_map_[label] for label in labels.tolist()]),
+                    np.array([self.label_map_[label] for label in self.particle_labels_.tolist()]),
                     weight,
                     aligned=self.aligner_ is not None,
                     regressor=self.pushforward_,

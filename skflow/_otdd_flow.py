@@ -8,6 +8,7 @@ from sklearn.utils import Tags
 
 from ._flow import BaseFlow
 from ._fresh_fit import fresh_fit
+from ._safeguarding import drop_lossy_alignment
 from ._sklearn import fit_context
 
 
@@ -119,7 +120,7 @@ class OTDDFlowTransformer(BaseFlow):
     classes_, target_classes_ : ndarray
         Labels of source (in "jd-vl" at the end of the flow) and target.
     aligner_ : DomainAligner or None
-        The fitted alignment.
+        The fitted alignment; None where there is none, or where the safeguard dropped one that loses content.
     pushforward_ : regressor
         The map learnt from the aligned rows to where they end.
     decision_ : Decision or None
@@ -204,6 +205,7 @@ class OTDDFlowTransformer(BaseFlow):
                     "and y_target to fit."
                 )
             self._fit_flow(rows, labels, self._distance_to(target), target, weight)
+            drop_lossy_alignment(self, rows, labels, weight)
         return self
 
     def __sklearn_tags__(self) -> Tags:

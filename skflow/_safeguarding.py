@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 
+from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
 from ._target import Reference
 from .metrics import divergence
 from .pushforward import left_out_predictions
-from .safeguard import Decision, Panel, decide_by_divergence, decide_by_labels
+from .safeguard import WORTH_MORE, Decision, Panel, decide_by_divergence, decide_by_labels
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the flow's movement after the alignment."""
@@ -71,12 +73,53 @@ def decide(
     candidates += [
         ("flow" if share == 1 else f"flow {share:g}", share, base + share * (predicted - base)) for share in SHARES
     ]
-    if mode == "divergence":
+    if mode == "divergence" or len(np.unique(target.y)) < 2:  # a single class tells nothing of where rows belong
         return _by_divergence(candidates, target, rng)
     panel = Panel(target.X, target.y, seed=int(rng.randint(np.iinfo(np.int32).max)))
     agreements = [(name, share, panel.agreement(moved, wanted[rows])) for name, share, moved in candidates]
     weights = compute_sample_weight("balanced", labels[rows])
     return decide_by_labels(agreements, weights if weight is None else weights * weight[rows])
+
+
+def drop_lossy_alignment(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
+    """Fit a flow of the rows as they are beside one whose alignment loses some of what they hold, and keep the better.
+
+    Between many columns the alignment runs in the leading principal axes, and what lies off these is lost; where no
+    global map was found, it may have lost more. Held-out rows say whether that pays.
+
+    Parameters
+    ----------
+    estimator : flow
+        Just fitted; takes over the other's fitted attributes where these are better.
+    X, y, weight : ndarray or None
+        The training data, checked.
+    """
+    alignment = getattr(estimator.aligner_, "alignment_", None)
+    decision = estimator.decision_
+    if alignment is None or decision is None or decision.judged_by != "labels" or not _is_lossy(alignment, X.shape[1]):
+        return
+    other = clone(estimator).set_params(alignment=None, target=estimator.target_)
+    other.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
+    before, after = decision.chosen, other.decision_.chosen
+    words = f"without the alignment {after.score:.1%} of the held-out rows are right, with it {before.score:.1%}."
+    if after.score <= before.score + WORTH_MORE:
+        estimator.decision_ = replace(decision, reason=f"{decision.reason} The alignment stays: {words}")
+        return
+    for name, value in fitted_attributes(other).items():
+        if not name.startswith(("n_features_in_", "feature_names_in_")):
+            setattr(estimator, name, value)
+    estimator.decision_ = replace(
+        other.decision_, reason=f"{other.decision_.reason} The alignment was dropped: {words}"
+    )
+
+
+def _is_lossy(alignment: Any, n_features: int) -> bool:
+    """Whether the map between equally many columns loses some of what rows hold, or is not to be believed."""
+    affine = alignment.map
+    if len(affine.image) != n_features:
+        return False
+    narrow = any(min(factor.shape) < n_features for factor in affine.factors if factor.ndim == 2)
+    return narrow or alignment.verdict == "not found"
 
 
 def _held_out(

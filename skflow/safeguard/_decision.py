@@ -9,7 +9,7 @@ import numpy as np
 
 WORTH_MOVING = 0.02
 """Share of the rows by which a movement must be better than none: a model's inputs are not touched for less."""
-WORTH_MORE = 0.0025
+WORTH_MORE = 0.004
 """Share of the rows by which more of the flow must be better than less: the alignment keeps what a row holds."""
 DRAWS = 4
 """Halves of the rows that a divergence is taken on, for its standard error."""
@@ -127,6 +127,7 @@ def decide_by_divergence(
 
 def _simplest(table: list[Choice], best: int, judged_by: str, words: str, floor: float | None) -> Decision:
     """The first candidate that is within one standard error of the best."""
+
     def margin(candidate: Choice) -> float:
         worth = 0.0 if judged_by != "labels" else WORTH_MOVING if candidate.share is None else WORTH_MORE
         return max(candidate.standard_error, worth)
