@@ -224,4 +224,5 @@ def _matched(a: Array, b: Array, y: Array, t: Array) -> tuple[Array, Array]:
 
 
 def _normed(w: Array) -> Array:
-    return w / w.sum()
+    total = w.sum()
+    return w / total if total > 0 else w

@@ -19,14 +19,22 @@ NAMES = np.array(["a", "b", "c"])
 
 
 def flow(**parameters):
-    return OTDDFlowTransformer(TARGET, **{"pushforward": LinearRegression(), "random_state": 0, **parameters})
+    return OTDDFlowTransformer(
+        TARGET,
+        **{"alignment": None, "safeguard": False, "pushforward": LinearRegression(), "random_state": 0, **parameters},
+    )
 
 
 @pytest.mark.parametrize("samples", ["initial", "final", "trajectory", "mapped"])
 def test_any_classifier_takes_the_samples(samples):
     target = TARGET[0], NAMES[TARGET[1]]
     fitted = OTDDFlowTransformer(
-        target, correspondence={0: "a", 1: "b", 2: "c"}, keep_trajectory=4, pushforward=LinearRegression()
+        target,
+        alignment=None,
+        safeguard=False,
+        correspondence={0: "a", 1: "b", 2: "c"},
+        keep_trajectory=4,
+        pushforward=LinearRegression(),
     ).fit(X, y)
     rows = (X, y) if samples == "mapped" else ()
     X_more, y_more, weight = as_training_data(fitted, samples, *rows)

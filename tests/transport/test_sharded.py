@@ -18,7 +18,15 @@ def flow(settings, solver):
     (X, y), (X_target, y_target) = labelled(301, d=6, k=3, shift=1.0), labelled(200, d=6, k=3, seed=1)
     X, target = X / X_target.std(), (X_target / X_target.std(), y_target)
     return OTDDFlowTransformer(
-        target, solver=solver, max_iter=8, tol=0, pushforward=LinearRegression(), device="cpu", **settings
+        target,
+        alignment=None,
+        safeguard=False,
+        solver=solver,
+        max_iter=8,
+        tol=0,
+        pushforward=LinearRegression(),
+        device="cpu",
+        **settings,
     ).fit(X.astype("float32"), y)
 
 
