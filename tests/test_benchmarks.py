@@ -1,5 +1,6 @@
 """The scripts that measure accuracy run from end to end at their quick sizes; what they print are figures."""
 
+import os
 import re
 import subprocess
 import sys
@@ -24,7 +25,9 @@ pytestmark = [
 def quick(script, *options):
     """Run a script at its quick size: the tables that it prints, as rows of cells, by their titles."""
     command = [sys.executable, str(ROOT / "benchmarks" / script), "--quick", *map(str, options)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    # Small batches gain nothing from a second thread, and lose much where another process wants the core.
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=one_thread)
     assert done.returncode == 0, done.stderr
     tables = {}
     for line in done.stdout.splitlines():
