@@ -108,10 +108,10 @@ def usps(quick, data, mapped, alone, forms, shots):
     frozen = train_cnn(X_ref[few], y_ref[few], epochs=2 if quick else 12)
     pushforward = ImagePushForward(image_shape=(28, 28), max_epochs=1 if quick else 20)
     flow = few_label_flow(Reference(X_ref[:n], y_ref[:n]), pushforward)
-    for form in forms:
+    for form in forms[:1] if quick else forms:
         X, y, X_test, y_test = load_usps(data, form == "centred")
         scores = Scores()
-        for k in (0, 5) if quick else shots:
+        for k in (5,) if quick else shots:
             for seed in range(seeds if k else 1):
                 unseen = (X_test[few], y_test[few]) if seed < mapped else (None, None)
                 compare(scores, f"k={k}", frozen, flow, (X[:n], y[:n], *unseen), k, seed, alone=seed < alone)
@@ -123,10 +123,10 @@ def usps(quick, data, mapped, alone, forms, shots):
 def digits(quick):
     scores, seeds = Scores(), 1 if quick else 5
     for name, X, y, X_test, y_test, *target in digit_shifts(0):
-        if name not in ("invert", "contrast+noise"):
+        if name not in (("invert",) if quick else ("invert", "contrast+noise")):
             continue
         frozen, flow = SVC(C=5).fit(*target), few_label_flow(Reference(*target), LinearRegression() if quick else None)
-        for k, seed in itertools.product((1, 5), range(seeds)):
+        for k, seed in itertools.product((5,) if quick else (1, 5), range(seeds)):
             unseen = (X_test, y_test) if seed < 1 else (None, None)
             compare(scores, f"{name}, k={k}", frozen, flow, (X, y, *unseen), k, seed, alone=seed < 1)
             print(f"{name}, k={k}, seed {seed}", flush=True)
