@@ -12,6 +12,7 @@ from sklearn.cluster import DBSCAN, KMeans
 from sklearn.utils import resample
 from torch import Tensor
 
+from ._target import as_given
 from .flow import (
     DYNAMICS,
     OPTIMIZERS,
@@ -49,8 +50,8 @@ class FlowRun:
     ----------
     functional : Functional
         What to descend.
-    X, y : ndarray of shape (n_particles, n_features), (n_particles,)
-        Where the particles start, and their labels.
+    X, y : ndarray of shape (n_particles, n_features), (n_particles,) or (n_particles, n_labels)
+        Where the particles start, and their labels; continuous ones in columns.
     sample_weight : ndarray of shape (n_particles,) or None
         Positive weights.
     class_weight, label_distance : {"balanced", None}, str
@@ -144,19 +145,21 @@ class FlowRun:
         particles, square = flow.particles, self.unit**2
         codes = particles.in_data_order(particles.y).cpu().numpy()
         told = {
-            "classes_": particles.classes,
             "n_iter_": flow.n_iter,
             "particles_": self.to_user(particles.in_data_order(particles.x)),
-            "particle_labels_": particles.classes[codes],
             "trajectory_": np.array([self.to_user(x) for x in flow.frames]).reshape(-1, *self._shape),
             "objective_": np.array(flow.objective) * square,
         }
+        if particles.continuous is None:
+            told |= {"classes_": particles.classes, "particle_labels_": particles.classes[codes]}
+        else:
+            told["particle_labels_"] = as_given(particles.continuous.cpu().numpy())
         terms = self.bound.terms if isinstance(self.bound, BoundSum) else {}
         if isinstance(self.bound, BoundSum):
             history = {name: np.array(values[: flow.n_iter + 1]) for name, values in self.bound.history.items()}
             told["objective_terms_"] = {name: values * square for name, values in history.items()}
         distance = terms.get(TARGET, None if terms else self.bound)
-        if distance is not None and hasattr(distance, "target_classes"):
+        if particles.continuous is None and hasattr(distance, "target_classes"):
             told |= self._of_target(distance, particles)
         return told
 
@@ -208,7 +211,12 @@ def check_extent(scale: float) -> None:
 def choose_particles(
     y: np.ndarray, sample_weight: np.ndarray | None, most: int | None, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Rows that flow: those with weight, or a stratified sample of `most` of them with every class in it."""
+    """Rows that flow: those with weight, or a stratified sample of `most` of them with every class in it.
+
+    Of continuous labels, in columns, all rows are alike.
+    """
+    if y.ndim == 2:
+        y = np.zeros(len(y), dtype=int)
     rows = np.arange(len(y)) if sample_weight is None else np.flatnonzero(sample_weight)
     if most is None or most >= len(rows):
         return rows
