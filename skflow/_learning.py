@@ -15,7 +15,7 @@ def learn_map(
     pushforward: Any,
     start: np.ndarray,
     end: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     sample_weight: np.ndarray | None,
 ) -> Any:
     """A clone of the regressor, fitted to the particles, and asked once so that errors come here.
@@ -26,8 +26,8 @@ def learn_map(
         With `fit` and `predict`; labels and weights are passed where its `fit` has `labels` and `sample_weight`.
     start, end : ndarray of shape (n_particles, n_features)
         Features of the particles.
-    labels, sample_weight : ndarray of shape (n_particles,)
-        Their labels and weights.
+    labels, sample_weight : ndarray of shape (n_particles,) or None
+        Their classes and weights.
 
     Raises
     ------

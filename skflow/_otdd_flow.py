@@ -211,7 +211,7 @@ class OTDDFlowTransformer(BaseFlow):
             that are not classes, or a `correspondence` that does not fit the labels.
         """
         with fresh_fit(self):
-            rows, labels, weight = self._read_source(X, y, sample_weight)
+            rows, labels, weight = self._read_source(X, y, y_target, sample_weight)
             target = self._read_target(rows, labels, X_target, y_target, weight)
             if target is None:
                 raise ValueError(

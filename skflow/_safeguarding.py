@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
-from ._target import Reference
+from ._target import Reference, as_given
 from .metrics import divergence
 from .pushforward import left_out_predictions
 from .safeguard import WORTH_MORE, Decision, Panel, decide_by_divergence, decide_by_labels
@@ -47,8 +47,8 @@ def decide(
         What decides; True is "labels".
     X, start, end : ndarray of shape (n_particles, n_features), (n_particles, n_columns), same
         The particles' rows as they came, aligned, and at the end of the flow.
-    labels, wanted : ndarray of shape (n_particles,)
-        Their labels, and the target labels that these go to.
+    labels, wanted : ndarray of shape (n_particles,) or (n_particles, n_labels)
+        Their labels, and the target labels that these go to; continuous ones in columns.
     weight : ndarray of shape (n_particles,) or None
         Weights.
     aligned : bool
@@ -60,7 +60,8 @@ def decide(
     rng : RandomState
         Draws rows.
     """
-    rows, predicted = _held_out(regressor, start, end, labels, rng)
+    classes = labels if labels.ndim == 1 else np.zeros(len(labels), dtype=int)
+    rows, predicted = _held_out(regressor, start, end, classes, rng)
     if len(rows) > MOST_ROWS:
         some = rng.permutation(len(rows))[:MOST_ROWS]
         rows, predicted = rows[some], predicted[some]
@@ -75,10 +76,12 @@ def decide(
     ]
     if mode == "divergence" or len(np.unique(target.y)) < 2:  # a single class tells nothing of where rows belong
         return _by_divergence(candidates, target, rng)
-    panel = Panel(target.X, target.y, seed=int(rng.randint(np.iinfo(np.int32).max)))
+    y_target = target.y if labels.ndim == 1 else target.y.reshape(len(target.X), -1)
+    panel = Panel(target.X, y_target, seed=int(rng.randint(np.iinfo(np.int32).max)))
     agreements = [(name, share, panel.agreement(moved, wanted[rows])) for name, share, moved in candidates]
-    weights = compute_sample_weight("balanced", labels[rows])
-    return decide_by_labels(agreements, weights if weight is None else weights * weight[rows])
+    weights = compute_sample_weight("balanced", classes[rows])
+    weights = weights if weight is None else weights * weight[rows]
+    return decide_by_labels(agreements, weights, continuous=labels.ndim == 2)
 
 
 def drop_lossy_alignment(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
@@ -99,9 +102,10 @@ def drop_lossy_alignment(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray,
     if alignment is None or decision is None or decision.judged_by != "labels" or not _is_lossy(alignment, X.shape[1]):
         return
     other = clone(estimator).set_params(alignment=None, target=estimator.target_)
-    other.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
+    other.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
     before, after = decision.chosen, other.decision_.chosen
-    words = f"without the alignment {after.score:.1%} of the held-out rows are right, with it {before.score:.1%}."
+    of = "the labels is explained" if y.ndim == 2 else "the held-out rows are right"
+    words = f"without the alignment {after.score:.1%} of {of}, with it {before.score:.1%}."
     if after.score <= before.score + WORTH_MORE:
         estimator.decision_ = replace(decision, reason=f"{decision.reason} The alignment stays: {words}")
         return
@@ -142,6 +146,8 @@ def _by_divergence(
     candidates: list[tuple[str, float | None, np.ndarray]], target: Reference, rng: np.random.RandomState
 ) -> Decision:
     def between(moved: np.ndarray, rows: np.ndarray) -> float:
+        if target.is_continuous:
+            return divergence(moved, target.X[rows])
         return divergence(moved, target.X[rows], target.y[rows], class_weight="estimated")
 
     size = min(400, len(target.X) // 2)

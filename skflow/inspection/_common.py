@@ -86,6 +86,14 @@ def as_shape(value: ArrayLike, shape: tuple[int | None, ...], name: str) -> np.n
     return array
 
 
+def number_colours(labels: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """A colour (n, 4) for each continuous label, by its rank among others."""
+    from matplotlib import colormaps
+
+    ranks = np.searchsorted(np.sort(among), labels) / max(len(among) - 1, 1)
+    return np.asarray(colormaps["viridis"](ranks.clip(0, 1)))
+
+
 def class_colours(classes: Sequence | np.ndarray) -> dict[Any, Any]:
     """A colour for each class."""
     from matplotlib import colormaps

@@ -96,7 +96,7 @@ class CouplingDisplay:
         """
         check_flow(estimator, "particles_", cls.__name__)
         if not hasattr(estimator, "target_classes_"):
-            raise ValueError(f"estimator={estimator!r} has no target, and so no {response}.")
+            raise ValueError(f"estimator={estimator!r} has no classes of a target, and so no {response}.")
         matrix = getattr(estimator, f"{response}_")
         if response == "coupling":
             matrix = matrix / matrix.sum(axis=1, keepdims=True)

@@ -94,10 +94,12 @@ class ParticlesDisplay:
         frames = frames_of(estimator, cls.__name__)
         shape = _image_shape(image_shape, frames.shape[2])
         times = np.unique(np.linspace(0, len(frames) - 1, min(n_frames, len(frames))).round().astype(int))
-        by_class = np.argsort(estimator.particle_labels_, kind="stable")
+        labels = estimator.particle_labels_
+        labels = labels[:, 0] if labels.ndim == 2 else labels
+        by_class = np.argsort(labels, kind="stable")
         rows = by_class[np.linspace(0, len(by_class) - 1, min(n_particles, len(by_class))).round().astype(int)]
         images = frames[np.ix_(times, rows)].reshape(len(times), len(rows), *shape)
-        return cls(images, labels=estimator.particle_labels_[rows]).plot(figure=figure, cmap=cmap)
+        return cls(images, labels=labels[rows]).plot(figure=figure, cmap=cmap)
 
     def plot(self, figure: Figure | None = None, *, cmap: str = "gray") -> ParticlesDisplay:
         """Draw.

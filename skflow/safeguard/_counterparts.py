@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ..labelling import estimate_proportions, fit_temperature, temper
+from ..labelling import fit_temperature, proportions_with_errors, temper
 from ._nearest import Nearest, common_axes
 
 MOST_NEIGHBOURS_OF = 2000
@@ -202,7 +202,7 @@ def _without_labels(
         )
     votes, _ = near.votes(K)
     votes = votes[weights > 0]
-    found = estimate_proportions(votes, target).values
+    found = proportions_with_errors(votes, target).values
     absent = classes[found < RARE * np.minimum(target, 1 / K)].tolist()
     table = _table(classes.tolist(), found, target, _bootstrap_errors(votes / target, found, seed))
     return Counterparts(row_mass, {"source": [], "target": absent}, table, _as_shares(classes, found))
