@@ -113,7 +113,7 @@ class CarriesRows(TransformerMixin):
 
     def _row_map(self) -> LearntMap:
         share = 1.0 if self.decision_ is None else self.decision_.chosen.share
-        return LearntMap(self.aligner_, self.pushforward_, share)
+        return LearntMap(self.aligner_, self.pushforward_, share, getattr(self, "_local_mass_", None))
 
     @property
     def _n_features_out(self) -> int:

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._aligner import as_aligner
 from ._fresh_fit import fitted_attributes, fresh_fit
 from ._inputs import FLOATS, check_confidence
+from ._matching import estimate_classes
 from ._otdd_flow import OTDDFlowTransformer
 from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
@@ -65,7 +66,7 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
     flow_ : flow
         The fitted flow.
     particles_, coupling_, label_map_, classes_, target_classes_ and all others of the flow
-        As in :class:`OTDDFlowTransformer`: what `flow_` has, this has too.
+        As in :class:`OTDDFlowTransformer`; `class_proportions_` are estimated where labels are missing.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -204,6 +205,8 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             self.flow_ = flow
             for name, value in fitted_attributes(flow).items():
                 setattr(self, name, value)
+            if not known.all() and hasattr(self, "class_proportions_"):
+                estimate_classes(self, rows, aligned)
             context.call_on_fit_task_end(estimator=self, X=rows, y=found.labels, reconstruction_attributes={})
         return self
 
@@ -218,7 +221,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            The samples where the push-forward takes them.
         """
         check_is_fitted(self)
         return self.flow_.transform(X)
@@ -234,7 +236,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            In the source's columns.
         """
         check_is_fitted(self)
         return self.flow_.inverse_transform(X)
@@ -250,7 +251,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         Returns
         -------
         ndarray of shape (n_columns,)
-            The names.
         """
         check_is_fitted(self)
         return self.flow_.get_feature_names_out(input_features)

@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.cluster import DBSCAN, KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import resample
 from torch import Tensor
 
+from ._warnings import warn
 from .flow import (
     DYNAMICS,
     OPTIMIZERS,
@@ -194,6 +196,30 @@ def with_clusterer(dynamics: Dynamics, n_classes: int, seed: int) -> Dynamics:
         "kmeans": KMeans(n_clusters=n_classes, random_state=seed),
     }
     return dynamics.set_params(clusterer=named[clusterer])
+
+
+def warn_of_the_end(estimator: BaseEstimator, flow: Flow, run: FlowRun) -> None:
+    """Warn where a flow diverged or did not converge."""
+    if flow.status == "diverged":
+        message = (
+            f"The flow diverged after {flow.n_iter} steps; the particles are the last finite ones. "
+            f"{flow.reason or f'Lower step_size={estimator.step_size}.'}"
+        )
+    elif not run.bound.converged:
+        error = getattr(run.bound, "marginal_error", None)
+        much = "" if error is None else f" (marginal error {error:.1%} of the mass)"
+        message = (
+            f"Sinkhorn did not converge in the last step{much}; the particles may be off by about that much of "
+            f"their class's spread. Raise reg={estimator.reg}, or scale the features."
+        )
+    elif flow.status == "max_iter" and estimator.tol > 0:
+        message = (
+            f"The flow did not converge to tol={estimator.tol} in max_iter={estimator.max_iter} steps; the particles "
+            f"are still moving. Raise max_iter or step_size={estimator.step_size}, or scale the features."
+        )
+    else:
+        return
+    warn(message, ConvergenceWarning)
 
 
 def check_extent(scale: float) -> None:

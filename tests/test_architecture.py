@@ -15,7 +15,7 @@ import skflow
 PACKAGE = Path(skflow.__file__).parent
 MAX_LINES = 300
 MAX_METHODS = 12
-MAX_PARAMETERS = 22
+MAX_PARAMETERS = 23
 
 FLOORS = (
     ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit"),
@@ -29,7 +29,7 @@ FLOORS = (
     ("labelling",),
     ("inspection", "trajectories"),
     ("safeguard",),
-    ("_run", "_learning", "_safeguarding", "_rowwise", "_aligned", "_aligner"),
+    ("_run", "_learning", "_safeguarding", "_matching", "_rowwise", "_aligned", "_aligner"),
     ("_carrying",),
     ("_flow",),
     ("_otdd_flow", "_constrained_flow"),

@@ -145,7 +145,7 @@ def align_once(
     """
     flow = clone(flow)
     found = {key: value for key, value in _everywhere(flow, "alignment").items() if value is not None}
-    set_everywhere(flow, safeguard=False)
+    set_everywhere(flow, safeguard=False, mass=1.0)
     if many or not found:
         set_everywhere(flow, alignment=None)
         return flow
