@@ -12,7 +12,7 @@ from ._target import Reference
 from ._warnings import warn
 from .safeguard import Counterparts, Nearest, find_counterparts
 
-NEIGHBOURS = 5
+FITTED_NEIGHBOURS = 5
 """Fitted rows that tell whether an unseen row belongs."""
 
 
@@ -100,7 +100,7 @@ class LocalMass:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Shares (n_samples,)."""
-        distances, neighbours = self._near.of(rows, NEIGHBOURS)
+        distances, neighbours = self._near.of(rows, FITTED_NEIGHBOURS)
         closeness = (distances[:, :1] + np.finfo(float).tiny) / (distances + np.finfo(float).tiny)
         return np.average(self._row_mass[neighbours], axis=1, weights=closeness)
 

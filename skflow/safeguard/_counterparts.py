@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ..labelling import estimate_proportions, fit_temperature, temper
+from .._proportions import estimate_proportions
+from ..labelling import fit_temperature, temper
 from ._nearest import Nearest, common_axes
 
 MOST_NEIGHBOURS_OF = 2000
@@ -202,7 +203,7 @@ def _without_labels(
         )
     votes, _ = near.votes(K)
     votes = votes[weights > 0]
-    found = estimate_proportions(votes, target).values
+    found = estimate_proportions(votes, target)
     absent = classes[found < RARE * np.minimum(target, 1 / K)].tolist()
     table = _table(classes.tolist(), found, target, _bootstrap_errors(votes / target, found, seed))
     return Counterparts(row_mass, {"source": [], "target": absent}, table, _as_shares(classes, found))

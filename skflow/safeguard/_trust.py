@@ -9,15 +9,15 @@ from scipy.special import expit, logit
 from ._nearest import Nearest, common_axes
 from ._panel import Panel
 
-NEIGHBOURS = 10
+BESIDE = 10
 """Fitted rows beside which a row is judged."""
-EXPECTED = np.array([0.3, 0.3, 0.5, 0.5, 0.7])
+WEIGHTS_BEFORE = np.array([0.3, 0.3, 0.5, 0.5, 0.7])
 """Weight of each sign before any answer was checked."""
-DOUBT = 0.25
+WEIGHTS_DOUBT = 0.25
 """Standard deviation of these weights."""
 LARGEST_SIGN = 4.0
 """Standard deviations beyond which a sign tells no more."""
-SIGNS = ("near", "united", "neighbours", "agreed", "sure")
+TRUST_SIGNS = ("near", "united", "neighbours", "agreed", "sure")
 """What speaks for an answer: fitted rows are near; they moved alike; their classes are that of the answer; it is
 the same for the row as it came, aligned and moved; the models of the target are sure of it."""
 
@@ -25,7 +25,7 @@ the same for the row as it came, aligned and moved; the models of the target are
 class TrustModel:
     """Trust in the answers on rows that a flow carries, in [0, 1].
 
-    Each sign of :data:`SIGNS` is measured in standard deviations of the fitted rows, and the probability that an answer
+    Each sign of :data:`TRUST_SIGNS` is measured in standard deviations of the fitted rows, and the probability that an answer
     is right is a logistic function of their weighted sum. Weights are those under which held-out rows whose class is
     known are most likely, near equal ones where these rows are few (a normal prior). Without any label weights are
     equal, and answers are as often right as they are those of the rows around. Neighbours as evidence are those of
@@ -60,7 +60,7 @@ class TrustModel:
     ) -> None:
         self._panel, self._X_target = panel, X_target
         self._near = Nearest(common_axes(aligned, X_target)[0])
-        k = min(NEIGHBOURS, len(X) - 1)
+        k = min(BESIDE, len(X) - 1)
         self._k, self._moves = k, moves.astype(np.float64)
         answers, sure = panel.answers(carried)
         self._labels = np.where(known, wanted, answers)
@@ -102,19 +102,19 @@ class TrustModel:
     def _fit(self, signs: np.ndarray, right: np.ndarray, known: np.ndarray, alike: np.ndarray) -> np.ndarray:
         if not known.any():
             share = float(np.clip((alike > 1 / 2).mean(), 0.02, 0.98))
-            return np.concatenate([[_intercept(signs @ EXPECTED, share)], EXPECTED])
+            return np.concatenate([[_intercept(signs @ WEIGHTS_BEFORE, share)], WEIGHTS_BEFORE])
         # One answer more that was right and one that was wrong, on a row like the average: nothing is certain.
         rows, right = np.pad(signs[known], ((0, 2), (0, 0))), np.concatenate([right, [True, False]])
 
         def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
             scores = np.clip(weights[0] + rows @ weights[1:], -50, 50)
-            surprise = (weights[1:] - EXPECTED) / DOUBT
+            surprise = (weights[1:] - WEIGHTS_BEFORE) / WEIGHTS_DOUBT
             value = np.logaddexp(0, np.where(right, -scores, scores)).sum() + surprise @ surprise / 2
             slope = expit(scores) - right
-            return float(value), np.concatenate([[slope.sum()], rows.T @ slope + surprise / DOUBT])
+            return float(value), np.concatenate([[slope.sum()], rows.T @ slope + surprise / WEIGHTS_DOUBT])
 
-        start = np.concatenate([[logit(right.mean())], EXPECTED])
-        bounds = [(-10, 10), *[(0, None)] * len(EXPECTED)]
+        start = np.concatenate([[logit(right.mean())], WEIGHTS_BEFORE])
+        bounds = [(-10, 10), *[(0, None)] * len(WEIGHTS_BEFORE)]
         return minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
 
 
