@@ -208,6 +208,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             if self.class_weight == "estimated" and distance is not None and found.shares:
                 distance.set_params(class_weight=found.shares)
             self._local_mass_ = LocalMass(aligned, self.row_mass_) if self.unmatched_rows_.any() else None
+        self._rows_, self._known_ = X[rows], None
         start, labels, weight = aligned, y, sample_weight
         if len(rows) < len(X):
             start, labels, weight = aligned[rows], y[rows], None if weight is None else weight[rows]

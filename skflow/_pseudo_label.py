@@ -20,13 +20,14 @@ from ._matching import estimate_classes
 from ._otdd_flow import OTDDFlowTransformer
 from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
+from ._trusting import TrustsItsFlow
 from .labelling import complete_labels, merge_labels, split_labels
 
 LEAST_WEIGHT = 1e-2
 """Weight of a row of which nothing is known beside that of one with a label: particles need some."""
 
 
-class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Moves a dataset with few labels or none towards a reference dataset: finds the labels, then has a flow.
 
     The OTDD needs labels, so the rows without one get pseudo-labels first (section 6.3). Where some labels are known,
@@ -202,7 +203,7 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             with context.subcontext(task_name="flow").propagate_callback_context(flow):
                 weights = self._weights(weight)
                 flow.fit(X, self.pseudo_labels_, **({} if weights is None else {"sample_weight": weights}))
-            self.flow_ = flow
+            self.flow_, flow._known_ = flow, known
             for name, value in fitted_attributes(flow).items():
                 setattr(self, name, value)
             if not known.all() and hasattr(self, "class_proportions_"):
@@ -267,7 +268,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         own = flow.get_params(deep=False).get("target")
         if self.target is not None and own is not None:
             raise ValueError(f"A target was given twice: target={self.target!r}, and to flow={self.flow!r}.")
-        names = getattr(self, "feature_names_in_", None)
         wanted, marked = own if self.target is None else self.target, np.asarray(y)
         if marked.shape[:1] != (len(X),):
             raise ValueError(f"y must have one label for each of the {len(X)} rows of X, got the shape {marked.shape}.")
@@ -277,7 +277,7 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             marked,
             X_target,
             y_target,
-            names=names,
+            names=getattr(self, "feature_names_in_", None),
             same_columns=flow.get_params(deep=False).get("alignment") is None,
             sample_weight=weight,
         )

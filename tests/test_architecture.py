@@ -29,7 +29,7 @@ FLOORS = (
     ("labelling",),
     ("inspection", "trajectories"),
     ("safeguard",),
-    ("_run", "_reporting", "_learning", "_safeguarding", "_matching", "_rowwise", "_aligned", "_aligner"),
+    ("_run", "_reporting", "_learning", "_safeguarding", "_matching", "_trusting", "_rowwise", "_aligned", "_aligner"),
     ("_carrying",),
     ("_flow",),
     ("_otdd_flow", "_constrained_flow"),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..transport import GaussianLabels, LabelledPoints
 
-LEAST_SHARE = 1e-3
+LEAST_CLASS_MASS = 1e-3
 """Of a class, in even shares: points have some."""
 
 
@@ -79,7 +79,7 @@ class Particles(LabelledPoints):
             weights = weights / np.bincount(codes, weights)[codes]
         if isinstance(class_weight, Mapping):
             masses = np.array([class_weight.get(label, 0.0) for label in classes.tolist()], dtype=float)
-            weights = weights * np.maximum(masses / masses.sum(), LEAST_SHARE / len(classes))[codes]
+            weights = weights * np.maximum(masses / masses.sum(), LEAST_CLASS_MASS / len(classes))[codes]
         weights = weights / weights.sum()
         return cls(
             torch.as_tensor(np.asarray(X)[order], dtype=dtype, device=device),

@@ -4,6 +4,7 @@ from ._counterparts import ClassShare, Counterparts, find_counterparts
 from ._decision import WORTH_MORE, Choice, Decision, decide_by_divergence, decide_by_labels
 from ._nearest import Nearest
 from ._panel import Panel
+from ._trust import TrustModel
 
 __all__ = [
     "WORTH_MORE",
@@ -13,6 +14,7 @@ __all__ = [
     "Decision",
     "Nearest",
     "Panel",
+    "TrustModel",
     "decide_by_divergence",
     "decide_by_labels",
     "find_counterparts",
