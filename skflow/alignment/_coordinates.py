@@ -120,7 +120,13 @@ class Workspace:
             V, W = principal_axes(scaled_x, pair.a, N_AXES), axes_y[:, :N_AXES]
         origin = target.mean if same else source.mean
         columns = Coordinates(
-            replace(pair, X=(pair.X - origin) / target.spread, Y=scaled_y, axes=None if few else axes_y[:, :SEEN_AXES]),
+            replace(
+                pair,
+                X=(pair.X - origin) / target.spread,
+                Y=scaled_y,
+                axes=None if few else axes_y[:, :SEEN_AXES],
+                zero=-origin / target.spread if same else None,
+            ),
             origin,
             target.mean,
             (np.full(pair.X.shape[1], 1 / target.spread),),
