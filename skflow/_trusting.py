@@ -39,7 +39,7 @@ class FlowTrust:
         )
         target = getattr(flow, "target_", None)
         known = np.zeros(len(rows), bool)
-        if target is None or target.y.dtype.kind == "f":  # no class to answer: distance and moves alone tell
+        if target is None or target.is_continuous:  # no class to answer: distance and moves alone tell
             target_rows, wanted = end if target is None else target.X, np.zeros(len(rows), int)
             panel = Panel(end, wanted)
         else:

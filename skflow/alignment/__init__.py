@@ -18,6 +18,7 @@ from ._invariances import (
     Translation,
 )
 from ._plan_moments import PlanMoments
+from ._spectral import Spectral
 
 __all__ = [
     "INVARIANCES",
@@ -36,6 +37,7 @@ __all__ = [
     "Permutation",
     "PlanMoments",
     "Similarity",
+    "Spectral",
     "Translation",
     "align",
     "alternate",

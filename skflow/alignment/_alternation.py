@@ -35,6 +35,8 @@ class Pair:
         Codes that must match; -1 matches every code. None where nothing is known.
     axes : array of shape (k, r) or None
         Orthonormal directions of the target in which rows are compared; all where None.
+    zero : array of shape (d,) or None
+        Where the origin of the user's columns lies, where both sides have the same; None: at their own origin.
     """
 
     X: Array
@@ -44,6 +46,7 @@ class Pair:
     y: Array | None = None
     t: Array | None = None
     axes: Array | None = None
+    zero: Array | None = None
 
     def rows(self, i: Array, j: Array) -> Pair:
         """The pair of some rows of either side, their weights scaled to sum to one again."""
@@ -141,9 +144,11 @@ def alternate(
         Scalings of each plan.
     """
     step, h = PlanStep(pair, rho, n_iter), start
+    if not invariance.uses_plan:
+        regs = regs[-1:]
     for turn, reg in enumerate(regs):
         images, columns, objective = step(h(pair.X), float(reg))
-        h = invariance.fit(PlanMoments(pair.X, pair.a, images, pair.Y, columns / columns.sum()))
+        h = invariance.fit(PlanMoments(pair.X, pair.a, images, pair.Y, columns / columns.sum(), pair.zero))
         if monitor is not None and monitor(turn, objective):
             break
     _, columns, objective = step(h(pair.X), float(reg))

@@ -105,7 +105,13 @@ class Views:
             V, W = principal_axes(scaled_x, pair.a, N_AXES), axes_y[:, :N_AXES]
         origin = target.centre if same else source.centre
         columns = View(
-            replace(pair, X=(pair.X - origin) / target.scale, Y=scaled_y, axes=None if few else axes_y[:, :SEEN_AXES]),
+            replace(
+                pair,
+                X=(pair.X - origin) / target.scale,
+                Y=scaled_y,
+                axes=None if few else axes_y[:, :SEEN_AXES],
+                zero=-origin / target.scale if same else None,
+            ),
             origin,
             target.centre,
             (np.full(pair.X.shape[1], 1 / target.scale),),
