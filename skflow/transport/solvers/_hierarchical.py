@@ -20,6 +20,10 @@ from ._halving import Block, matched_blocks
 from ._regrouping import RegroupingSolver
 
 
+LOOK_AGAIN = 16
+"""Solve after which blocks are made anew for the first time."""
+
+
 class Hierarchical(Solver):
     """Matched halves of both sides, halved again until they are small, and plans within these blocks.
 
@@ -61,8 +65,9 @@ class Hierarchical(Solver):
 class HierarchicalSolver:
     """Algorithm of :class:`Hierarchical`, for a sequence of similar costs.
 
-    Blocks stay from solve to solve, and so do the potentials within them. At the second, fourth, eighth, ... solve
-    blocks are made anew for the points where they are then, and taken where their plan is better.
+    Blocks stay from solve to solve, and so do the potentials within them: points that follow their plan keep it. At the
+    16th, 64th, 256th, ... solve blocks are made anew for the points where they are then, and taken where their plan is
+    better.
 
     Parameters
     ----------
@@ -78,14 +83,15 @@ class HierarchicalSolver:
         self.block_size, self.tol = block_size, tol
         self._task, self._max_iter = task, max_iter
         self._groups: list[BlockGroup] | None = None
-        self._generator, self._n_solves = torch.Generator().manual_seed(0), 0
+        self._generator, self._n_solves, self._look_again = torch.Generator().manual_seed(0), 0, 0
 
     def solve(self, cost: GroundCost) -> TransportPlan:
         """Solve for the ground cost, block by block."""
         self._n_solves += 1
         kept = None if self._groups is None else self._solve(self._groups, cost)
-        if kept is not None and math.isfinite(kept.value) and self._n_solves & (self._n_solves - 1):
+        if kept is not None and math.isfinite(kept.value) and self._n_solves != self._look_again:
             return kept
+        self._look_again = max(LOOK_AGAIN, 4 * self._n_solves)
         groups = self._make_groups(cost)
         fresh = self._solve(groups, cost)
         if kept is not None and not fresh.value < kept.value:
