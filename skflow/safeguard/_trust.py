@@ -27,8 +27,9 @@ class TrustModel:
 
     Each sign of :data:`TRUST_SIGNS` is measured in standard deviations of the fitted rows. The probability that an
     answer is right is a logistic function of their weighted sum. Weights are those under which held-out rows whose
-    class is known are most likely, near equal ones where these rows are few (a normal prior). Without any label weights are
-    equal, and answers are as often right as they are those of the rows around. Neighbours as evidence are those of
+    class is known are most likely, near equal ones where these rows are few (a normal prior). Without any label
+    weights are equal, and answers are as often right as they are those of the rows around. Neighbours as evidence are
+    those of
     Jiang, Kim, Guan and Gupta, "To trust or not to trust a classifier", NeurIPS 2018.
 
     Parameters
