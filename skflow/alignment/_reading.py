@@ -8,9 +8,7 @@ from numpy.typing import ArrayLike
 from .._repeats import each_row_once
 from ._affine_map import Array
 from ._alternation import Pair
-
-LARGEST = 1e140
-"""Size of a value beyond which its square is near the end of the floating-point range."""
+from ._views import LARGEST
 
 
 def read_pair(
