@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
 from .._repeats import each_row_once
@@ -39,7 +40,9 @@ def read_pair(
 
 def _canonical_order(Z: Array) -> Array:
     """Rows by their distance from the mean: an order that does not depend on the one they came in."""
-    return np.argsort(((Z - Z.mean(0)) ** 2).sum(1), kind="stable")
+    # In torch, since NumPy might have been told to raise where a square rounds to zero.
+    squares = torch.from_numpy(Z - Z.mean(0)).square().sum(1)
+    return np.argsort(squares.numpy(), kind="stable")
 
 
 def _rows(X: ArrayLike, name: str) -> Array:
