@@ -5,7 +5,7 @@ from ._align import Alignment, align
 from ._alternation import Alternation, Pair, alternate, schedule
 from ._choice import Candidate
 from ._divergence import Divergence, sinkhorn_divergence
-from ._invariance_names import INVARIANCES
+from ._invariance_names import INVARIANCES, named_invariance
 from ._invariances import (
     Affine,
     Diagonal,
@@ -41,6 +41,7 @@ __all__ = [
     "Translation",
     "align",
     "alternate",
+    "named_invariance",
     "schedule",
     "sinkhorn_divergence",
 ]
