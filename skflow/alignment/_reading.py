@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._affine_map import Array
-from ._alternation import Pair
+from ._pair import Pair
 
 LARGEST = 1e140
 """Size of a value beyond which its square is near the end of the floating-point range."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._standard_units import Units
 from ._affine_map import AffineMap, Array
-from ._alternation import Pair
+from ._pair import Pair
 
 MAX_COLUMNS = 128
 """Columns beyond which maps that mix columns are fitted between principal axes."""
