@@ -11,9 +11,9 @@ import numpy as np
 from .._proportions import PRIOR_SHARE, estimate_proportions
 from ._affine_map import AffineMap, Array
 from ._alternation import alternate, schedule
+from ._base import Invariance
 from ._divergence import Divergence, sinkhorn_divergence, typical_reg
 from ._gaussian_classes import GaussianPosterior
-from ._invariances import Invariance
 from ._views import View
 
 Posterior = Callable[[Array], Array]
@@ -21,6 +21,8 @@ Posterior = Callable[[Array], Array]
 
 JUDGED_ROWS = 700
 """Rows of a held-out half that the divergence is taken on."""
+N_TURNED = 3
+"""Draws of the axes in which one half of the target is turned over."""
 RHO = 0.2
 """Price of changed class proportions: per unit of Kullback-Leibler divergence, in units of the target's variance."""
 
@@ -44,6 +46,8 @@ class Candidate:
         Total variation between the target's class proportions and those estimated for the mapped source.
     score : float
         The divergence and the price of the change of proportions.
+    ambiguity : float
+        Largest share of the source's rows that another map of the class, which fits as well, sends to another class.
     standard_error : float
         Of the difference between this score and the lowest.
     """
@@ -56,6 +60,7 @@ class Candidate:
     divergence: float
     proportions_change: float
     score: float
+    ambiguity: float = 0.0
     standard_error: float = 0.0
 
 
@@ -108,6 +113,16 @@ class Judge:
     @cached_property
     def floor(self) -> float:
         """The divergence between two halves of the target."""
+        return self._between_halves(np.ones(self._target.shape[1]))
+
+    @cached_property
+    def unrelated(self) -> float:
+        """The same where one half is turned over in random principal axes: what a wrong map of full rank may have."""
+        rng = np.random.RandomState(0)
+        turns = [rng.choice([-1.0, 1.0], self._target.shape[1]) for _ in range(N_TURNED)]
+        return float(np.mean([self._between_halves(turn) for turn in turns]))
+
+    def _between_halves(self, turn: Array) -> float:
         first, second = (half[:JUDGED_ROWS] for half in self._targets)
         first = first[: len(self._sources[0])]
         A, B, b, c = self._target[first], self._target[second], *(_normed(self._pair.b[at]) for at in (first, second))
@@ -115,14 +130,14 @@ class Judge:
         if self._by_class and self._pair.t is not None:
             codes = self._pair.t[first], self._pair.t[second]
             b, c = _matched(b, c, *codes)
-        return sinkhorn_divergence(A, B, b, c, self.reg, codes).value
+        return sinkhorn_divergence(A * turn, B, b, c, self.reg, codes).value
 
     def judge(self, view: View, invariance: Invariance, start: AffineMap) -> Judgement:
         """The held-out score of a class of maps, refitted from `start` on each half."""
         folds, contributions = [], []
         for fit, held in ((0, 1), (1, 0)):
             part = view.pair.rows(self._sources[fit], self._targets[fit])
-            h = alternate(part, invariance, start, schedule(0.02, 0.01, 4)).map
+            h = alternate(part, invariance.near(start), start, schedule(0.02, 0.01, 4)).map
             j = self._targets[held][:JUDGED_ROWS]
             i = self._sources[held][: len(j)]
             divergence, a, b, change, price = self._divergence(view, h, i, j)
@@ -136,6 +151,20 @@ class Judge:
         j = self._targets[0][:JUDGED_ROWS]
         divergence, _, _, _, price = self._divergence(view, h, self._sources[0][: len(j)], j)
         return divergence.value + price
+
+    def disagreement(self, view: View, h: AffineMap, other: AffineMap) -> float:
+        """Share of the source's rows that two maps send to different classes.
+
+        Without classes in the target, the maps' mean squared distance takes its place, as a share of what unrelated
+        rows have.
+        """
+        X, a = view.pair.X, self._pair.a
+        if len(self._codes) < 2:
+            spread = self._pair.b @ ((self._pair.Y - self._pair.b @ self._pair.Y) ** 2).sum(1)
+            return min(float(a @ ((h(X) - other(X)) ** 2).sum(1)) / max(2 * float(spread), np.finfo(float).tiny), 1.0)
+        rows = np.arange(len(X))
+        classes = [self._class_posterior(view, g(X), rows).argmax(1) for g in (h, other)]
+        return float(a @ (classes[0] != classes[1]))
 
     def _divergence(
         self, view: View, h: AffineMap, i: Array, j: Array
