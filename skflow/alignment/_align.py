@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,7 @@ from ._choice import Candidate, Judge, Posterior, choose
 from ._fitting import Fit, Fitter
 from ._invariance_names import Classes, read_invariance
 from ._reading import read_pair
-from ._search import search, subsample
+from ._search import Found, search, subsample
 from ._views import Views
 
 MAX_ROWS = 3000
@@ -23,6 +23,8 @@ MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
 TELLING = 0.1
 """Excess of the divergence of unrelated rows over the floor, relative, from which the divergence tells something."""
+TURNED = 0.5
+"""Mean squared distance from where the identity sends rows, in units of the total variance, that counts as a turn."""
 AMBIGUOUS = 0.1
 """Ambiguity beyond which a map counts as not found."""
 
@@ -159,12 +161,13 @@ def align(
             if any(_reaches(candidate, judge) for candidate in done):
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
+            found = _preferred(found, work, judge)
         if not needs_search and c.turns and not fitter.proposed(name, c):
             continue
         fits[name] = fitter.fit(name, c, found)
         if monitor is not None and monitor(step, fits[name].candidate.objective):
             break
-    turned = found is not None and found.start != "identity"
+    turned = found is not None and _turns(found, work)
     judgements = [fit.judgement for fit in fits.values()]
     chosen, candidates = choose([fit.candidate for fit in fits.values()], judgements, judge.floor, turned)
     best = candidates[chosen]
@@ -182,6 +185,26 @@ def align(
         _verdict(best, judge),
         candidates,
     )
+
+
+def _turns(found: Found, work: Views) -> bool:
+    """Whether the search left the neighbourhood of the identity."""
+    pair, same = work.scaled.pair, work.scaled.same
+    if same is None:
+        return True
+    return float(pair.a @ ((found.map(pair.X) - pair.X @ same) ** 2).sum(1)) > TURNED
+
+
+def _preferred(found: Found, work: Views, judge: Judge) -> Found:
+    """The end of lowest objective, unless the divergence, which knows classes, clearly speaks for another."""
+    if not found.others or work.columns.same is None:
+        return found
+    first, *others = (judge.appraise(work.scaled, end.map) for end in (found, *found.others))
+    best = min(range(len(others)), key=lambda k: others[k].score)
+    if others[best].score >= first.score - 2 * first.standard_error(others[best]):
+        return found
+    rest = tuple(end for end in (replace(found, others=()), *found.others) if end is not found.others[best])
+    return replace(found.others[best], others=rest)
 
 
 def _stages(classes: dict[str, Invariance]) -> list[tuple[str, bool]]:

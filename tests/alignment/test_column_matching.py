@@ -70,7 +70,7 @@ def test_weights_are_repetitions():
 
 def test_columns_in_another_order_are_found_from_few_rows():
     mixing = np.eye(12) + 0.3 * np.random.RandomState(0).randn(12, 12)
-    X, Y = side(80, 12, 1, mixing), side(80, 12, 2, mixing)
+    X, Y = side(200, 12, 1, mixing), side(200, 12, 2, mixing)
     order, signs = np.random.RandomState(3).permutation(12), np.random.RandomState(4).choice([-1, 1], 12)
     found = align(X[:, order] * signs, Y, invariance="permutation")
     np.testing.assert_array_equal(found.matrix, np.eye(12)[order] * signs[:, None])
