@@ -28,8 +28,10 @@ setup: $(READY)
 demo: $(READY)
 	$(BIN)/python examples/plot_frozen_classifier.py
 
+# One process a core, one thread each: two threads that wait for each other on small matrices gain nothing.
+test: export OMP_NUM_THREADS ?= 1
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=8 --dist=worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -13,23 +13,22 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import validate_data
 
 from ._aligned import AlignedRows
 from ._aligner import as_aligner
 from ._carrying import CarriesRows
 from ._device import resolve_device
 from ._fresh_fit import fitted_attributes
-from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
+from ._inputs import read_source
 from ._learning import LazyRegressor, learn_map
-from ._run import FlowRun, StepReporter, choose_particles
+from ._matching import LocalMass, match_sides, set_matching
+from ._reporting import StepReporter, warn_of_the_end
+from ._run import FlowRun, choose_particles
 from ._safeguarding import decide
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
-from ._target import Reference, Target, read_target, warn_of_units
+from ._target import Reference, Target, as_given, is_continuous, read_target, warn_of_units
 from ._threads import shared_cores
-from ._warnings import warn
 from .alignment import Invariance
 from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Flow, Optimizer
 from .functionals import Functional, OTDDFunctional
@@ -51,7 +50,8 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         "label_weight": [Interval(Real, 0, None, closed="left")],
         "label_distance": [StrOptions(set(LABEL_DISTANCES))],
         "correspondence": [StrOptions({"auto", "coupling", "assignment", "same"}), Mapping],
-        "class_weight": [StrOptions({"balanced"}), None],
+        "class_weight": [StrOptions({"balanced", "estimated"}), None],
+        "mass": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="right")],
         "solver": [StrOptions(set(SOLVERS)), Solver],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "dynamics": [StrOptions(set(DYNAMICS)), Dynamics],
@@ -79,6 +79,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         label_distance: str = "gaussian",
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
+        mass: str | float = "auto",
         solver: str | Solver = "auto",
         batch_size: int | None = None,
         dynamics: str | Dynamics = "fd",
@@ -102,6 +103,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.label_distance = label_distance
         self.correspondence = correspondence
         self.class_weight = class_weight
+        self.mass = mass
         self.solver = solver
         self.batch_size = batch_size
         self.dynamics = dynamics
@@ -119,17 +121,10 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.verbose = verbose
 
     def _read_source(
-        self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
+        self, X: ArrayLike, y: ArrayLike | None, y_target: ArrayLike | None, sample_weight: ArrayLike | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Checked rows, labels and weights; without labels all rows are of one class."""
-        if y is None:
-            rows = validate_data(self, X, y=None, dtype=FLOATS, order="C")
-            labels = np.zeros(len(rows), dtype=int)
-        else:
-            # Before scikit-learn sees them: nullable integers would become floats, and lists of both kinds text.
-            rows, labels = validate_data(self, X, as_labels(y) if has_foreign_dtype(y) else y, dtype=FLOATS, order="C")
-            labels = as_labels(labels)
-        return rows, labels, read_weights(sample_weight, rows)
+        """Checked rows, labels and weights."""
+        return read_source(self, X, y, sample_weight, continuous=is_continuous(self.target, y, y_target))
 
     def _read_target(
         self,
@@ -163,8 +158,8 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         if target is None or self.alignment is None:
             return None
         aligner = as_aligner(self.alignment, target, rng)
-        names = self.correspondence if isinstance(self.correspondence, Mapping) else {}
-        labels = np.array([names.get(label, label) for label in y.tolist()]) if names else y
+        names = self.correspondence if isinstance(self.correspondence, Mapping) and y.ndim == 1 else {}
+        labels = np.array([names.get(label, label) for label in y.tolist()]) if names else as_given(y)
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         return aligner.fit(X, labels, **weight)
 
@@ -175,7 +170,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             label_weight=self.label_weight,
             label_distance=self.label_distance,
             correspondence=self.correspondence,
-            class_weight=self.class_weight,
+            class_weight="balanced" if self.class_weight == "estimated" else self.class_weight,
             solver=self.solver,
             batch_size=self.batch_size,
         )
@@ -187,6 +182,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         functional: Functional,
         target: Reference | None,
         sample_weight: np.ndarray | None = None,
+        distance: OTDDFunctional | None = None,
     ) -> None:
         """Flow the particles, learn the push-forward, set the fitted attributes."""
         if target is not None:
@@ -197,9 +193,26 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
         self.aligner_ = self._align(X, y, target, sample_weight, rng)
         aligned = X if self.aligner_ is None else AlignedRows(self.aligner_)(X)
+        class_weight = None if self.class_weight == "estimated" else self.class_weight
+        if target is not None:
+            found = match_sides(
+                aligned,
+                y,
+                target,
+                aligner=self.aligner_,
+                correspondence=self.correspondence,
+                mass=self.mass,
+                weight=sample_weight,
+            )
+            self.particle_indices_ = rows = rows[set_matching(self, found, sample_weight)[rows]]
+            if self.class_weight == "estimated" and distance is not None and found.shares:
+                distance.set_params(class_weight=found.shares)
+            self._local_mass_ = LocalMass(aligned, self.row_mass_) if self.unmatched_rows_.any() else None
+        self._rows_, self._known_ = X[rows], None
         start, labels, weight = aligned, y, sample_weight
         if len(rows) < len(X):
             start, labels, weight = aligned[rows], y[rows], None if weight is None else weight[rows]
+        classes = labels.ndim == 1
         seed = rng.randint(np.iinfo(np.int32).max)
         with shared_cores():
             run = FlowRun(
@@ -207,7 +220,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                 start,
                 labels,
                 sample_weight=weight,
-                class_weight=self.class_weight,
+                class_weight=class_weight,
                 label_distance=self.label_distance,
                 dynamics=self.dynamics,
                 optimizer=self.optimizer,
@@ -219,7 +232,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
 
             def as_if_ended(flow: Flow) -> dict[str, Any]:
                 told = {**fitted_attributes(self), **run.attributes(flow)}
-                ended = told["particles_"], told["particle_labels_"]
+                ended = told["particles_"], told["particle_labels_"] if classes else None
                 told["decision_"] = None
                 told["pushforward_"] = LazyRegressor(partial(copy(self)._learn, start, *ended, deepcopy(rng), weight))
                 return told
@@ -231,10 +244,11 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                 monitor=StepReporter(self, context, X, y, run.unit, as_if_ended),
             )
             run.bound.release()
-            self._warn(flow, run)
+            warn_of_the_end(self, flow, run)
             for name, value in run.attributes(flow).items():
                 setattr(self, name, value)
-            self.pushforward_ = self._learn(start, self.particles_, self.particle_labels_, rng, weight)
+            names = self.particle_labels_ if classes else None
+            self.pushforward_ = self._learn(start, self.particles_, names, rng, weight)
             self.decision_ = None
             if self.safeguard and target is not None:
                 self.decision_ = decide(
@@ -243,7 +257,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                     start,
                     self.particles_,
                     labels,
-                    np.array([self.label_map_[label] for label in self.particle_labels_.tolist()]),
+                    self._wanted(labels),
                     weight,
                     aligned=self.aligner_ is not None,
                     regressor=self.pushforward_,
@@ -251,47 +265,31 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                     rng=rng,
                 )
             if self.fit_inverse_transform:
-                self.inverse_pushforward_ = self._learn(self.particles_, start, self.particle_labels_, rng, weight)
+                self.inverse_pushforward_ = self._learn(self.particles_, start, names, rng, weight)
         if target is not None:
             self.target_ = target
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+
+    def _wanted(self, labels: np.ndarray) -> np.ndarray:
+        """The answers that models of the target should give for the particles."""
+        if labels.ndim == 2:
+            return labels
+        return np.array([self.label_map_[label] for label in self.particle_labels_.tolist()])
 
     def _learn(
         self,
         start: np.ndarray,
         end: np.ndarray,
-        labels: np.ndarray,
+        labels: np.ndarray | None,
         rng: np.random.RandomState,
         weight: np.ndarray | None,
     ) -> Any:
-        """The regressor that learns ``x_0 -> x_T``."""
+        """The regressor that learns ``x_0 -> x_T``; labels are those of classes, or None."""
         pushforward = self.pushforward
         if pushforward is None:
             seed = rng.randint(np.iinfo(np.int32).max)
             pushforward = TabularPushForward(device=self.device, random_state=seed)
         return learn_map(pushforward, start, end, labels, weight)
-
-    def _warn(self, flow: Flow, run: FlowRun) -> None:
-        if flow.status == "diverged":
-            message = (
-                f"The flow diverged after {flow.n_iter} steps; the particles are the last finite ones. "
-                f"{flow.reason or f'Lower step_size={self.step_size}.'}"
-            )
-        elif not run.bound.converged:
-            error = getattr(run.bound, "marginal_error", None)
-            much = "" if error is None else f" (marginal error {error:.1%} of the mass)"
-            message = (
-                f"Sinkhorn did not converge in the last step{much}; the particles may be off by about that much of "
-                f"their class's spread. Raise reg={self.reg}, or scale the features."
-            )
-        elif flow.status == "max_iter" and self.tol > 0:
-            message = (
-                f"The flow did not converge to tol={self.tol} in max_iter={self.max_iter} steps; the particles are "
-                f"still moving. Raise max_iter or step_size={self.step_size}, or scale the features."
-            )
-        else:
-            return
-        warn(message, ConvergenceWarning)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

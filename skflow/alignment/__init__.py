@@ -5,8 +5,8 @@ from ._align import Alignment, align
 from ._alternation import Alternation, Pair, alternate, schedule
 from ._choice import Candidate
 from ._divergence import Divergence, sinkhorn_divergence
+from ._invariance_names import INVARIANCES, named_invariance
 from ._invariances import (
-    INVARIANCES,
     Affine,
     Diagonal,
     Gaussian,
@@ -17,7 +17,8 @@ from ._invariances import (
     Similarity,
     Translation,
 )
-from ._moments import PlanMoments
+from ._plan_moments import PlanMoments
+from ._spectral import Spectral
 
 __all__ = [
     "INVARIANCES",
@@ -36,9 +37,11 @@ __all__ = [
     "Permutation",
     "PlanMoments",
     "Similarity",
+    "Spectral",
     "Translation",
     "align",
     "alternate",
+    "named_invariance",
     "schedule",
     "sinkhorn_divergence",
 ]

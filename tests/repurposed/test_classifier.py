@@ -17,7 +17,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
-from tests._data import PLAIN
+from tests._data import PLAIN, Named
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -29,6 +29,7 @@ REFERENCE = Reference(X_ref, y_ref)
 MODEL = LogisticRegression().fit(X_ref, y_ref)
 
 
+@Named
 def on_a_line(X, y):
     """Classes 0 to 3 at 0, 5, 10 and 15 on the first axis, whatever the data."""
     X_target, y_target = np.zeros((40, X.shape[1])), np.arange(40) % 4
@@ -36,6 +37,7 @@ def on_a_line(X, y):
     return X_target + 0.1 * np.random.RandomState(0).randn(*X_target.shape), y_target
 
 
+@Named
 def probabilities_on_the_line(X):
     likelihood = np.exp(-np.abs(X[:, :1] - 5 * np.arange(4)))
     return likelihood / likelihood.sum(axis=1, keepdims=True)
