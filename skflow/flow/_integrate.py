@@ -15,7 +15,7 @@ from ._frames import Frames
 from ._particles import Particles
 from ._stopping import StoppingRule
 
-Monitor = Callable[[int, float, Particles], bool | None]
+StepMonitor = Callable[[int, float, Particles], bool | None]
 """Told step, objective and particles; True ends the flow."""
 BLOW_UP = 10.0
 """A flow that climbs by this multiple of its starting objective diverges."""
@@ -61,7 +61,7 @@ def integrate(
     max_iter: int = 200,
     tol: float = 1e-3,
     n_frames: int = 0,
-    monitor: Monitor | None = None,
+    monitor: StepMonitor | None = None,
 ) -> Flow:
     """Run a flow from where `dynamics` starts.
 
@@ -113,7 +113,7 @@ class Integration:
         self._derivative: Derivative | None = None
         self._blown_up = 0
 
-    def run(self, max_iter: int, monitor: Monitor | None = None) -> Flow:
+    def run(self, max_iter: int, monitor: StepMonitor | None = None) -> Flow:
         """Make steps until there is a reason to end; called again, go on from there.
 
         An interrupt (Ctrl-C) after the first evaluation ends the flow at the last state that was evaluated, with status
@@ -133,11 +133,9 @@ class Integration:
     def flow(self, status: str) -> Flow:
         """The flow as if it had ended at the last state that was evaluated."""
         state = self.before if status in ("diverged", "interrupted") else self.particles
-        return Flow(
-            self.dynamics.finish(state), list(self.objective), status, self.frames.spread(state), self.reason
-        )
+        return Flow(self.dynamics.finish(state), list(self.objective), status, self.frames.spread(state), self.reason)
 
-    def _evaluate(self, max_iter: int, monitor: Monitor | None) -> str | None:
+    def _evaluate(self, max_iter: int, monitor: StepMonitor | None) -> str | None:
         """Objective and derivative at the particles; why to end, if there is a reason."""
         step, particles, objective = len(self.objective), self.particles, self.objective
         derivative = evaluated(self.functional, particles, type(self.functional).__name__)
