@@ -211,7 +211,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         with fresh_fit(self):
             if y is None and X_target is not None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed where X_target is, but y=None.")
-            rows, labels, weight = self._read_source(X, y, sample_weight)
+            rows, labels, weight = self._read_source(X, y, y_target, sample_weight)
             target = self._read_target(rows, labels, X_target, y_target, weight)
             terms, distance = list(self.constraints), None
             if target is not None:

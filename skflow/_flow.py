@@ -14,20 +14,20 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import validate_data
 
 from ._aligned import AlignedRows
 from ._aligner import as_aligner
 from ._carrying import CarriesRows
 from ._device import resolve_device
 from ._fresh_fit import fitted_attributes
-from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
+from ._inputs import read_source
 from ._learning import LazyRegressor, learn_map
 from ._matching import LocalMass, match_sides, set_matching
-from ._run import FlowRun, StepReporter, choose_particles, warn_of_the_end
+from ._reporting import StepReporter, warn_of_the_end
+from ._run import FlowRun, choose_particles
 from ._safeguarding import decide
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
-from ._target import Reference, Target, read_target, warn_of_units
+from ._target import Reference, Target, as_given, is_continuous, read_target, warn_of_units
 from ._threads import shared_cores
 from .alignment import Invariance
 from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Flow, Optimizer
@@ -121,17 +121,10 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.verbose = verbose
 
     def _read_source(
-        self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
+        self, X: ArrayLike, y: ArrayLike | None, y_target: ArrayLike | None, sample_weight: ArrayLike | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Checked rows, labels and weights; without labels all rows are of one class."""
-        if y is None:
-            rows = validate_data(self, X, y=None, dtype=FLOATS, order="C")
-            labels = np.zeros(len(rows), dtype=int)
-        else:
-            # Before scikit-learn sees them: nullable integers would become floats, and lists of both kinds text.
-            rows, labels = validate_data(self, X, as_labels(y) if has_foreign_dtype(y) else y, dtype=FLOATS, order="C")
-            labels = as_labels(labels)
-        return rows, labels, read_weights(sample_weight, rows)
+        """Checked rows, labels and weights."""
+        return read_source(self, X, y, sample_weight, continuous=is_continuous(self.target, y, y_target))
 
     def _read_target(
         self,
@@ -165,8 +158,8 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         if target is None or self.alignment is None:
             return None
         aligner = as_aligner(self.alignment, target, rng)
-        names = self.correspondence if isinstance(self.correspondence, Mapping) else {}
-        labels = np.array([names.get(label, label) for label in y.tolist()]) if names else y
+        names = self.correspondence if isinstance(self.correspondence, Mapping) and y.ndim == 1 else {}
+        labels = np.array([names.get(label, label) for label in y.tolist()]) if names else as_given(y)
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         return aligner.fit(X, labels, **weight)
 
@@ -219,6 +212,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         start, labels, weight = aligned, y, sample_weight
         if len(rows) < len(X):
             start, labels, weight = aligned[rows], y[rows], None if weight is None else weight[rows]
+        classes = labels.ndim == 1
         seed = rng.randint(np.iinfo(np.int32).max)
         with shared_cores():
             run = FlowRun(
@@ -238,7 +232,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
 
             def as_if_ended(flow: Flow) -> dict[str, Any]:
                 told = {**fitted_attributes(self), **run.attributes(flow)}
-                ended = told["particles_"], told["particle_labels_"]
+                ended = told["particles_"], told["particle_labels_"] if classes else None
                 told["decision_"] = None
                 told["pushforward_"] = LazyRegressor(partial(copy(self)._learn, start, *ended, deepcopy(rng), weight))
                 return told
@@ -253,7 +247,8 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             warn_of_the_end(self, flow, run)
             for name, value in run.attributes(flow).items():
                 setattr(self, name, value)
-            self.pushforward_ = self._learn(start, self.particles_, self.particle_labels_, rng, weight)
+            names = self.particle_labels_ if classes else None
+            self.pushforward_ = self._learn(start, self.particles_, names, rng, weight)
             self.decision_ = None
             if self.safeguard and target is not None:
                 self.decision_ = decide(
@@ -262,7 +257,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                     start,
                     self.particles_,
                     labels,
-                    np.array([self.label_map_[label] for label in self.particle_labels_.tolist()]),
+                    self._wanted(labels),
                     weight,
                     aligned=self.aligner_ is not None,
                     regressor=self.pushforward_,
@@ -270,20 +265,26 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                     rng=rng,
                 )
             if self.fit_inverse_transform:
-                self.inverse_pushforward_ = self._learn(self.particles_, start, self.particle_labels_, rng, weight)
+                self.inverse_pushforward_ = self._learn(self.particles_, start, names, rng, weight)
         if target is not None:
             self.target_ = target
         context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+
+    def _wanted(self, labels: np.ndarray) -> np.ndarray:
+        """The answers that models of the target should give for the particles."""
+        if labels.ndim == 2:
+            return labels
+        return np.array([self.label_map_[label] for label in self.particle_labels_.tolist()])
 
     def _learn(
         self,
         start: np.ndarray,
         end: np.ndarray,
-        labels: np.ndarray,
+        labels: np.ndarray | None,
         rng: np.random.RandomState,
         weight: np.ndarray | None,
     ) -> Any:
-        """The regressor that learns ``x_0 -> x_T``."""
+        """The regressor that learns ``x_0 -> x_T``; labels are those of classes, or None."""
         pushforward = self.pushforward
         if pushforward is None:
             seed = rng.randint(np.iinfo(np.int32).max)

@@ -15,7 +15,7 @@ def learn_map(
     pushforward: Any,
     start: np.ndarray,
     end: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     sample_weight: np.ndarray | None,
 ) -> Any:
     """A clone of the regressor, fitted to the particles, and asked once so that errors come here.
@@ -26,8 +26,8 @@ def learn_map(
         With `fit` and `predict`; labels and weights are passed where its `fit` has `labels` and `sample_weight`.
     start, end : ndarray of shape (n_particles, n_features)
         Features of the particles.
-    labels, sample_weight : ndarray of shape (n_particles,)
-        Their labels and weights.
+    labels, sample_weight : ndarray of shape (n_particles,) or None
+        Their classes and weights.
 
     Raises
     ------
@@ -37,6 +37,8 @@ def learn_map(
     regressor = clone(pushforward)
     optional = {"labels": labels, "sample_weight": sample_weight}
     known = {name: v for name, v in optional.items() if v is not None and has_fit_parameter(regressor, name)}
+    if not type(regressor).__module__.startswith(f"{__package__}."):  # who writes, writes into a copy
+        start, end = start.copy(), end.copy()
     regressor.fit(start, end, **known)
     some = start[:2].copy()
     moved = np.asarray(regressor.predict(some))

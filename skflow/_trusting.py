@@ -39,8 +39,8 @@ class FlowTrust:
         )
         target = getattr(flow, "target_", None)
         known = np.zeros(len(rows), bool)
-        if target is None:  # nothing to answer: distance and moves alone tell
-            target_rows, wanted = end, np.zeros(len(rows), int)
+        if target is None or target.is_continuous:  # no class to answer: distance and moves alone tell
+            target_rows, wanted = end if target is None else target.X, np.zeros(len(rows), int)
             panel = Panel(end, wanted)
         else:
             target_rows, panel = target.X, Panel(target.X, target.y)

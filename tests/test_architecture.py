@@ -19,7 +19,7 @@ MAX_PARAMETERS = 23
 
 FLOORS = (
     ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit"),
-    ("_target", "_proportions", "_standard_units"),
+    ("_target", "_proportions", "_standard_units", "_repeats"),
     ("transport",),
     ("flow",),
     ("functionals",),
@@ -29,7 +29,7 @@ FLOORS = (
     ("labelling",),
     ("inspection", "trajectories"),
     ("safeguard",),
-    ("_run", "_learning", "_safeguarding", "_matching", "_trusting", "_rowwise", "_aligned", "_aligner"),
+    ("_run", "_reporting", "_learning", "_safeguarding", "_matching", "_trusting", "_rowwise", "_aligned", "_aligner"),
     ("_carrying",),
     ("_flow",),
     ("_otdd_flow", "_constrained_flow"),

@@ -5,7 +5,7 @@ from ._align import Alignment, align
 from ._alternation import Alternation, Pair, alternate, schedule
 from ._choice import Candidate
 from ._divergence import Divergence, sinkhorn_divergence
-from ._invariance_names import INVARIANCES
+from ._invariance_names import INVARIANCES, named_invariance
 from ._invariances import (
     Affine,
     Diagonal,
@@ -18,6 +18,7 @@ from ._invariances import (
     Translation,
 )
 from ._plan_moments import PlanMoments
+from ._spectral import Spectral
 
 __all__ = [
     "INVARIANCES",
@@ -36,9 +37,11 @@ __all__ = [
     "Permutation",
     "PlanMoments",
     "Similarity",
+    "Spectral",
     "Translation",
     "align",
     "alternate",
+    "named_invariance",
     "schedule",
     "sinkhorn_divergence",
 ]

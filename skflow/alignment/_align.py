@@ -190,7 +190,7 @@ def _candidate(
     if invariance.turns:
         start = work.between(cast(Found, found).map, at)
     else:
-        start = invariance.fit(PlanMoments.of_marginals(at.pair.X, at.pair.Y))
+        start = invariance.fit(PlanMoments.of_marginals(at.pair.X, at.pair.Y, at.pair.zero))
     end = alternate(at.pair, invariance, start, schedule(0.05, 0.01, 12), n_iter=10)
     judgement = judge.judge(at, invariance, end.map)
     n_features = work.columns.pair.X.shape[1], work.columns.pair.Y.shape[1]

@@ -30,11 +30,14 @@ class Particles(LabelledPoints):
         Row of the user's data that each particle comes from.
     labels : GaussianLabels or None
         Label distributions where they are free state ("jd-fl", "jd-vl"); None where they are those of the samples.
+    continuous : Tensor of shape (n, q), float64, or None
+        Labels that are numbers; then all particles are of one class. None where labels are classes.
     """
 
     classes: np.ndarray
     order: Tensor
     labels: GaussianLabels | None = None
+    continuous: Tensor | None = None
 
     @classmethod
     def from_arrays(
@@ -53,8 +56,8 @@ class Particles(LabelledPoints):
         ----------
         X : ndarray of shape (n, d)
             Features, cast to `dtype`; centre and scale what that cannot hold.
-        y : ndarray of shape (n,)
-            Labels, of one kind that sorts.
+        y : ndarray of shape (n,), or of floats of shape (n, q)
+            Labels of classes, of one kind that sorts; or continuous ones in columns.
         class_weight : {"balanced", None} or mapping {label: mass}, default="balanced"
             "balanced" gives every class the same mass, None every sample the same weight. Classes have at least a
             thousandth of an even share.
@@ -64,6 +67,10 @@ class Particles(LabelledPoints):
         device, dtype : torch.device or str, torch.dtype
             Of the tensors.
         """
+        continuous = None
+        if np.ndim(y) == 2:
+            continuous = torch.as_tensor(np.array(y, dtype=np.float64), device=device)
+            y = np.zeros(len(y), dtype=int)
         classes, codes = np.unique(y, return_inverse=True)
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
@@ -80,6 +87,7 @@ class Particles(LabelledPoints):
             torch.as_tensor(weights, dtype=dtype, device=device),
             classes,
             torch.as_tensor(order, device=device),
+            continuous=continuous,  # of one class, whose order is that of the rows
         )
 
     def moved(self, x: Tensor) -> Particles:

@@ -85,7 +85,7 @@ def complete_labels(
         names = {name: name for name in np.unique(found).tolist()}
         return PseudoLabels(found, confidence_of(beliefs), names=names)
     fitted = clone(clusterer)
-    clusters = _checked(fitted.fit_predict(X), clusterer, len(X))
+    clusters = _checked(fitted.fit_predict(X.copy()), clusterer, len(X))
     # A cluster's own rows may be amid those of another: half from the neighbours, half from the clusterer.
     found, confidence = _spread(X, clusters[clusters >= 0], clusters >= 0, keep=0.5)
     return PseudoLabels(found, confidence, fitted, name_clusters(X, found, X_target, y_target, label_distance))

@@ -58,6 +58,8 @@ class BlackBox:
         if model_classes is None:
             model_classes = getattr(classifier, "classes_", target_classes)
         self.model_classes = np.asarray(model_classes)
+        if self.model_classes.ndim != 1:
+            raise ValueError(f"model_classes must be one label for each output of the model; got {model_classes!r}.")
         self._codes = {label: code for code, label in enumerate(self.model_classes.tolist())}
         unknown = [label for label in target_classes.tolist() if label not in self._codes]
         if unknown:
@@ -97,7 +99,7 @@ class BlackBox:
 
     def _in_its_container(self, X: np.ndarray) -> Any:
         if self._knows is None:
-            return X
+            return X.copy()  # who writes, writes into a copy
         if len(self._columns) != X.shape[1]:
             raise ValueError(
                 f"classifier={self.classifier!r} was fitted on {len(self._columns)} columns; got {X.shape[1]}."

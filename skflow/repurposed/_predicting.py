@@ -11,7 +11,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._inputs import FLOATS
+from .._inputs import FLOATS, read_weights
 from ..labelling import split_labels, temper
 from ._black_box import BlackBox
 from ._calibration import Calibration
@@ -175,6 +175,7 @@ class PredictsLabels(ClassifierMixin):
         labels, known = split_labels(y, self.unlabelled, target_classes=self._model.target_classes)
         if not known.any():
             raise ValueError("y holds no label: there is nothing to score by.")
+        weight = read_weights(sample_weight, known)
+        weights = None if weight is None else weight[known]
         answers = self.classes_[self.predict_proba(X).argmax(axis=1)]
-        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
         return float(accuracy_score(labels, answers[known], sample_weight=weights))

@@ -262,3 +262,5 @@ def test_integer_weights_are_repetitions():
 def test_weights_are_checked():
     with pytest.raises(ValueError, match="(?i)sample.weight"):
         repurposed().fit(B, b, sample_weight=np.zeros(len(B)))
+    with pytest.raises(ValueError, match="sample_weight"):
+        repurposed().fit(B, b).score(B, b, sample_weight=np.ones(3))
