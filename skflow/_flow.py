@@ -13,7 +13,6 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 
 from ._aligned import AlignedRows
@@ -23,12 +22,13 @@ from ._device import resolve_device
 from ._fresh_fit import fitted_attributes
 from ._inputs import read_source
 from ._learning import LazyRegressor, learn_map
-from ._run import FlowRun, StepReporter, choose_particles
+from ._matching import LocalMass, match_sides, set_matching
+from ._reporting import StepReporter, warn_of_the_end
+from ._run import FlowRun, choose_particles
 from ._safeguarding import decide
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
 from ._target import Reference, Target, as_given, is_continuous, read_target, warn_of_units
 from ._threads import shared_cores
-from ._warnings import warn
 from .alignment import Invariance
 from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Flow, Optimizer
 from .functionals import Functional, OTDDFunctional
@@ -50,7 +50,8 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         "label_weight": [Interval(Real, 0, None, closed="left")],
         "label_distance": [StrOptions(set(LABEL_DISTANCES))],
         "correspondence": [StrOptions({"auto", "coupling", "assignment", "same"}), Mapping],
-        "class_weight": [StrOptions({"balanced"}), None],
+        "class_weight": [StrOptions({"balanced", "estimated"}), None],
+        "mass": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="right")],
         "solver": [StrOptions(set(SOLVERS)), Solver],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "dynamics": [StrOptions(set(DYNAMICS)), Dynamics],
@@ -78,6 +79,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         label_distance: str = "gaussian",
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
+        mass: str | float = "auto",
         solver: str | Solver = "auto",
         batch_size: int | None = None,
         dynamics: str | Dynamics = "fd",
@@ -101,6 +103,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.label_distance = label_distance
         self.correspondence = correspondence
         self.class_weight = class_weight
+        self.mass = mass
         self.solver = solver
         self.batch_size = batch_size
         self.dynamics = dynamics
@@ -167,7 +170,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             label_weight=self.label_weight,
             label_distance=self.label_distance,
             correspondence=self.correspondence,
-            class_weight=self.class_weight,
+            class_weight="balanced" if self.class_weight == "estimated" else self.class_weight,
             solver=self.solver,
             batch_size=self.batch_size,
         )
@@ -179,6 +182,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         functional: Functional,
         target: Reference | None,
         sample_weight: np.ndarray | None = None,
+        distance: OTDDFunctional | None = None,
     ) -> None:
         """Flow the particles, learn the push-forward, set the fitted attributes."""
         if target is not None:
@@ -189,6 +193,22 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
         self.aligner_ = self._align(X, y, target, sample_weight, rng)
         aligned = X if self.aligner_ is None else AlignedRows(self.aligner_)(X)
+        class_weight = None if self.class_weight == "estimated" else self.class_weight
+        if target is not None:
+            found = match_sides(
+                aligned,
+                y,
+                target,
+                aligner=self.aligner_,
+                correspondence=self.correspondence,
+                mass=self.mass,
+                weight=sample_weight,
+            )
+            self.particle_indices_ = rows = rows[set_matching(self, found, sample_weight)[rows]]
+            if self.class_weight == "estimated" and distance is not None and found.shares:
+                distance.set_params(class_weight=found.shares)
+            self._local_mass_ = LocalMass(aligned, self.row_mass_) if self.unmatched_rows_.any() else None
+        self._rows_, self._known_ = X[rows], None
         start, labels, weight = aligned, y, sample_weight
         if len(rows) < len(X):
             start, labels, weight = aligned[rows], y[rows], None if weight is None else weight[rows]
@@ -200,7 +220,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                 start,
                 labels,
                 sample_weight=weight,
-                class_weight=self.class_weight,
+                class_weight=class_weight,
                 label_distance=self.label_distance,
                 dynamics=self.dynamics,
                 optimizer=self.optimizer,
@@ -224,7 +244,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                 monitor=StepReporter(self, context, X, y, run.unit, as_if_ended),
             )
             run.bound.release()
-            self._warn(flow, run)
+            warn_of_the_end(self, flow, run)
             for name, value in run.attributes(flow).items():
                 setattr(self, name, value)
             names = self.particle_labels_ if classes else None
@@ -270,28 +290,6 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             seed = rng.randint(np.iinfo(np.int32).max)
             pushforward = TabularPushForward(device=self.device, random_state=seed)
         return learn_map(pushforward, start, end, labels, weight)
-
-    def _warn(self, flow: Flow, run: FlowRun) -> None:
-        if flow.status == "diverged":
-            message = (
-                f"The flow diverged after {flow.n_iter} steps; the particles are the last finite ones. "
-                f"{flow.reason or f'Lower step_size={self.step_size}.'}"
-            )
-        elif not run.bound.converged:
-            error = getattr(run.bound, "marginal_error", None)
-            much = "" if error is None else f" (marginal error {error:.1%} of the mass)"
-            message = (
-                f"Sinkhorn did not converge in the last step{much}; the particles may be off by about that much of "
-                f"their class's spread. Raise reg={self.reg}, or scale the features."
-            )
-        elif flow.status == "max_iter" and self.tol > 0:
-            message = (
-                f"The flow did not converge to tol={self.tol} in max_iter={self.max_iter} steps; the particles are "
-                f"still moving. Raise max_iter or step_size={self.step_size}, or scale the features."
-            )
-        else:
-            return
-        warn(message, ConvergenceWarning)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -62,10 +62,12 @@ class LearntMap:
         Fitted to aligned rows.
     share : float or None, default=1.0
         Of the regressor's movement; None leaves rows as they are.
+    local_mass : callable (aligned rows) -> ndarray of shape (n_samples,) or None, default=None
+        Share of the movement that each row takes part in.
     """
 
-    def __init__(self, aligner: Any, regressor: Any, share: float | None = 1.0) -> None:
-        self.aligner, self.regressor, self.share = aligner, regressor, share
+    def __init__(self, aligner: Any, regressor: Any, share: float | None = 1.0, local_mass: Any = None) -> None:
+        self.aligner, self.regressor, self.share, self.local_mass = aligner, regressor, share, local_mass
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Where the rows are carried."""
@@ -79,6 +81,8 @@ class LearntMap:
             raise ValueError(f"The map of {type(self.regressor).__name__} is not finite for some rows of X.")
         if self.share < 1:
             moved = rows + self.share * (moved - rows)
+        if self.local_mass is not None:
+            moved = rows + self.local_mass(rows)[:, None] * (moved - rows)
         return moved.astype(X.dtype, copy=False)
 
 

@@ -1,13 +1,13 @@
-"""One run of a flow: from arrays to particles, through the loop, and back to arrays; and what is told meanwhile."""
+"""One run of a flow: from arrays to particles, through the loop, and back to arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.utils import resample
 from torch import Tensor
@@ -28,11 +28,6 @@ from .flow import (
 )
 from .functionals import BoundSum, Coordinates, Functional
 
-if TYPE_CHECKING:
-    from sklearn.callback import CallbackContext
-
-PRINT_EVERY = 10
-"""Steps between two printed lines."""
 CHEAP = 2**20
 """Pairs of source and target rows up to which float64 data are computed with in float64."""
 COVARIANCES = {"gaussian-diag": "diag", "means": "means"}
@@ -226,53 +221,3 @@ def choose_particles(
     left_out = np.setdiff1d(y[rows], y[chosen])
     first = [rows[y[rows] == label][0] for label in left_out]
     return np.sort(np.concatenate([chosen, np.array(first, dtype=int)]))
-
-
-class StepReporter:
-    """The monitor of a flow: one callback task a step, and a printed line now and then.
-
-    A callback whose hook has the parameter `fitted_estimator` gets the estimator as if the flow had ended here, with
-    `particles_`, `objective_`, `n_iter_` and all else; it is put together only if it is asked for, and its
-    push-forward is learnt only if it transforms. A hook that returns True ends the flow.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Whose fit this is.
-    context : CallbackContext
-        Of the fit.
-    X, y : ndarray
-        The training data.
-    unit : float
-        Length in the user's units of one unit of the particles' coordinates.
-    fitted : callable (Flow) -> dict
-        Fitted attributes as if the flow had ended so.
-    """
-
-    def __init__(
-        self,
-        estimator: BaseEstimator,
-        context: CallbackContext,
-        X: np.ndarray,
-        y: np.ndarray,
-        unit: float,
-        fitted: Callable[[Flow], dict[str, Any]],
-    ) -> None:
-        self.estimator, self.context, self.X, self.y, self.unit = estimator, context, X, y, unit
-        self.fitted = fitted
-        self.objective: list[float] = []
-
-    def __call__(self, step: int, objective: float, particles: Particles) -> bool:
-        self.objective.append(objective)
-        if step == 0:
-            return False
-        if self.estimator.verbose and step % PRINT_EVERY == 0:
-            print(f"[{type(self.estimator).__name__}] step {step}: objective {objective * self.unit**2:.6g}")
-        task = self.context.subcontext(task_name="flow step")
-        task.call_on_fit_task_begin(estimator=self.estimator, X=self.X, y=self.y)
-        return task.call_on_fit_task_end(
-            estimator=self.estimator,
-            X=self.X,
-            y=self.y,
-            reconstruction_attributes=lambda: self.fitted(Flow(particles, list(self.objective), "stopped")),
-        )

@@ -5,8 +5,8 @@ from ._align import Alignment, align
 from ._alternation import Alternation, Pair, alternate, schedule
 from ._choice import Candidate
 from ._divergence import Divergence, sinkhorn_divergence
+from ._invariance_names import INVARIANCES
 from ._invariances import (
-    INVARIANCES,
     Affine,
     Diagonal,
     Gaussian,
@@ -17,7 +17,7 @@ from ._invariances import (
     Similarity,
     Translation,
 )
-from ._moments import PlanMoments
+from ._plan_moments import PlanMoments
 from ._spectral import Spectral
 
 __all__ = [

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._sklearn import InvalidParameterError
 from ._affine_map import AffineMap, Array
-from ._alternation import Monitor, Pair, alternate, schedule
+from ._alternation import Monitor, alternate, schedule
 from ._choice import Candidate, Judge, Judgement, Posterior, choose
-from ._coordinates import Coordinates, Workspace
-from ._invariances import INVARIANCES, Invariance
-from ._moments import PlanMoments
+from ._invariance_names import Classes, read_invariance
+from ._invariances import Invariance
+from ._plan_moments import PlanMoments
+from ._reading import read_pair
 from ._search import Found, search, subsample
+from ._views import View, Views
 
 MAX_ROWS = 3000
 """Rows a side that a map is fitted on; a subsample of more."""
-MAX_PERMUTED = 2048
-"""Columns beyond which their order is not looked for unless asked."""
-LARGEST = 1e140
-"""Size of a value beyond which its square is near the end of the floating-point range."""
 MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
-
-Classes = str | Invariance | Sequence[str | Invariance]
 
 
 @dataclass(frozen=True)
@@ -139,10 +132,10 @@ def align(
         For arrays of wrong shape or values that are not finite, and for a class of maps that needs the same columns on
         both sides where they differ.
     """
-    pair = _read(X, X_target, y, y_target, sample_weight)
-    classes = _classes(invariance, pair)
+    pair = read_pair(X, X_target, y, y_target, sample_weight)
+    classes = read_invariance(invariance, pair.X.shape[1], pair.Y.shape[1])
     rng = np.random.RandomState(seed)
-    work = Workspace.of(subsample(pair, rng, MAX_ROWS))
+    work = Views.of(subsample(pair, rng, MAX_ROWS))
     judge = Judge(work.columns, posterior, rng)
     found: Found | None = None
     candidates: list[Candidate] = []
@@ -190,10 +183,10 @@ def _reaches(candidate: Candidate, floor: float) -> bool:
 
 
 def _candidate(
-    name: str, invariance: Invariance, work: Workspace, found: Found | None, judge: Judge
+    name: str, invariance: Invariance, work: Views, found: Found | None, judge: Judge
 ) -> tuple[Candidate, Judgement]:
     """The best map of a class near where the search ended, or near the map of the two sides' moments."""
-    at = work.columns if invariance.by_column else work.own if invariance.turns else cast(Coordinates, work.common)
+    at = work.columns if invariance.by_column else work.own if invariance.turns else cast(View, work.common)
     if invariance.turns:
         start = work.between(cast(Found, found).map, at)
     else:
@@ -212,96 +205,3 @@ def _candidate(
         judgement.score,
     )
     return candidate, judgement
-
-
-def _classes(invariance: Classes, pair: Pair) -> dict[str, Invariance]:
-    """The classes of maps to be tried, by name."""
-    d, k = pair.X.shape[1], pair.Y.shape[1]
-    if isinstance(invariance, str) and invariance == "auto":
-        classes: dict[str, Invariance] = {name: kind() for name, kind in INVARIANCES.items()}
-        if max(d, k) > MAX_PERMUTED:
-            del classes["permutation"]
-        if d < k:  # an isometry leaves the columns that the source lacks to chance; the affine map fills them in
-            return {name: classes[name] for name in ("permutation", "affine") if name in classes}
-        return {name: c for name, c in classes.items() if d == k or not c.same_columns}
-    asked = [invariance] if isinstance(invariance, str | Invariance) else list(invariance)
-    classes = dict(_named(item) for item in asked)
-    if not classes:
-        raise InvalidParameterError("invariance must name at least one class of maps; got an empty sequence.")
-    for name, c in classes.items():
-        c.validate()
-        if c.same_columns and d != k:
-            raise InvalidParameterError(
-                f"invariance={name!r} needs the same columns on both sides; X has {d} and X_target has {k}."
-            )
-    return classes
-
-
-def _named(item: str | Invariance) -> tuple[str, Invariance]:
-    if isinstance(item, Invariance):
-        names = [name for name, kind in INVARIANCES.items() if type(item) is kind]
-        return (names[0] if names else type(item).__name__), item
-    if isinstance(item, str) and item in INVARIANCES:
-        return item, INVARIANCES[item]()
-    near = difflib.get_close_matches(str(item), INVARIANCES, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise InvalidParameterError(
-        f"invariance must be 'auto', an Invariance or one of {list(INVARIANCES)}; got {item!r}.{hint}"
-    )
-
-
-def _read(
-    X: ArrayLike, X_target: ArrayLike, y: ArrayLike | None, y_target: ArrayLike | None, weights: ArrayLike | None
-) -> Pair:
-    """Both sides as a pair in the user's units, without rows of no weight or counterpart, in an order of their own."""
-    S, T = _rows(X, "X"), _rows(X_target, "X_target")
-    a = np.ones(len(S)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if a.shape != (len(S),) or not np.isfinite(a).all() or (a < 0).any() or a.sum() <= 0:
-        raise ValueError(f"sample_weight must be {len(S)} numbers >= 0, not all zero; got an array of shape {a.shape}.")
-    codes, codes_target = _codes(y, len(S), "y"), _codes(y_target, len(T), "y_target")
-    keep = a > 0
-    if codes is not None and codes_target is not None:
-        shared = np.isin(codes, codes_target[codes_target >= 0])
-        if not (shared & keep).any() or (codes_target < 0).all():
-            codes = None
-        else:
-            keep &= shared | (codes < 0)
-    else:
-        codes = None
-    S, a, codes = _once(S[keep], a[keep], None if codes is None else codes[keep])
-    pair = Pair(S, T, a / a.sum(), np.full(len(T), 1 / len(T)), codes, codes_target)
-    return pair.rows(_canonical_order(S), _canonical_order(T))
-
-
-def _once(S: Array, a: Array, codes: Array | None) -> tuple[Array, Array, Array | None]:
-    """Each row once, with the weight of its repetitions: to repeat a row and to weigh it are the same."""
-    together = S if codes is None else np.column_stack([codes, S])
-    _, first, place = np.unique(together, axis=0, return_index=True, return_inverse=True)
-    if len(first) == len(S):
-        return S, a, codes
-    return S[first], np.bincount(place.ravel(), a), None if codes is None else codes[first]
-
-
-def _canonical_order(Z: Array) -> Array:
-    """Rows by their distance from the mean: an order that does not depend on the one they came in."""
-    return np.argsort(((Z - Z.mean(0)) ** 2).sum(1), kind="stable")
-
-
-def _rows(X: ArrayLike, name: str) -> Array:
-    Z = np.asarray(X, dtype=np.float64)
-    if Z.ndim != 2 or 0 in Z.shape:
-        raise ValueError(f"{name} must have shape (n_samples, n_features) with at least one of each; got {Z.shape}.")
-    if not np.isfinite(Z).all():
-        raise ValueError(f"{name} must be finite; it contains NaN or infinity.")
-    if np.abs(Z).max() > LARGEST:
-        raise ValueError(f"{name} must be below {LARGEST:g} in size, so that its squares are; got {np.abs(Z).max():g}.")
-    return Z
-
-
-def _codes(y: ArrayLike | None, n: int, name: str) -> Array | None:
-    if y is None:
-        return None
-    codes = np.asarray(y)
-    if codes.shape != (n,) or not np.issubdtype(codes.dtype, np.integer):
-        raise ValueError(f"{name} must be {n} integer codes; got {codes.dtype} of shape {codes.shape}.")
-    return codes.astype(np.int64)

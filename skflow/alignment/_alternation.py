@@ -11,12 +11,13 @@ from torch import Tensor
 
 from ._affine_map import AffineMap, Array
 from ._invariances import Invariance
-from ._moments import PlanMoments
+from ._plan_moments import PlanMoments
 
 Monitor = Callable[[int, float], bool]
 """Called as ``monitor(step, objective)`` after each turn; a true answer ends the alternation."""
 
-TINY = 1e-30
+SMALLEST_MASS = 1e-30
+"""Masses below this count as this much, in single precision."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class PlanStep:
         seen = torch.from_numpy((Z if self._axes is None else Z @ self._axes).astype(np.float32))
         a, b, g = self._a, self._b, self.potential
         # |z|^2 is the same along a row, so a row's softmax does without it.
-        K = torch.addmm((g - self._squares), seen, self._seen.T, alpha=2.0).div_(reg).add_(b.clamp_min(TINY).log())
+        K = torch.addmm((g - self._squares), seen, self._seen.T, alpha=2.0).div_(reg)
+        K += b.clamp_min(SMALLEST_MASS).log()
         if self._forbidden is not None:
             K.masked_fill_(self._forbidden, -torch.inf)
         # Denormal numbers would slow the products down tenfold.
@@ -98,9 +100,9 @@ class PlanStep:
         slack = torch.exp(-g * (1 - power) / reg)
         u = torch.ones_like(a)
         for _ in range(self.n_iter):
-            v = (b / (K.T @ (a * u)).clamp_min(TINY)) ** power * slack
-            u = 1 / (K @ v).clamp_min(TINY)
-        self.potential = g + reg * v.clamp_min(TINY).log()
+            v = (b / (K.T @ (a * u)).clamp_min(SMALLEST_MASS)) ** power * slack
+            u = 1 / (K @ v).clamp_min(SMALLEST_MASS)
+        self.potential = g + reg * v.clamp_min(SMALLEST_MASS).log()
         columns = v * (K.T @ (a * u))
         images = u[:, None] * (K @ (v[:, None] * self._Y))
         images_seen = images if self._axes is None else u[:, None] * (K @ (v[:, None] * self._seen))

@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
+from .._proportions import PRIOR_SHARE, estimate_proportions
 from ._affine_map import AffineMap, Array
 from ._alternation import alternate, schedule
-from ._coordinates import Coordinates
 from ._divergence import Divergence, sinkhorn_divergence, typical_reg
+from ._gaussian_classes import GaussianPosterior
 from ._invariances import Invariance
-from ._proportions import GaussianPosterior, estimate_proportions
+from ._views import View
 
 Posterior = Callable[[Array], Array]
 """Rows in the target's own columns and units, (n, k), to probabilities of its sorted codes, (n, K)."""
@@ -79,17 +80,17 @@ class Judge:
 
     Parameters
     ----------
-    coordinates : Coordinates
-        Any coordinates of the rows that are to be judged.
+    view : View
+        Any view of the rows that are to be judged.
     posterior : callable or None
         Classes of the target as probabilities; Gaussian classes stand in for it where None.
     rng : RandomState
         Draws the halves.
     """
 
-    def __init__(self, coordinates: Coordinates, posterior: Posterior | None, rng: np.random.RandomState) -> None:
-        pair = self._pair = coordinates.pair
-        self._target = pair.Y @ coordinates.judged
+    def __init__(self, view: View, posterior: Posterior | None, rng: np.random.RandomState) -> None:
+        pair = self._pair = view.pair
+        self._target = pair.Y @ view.judged
         # Where every label is known, rows are compared class by class, with the classes in the source's proportions.
         self._by_class = pair.y is not None and pair.t is not None and (pair.y >= 0).all() and (pair.t >= 0).all()
         self._sources = _halves(len(pair.X), pair.y if self._by_class else None, rng)
@@ -116,57 +117,56 @@ class Judge:
             b, c = _matched(b, c, *codes)
         return sinkhorn_divergence(A, B, b, c, self.reg, codes).value
 
-    def judge(self, coordinates: Coordinates, invariance: Invariance, start: AffineMap) -> Judgement:
+    def judge(self, view: View, invariance: Invariance, start: AffineMap) -> Judgement:
         """The held-out score of a class of maps, refitted from `start` on each half."""
         folds, contributions = [], []
         for fit, held in ((0, 1), (1, 0)):
-            part = coordinates.pair.rows(self._sources[fit], self._targets[fit])
+            part = view.pair.rows(self._sources[fit], self._targets[fit])
             h = alternate(part, invariance, start, schedule(0.02, 0.01, 4)).map
             j = self._targets[held][:JUDGED_ROWS]
             i = self._sources[held][: len(j)]
-            divergence, a, b, change, price = self._divergence(coordinates, h, i, j)
+            divergence, a, b, change, price = self._divergence(view, h, i, j)
             folds.append((divergence.value, change, max(divergence.value, self.floor) + price))
             contributions += [len(a) * a * divergence.of_rows, len(b) * b * divergence.of_target]
         value, change, score = (float(mean) for mean in np.mean(folds, axis=0))
         return Judgement(value, change, score, tuple(contributions))
 
-    def appraise(self, coordinates: Coordinates, h: AffineMap) -> float:
+    def appraise(self, view: View, h: AffineMap) -> float:
         """The score of one map on a half of either side that it may have been fitted on."""
         j = self._targets[0][:JUDGED_ROWS]
-        divergence, _, _, _, price = self._divergence(coordinates, h, self._sources[0][: len(j)], j)
+        divergence, _, _, _, price = self._divergence(view, h, self._sources[0][: len(j)], j)
         return divergence.value + price
 
     def _divergence(
-        self, coordinates: Coordinates, h: AffineMap, i: Array, j: Array
+        self, view: View, h: AffineMap, i: Array, j: Array
     ) -> tuple[Divergence, Array, Array, float, float]:
-        mapped = h(coordinates.pair.X[i])
-        a, b, change, price = self._weights(coordinates, mapped, i, j)
+        mapped = h(view.pair.X[i])
+        a, b, change, price = self._weights(view, mapped, i, j)
         y, t = self._pair.y, self._pair.t
         codes = (y[i], t[j]) if self._by_class and y is not None and t is not None else None
-        divergence = sinkhorn_divergence(mapped @ coordinates.judged, self._target[j], a, b, self.reg, codes)
+        divergence = sinkhorn_divergence(mapped @ view.judged, self._target[j], a, b, self.reg, codes)
         return divergence, a, b, change, price
 
-    def _weights(
-        self, coordinates: Coordinates, mapped: Array, i: Array, j: Array
-    ) -> tuple[Array, Array, float, float]:
+    def _weights(self, view: View, mapped: Array, i: Array, j: Array) -> tuple[Array, Array, float, float]:
         """Weights of rows `i` and `j`, the target's classes in the source's proportions; the change and its price."""
         a, b = _normed(self._pair.a[i]), _normed(self._pair.b[j])
         if len(self._codes) < 2 or self._pair.t is None:
             return a, b, 0.0, 0.0
         if self._by_class and self._pair.y is not None:
             return *_matched(a, b, self._pair.y[i], self._pair.t[j]), 0.0, 0.0
-        prior, w = self._prior, estimate_proportions(self._class_posterior(coordinates, mapped, i), self._prior, a)
+        prior, posterior = self._prior, self._class_posterior(view, mapped, i)
+        w = estimate_proportions(posterior, prior, a, prior_share=PRIOR_SHARE, max_iter=100)
         t = self._pair.t[j]
         known = t >= 0
         b[known] *= (w / prior)[np.searchsorted(self._codes, t[known])]
         change = float(np.abs(w - prior).sum() / 2)
         return a, _normed(b), change, RHO * float((w * np.log(w / prior)).sum())
 
-    def _class_posterior(self, coordinates: Coordinates, mapped: Array, i: Array) -> Array:
+    def _class_posterior(self, view: View, mapped: Array, i: Array) -> Array:
         if self._posterior is None:
-            posterior = self._gaussian(mapped @ coordinates.judged)
+            posterior = self._gaussian(mapped @ view.judged)
         else:
-            posterior = np.asarray(self._posterior(coordinates.to_rows(mapped)), dtype=np.float64)
+            posterior = np.asarray(self._posterior(view.to_rows(mapped)), dtype=np.float64)
             if posterior.shape != (len(mapped), len(self._codes)):
                 raise ValueError(
                     f"posterior must return one column for each of the {len(self._codes)} codes in y_target, shape "

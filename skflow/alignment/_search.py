@@ -9,9 +9,9 @@ import numpy as np
 
 from ._affine_map import AffineMap, Array
 from ._alternation import Alternation, Monitor, Pair, alternate, schedule
-from ._coordinates import principal_axes
 from ._invariances import Orthogonal
 from ._starts import starts
+from ._views import principal_axes
 
 SCREEN_ROWS, SCREEN_AXES = 350, 32
 REFINE_ROWS = 700

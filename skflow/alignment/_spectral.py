@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from .._sklearn import Interval
 from ._affine_map import AffineMap, Array
 from ._invariances import Invariance
-from ._moments import PlanMoments
+from ._plan_moments import PlanMoments
 
 ROWS_PER_AXIS = 4
 """Rows of either side that an axis of the target takes."""

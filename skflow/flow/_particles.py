@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..transport import GaussianLabels, LabelledPoints
+
+LEAST_CLASS_MASS = 1e-3
+"""Of a class, in even shares: points have some."""
 
 
 @dataclass
@@ -40,7 +45,7 @@ class Particles(LabelledPoints):
         X: np.ndarray,
         y: np.ndarray,
         *,
-        class_weight: str | None = "balanced",
+        class_weight: str | Mapping[Any, float] | None = "balanced",
         sample_weight: np.ndarray | None = None,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
@@ -53,8 +58,9 @@ class Particles(LabelledPoints):
             Features, cast to `dtype`; centre and scale what that cannot hold.
         y : ndarray of shape (n,), or of floats of shape (n, q)
             Labels of classes, of one kind that sorts; or continuous ones in columns.
-        class_weight : {"balanced", None}, default="balanced"
-            "balanced" gives every class the same mass, None every sample the same weight.
+        class_weight : {"balanced", None} or mapping {label: mass}, default="balanced"
+            "balanced" gives every class the same mass, None every sample the same weight. Classes have at least a
+            thousandth of an even share.
         sample_weight : ndarray of shape (n,) or None, default=None
             Shares out a class's mass, or all of it, unevenly. Finite and positive: rows of weight zero are absent, and
             are dropped by whoever validates weights.
@@ -69,8 +75,11 @@ class Particles(LabelledPoints):
         order = np.argsort(codes, kind="stable")
         codes = codes[order]
         weights = np.ones(len(codes)) if sample_weight is None else np.asarray(sample_weight, dtype=float)[order]
-        if class_weight == "balanced":
+        if class_weight is not None:
             weights = weights / np.bincount(codes, weights)[codes]
+        if isinstance(class_weight, Mapping):
+            masses = np.array([class_weight.get(label, 0.0) for label in classes.tolist()], dtype=float)
+            weights = weights * np.maximum(masses / masses.sum(), LEAST_CLASS_MASS / len(classes))[codes]
         weights = weights / weights.sum()
         return cls(
             torch.as_tensor(np.asarray(X)[order], dtype=dtype, device=device),

@@ -49,7 +49,7 @@ class OTDDFunctional(Functional):
         the features alone.
     correspondence : {"auto", "coupling", "assignment", "same"} or mapping, default="auto"
         Which target class each source class goes to, see :class:`~skflow.OTDDFlowTransformer`.
-    class_weight : {"balanced", None}, default="balanced"
+    class_weight : {"balanced", None} or mapping {target label: mass}, default="balanced"
         Weights of the target's samples.
     debias : bool, default=False
         Sinkhorn divergence: subtracts half the two self-transports, so that the value is zero at the target.
@@ -75,7 +75,7 @@ class OTDDFunctional(Functional):
         "label_distance": [StrOptions(set(LABEL_DISTANCES))],
         "label_path": ["boolean"],
         "correspondence": [StrOptions(set(CORRESPONDENCES)), Mapping],
-        "class_weight": [StrOptions({"balanced"}), None],
+        "class_weight": [StrOptions({"balanced"}), Mapping, None],
         "debias": ["boolean"],
         "solver": [StrOptions(set(SOLVERS)), Solver],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -94,7 +94,7 @@ class OTDDFunctional(Functional):
         label_distance: str = "gaussian",
         label_path: bool = True,
         correspondence: str | Mapping[Any, Any] = "auto",
-        class_weight: str | None = "balanced",
+        class_weight: str | Mapping[Any, float] | None = "balanced",
         debias: bool = False,
         solver: str | Solver = "auto",
         batch_size: int | None = None,

@@ -10,10 +10,10 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from ._beliefs import balance, confidence_of
+from ._class_frequencies import class_prior
 from ._clusters import name_clusters
 from ._graph import NeighbourGraph
 from ._places import beliefs_from_target
-from ._proportions import class_prior
 
 
 @dataclass(frozen=True)

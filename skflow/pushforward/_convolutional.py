@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .._sklearn import Interval
+from .._standard_units import Units, root_mean_square
 from ._base import Movement
 from ._class_maps import class_means
 from ._layers import Dropout, GatedHead
 from ._networks import NetPushForward
-from ._standard_units import Units, root_mean_square
 
 
 class ConvolutionalNet(nn.Module):

@@ -115,7 +115,14 @@ def _send_by_name(mass: np.ndarray, goes_to: np.ndarray) -> None:
 
 
 def align_once(
-    flow: Any, X: np.ndarray, codes: np.ndarray, target: Reference, goes_to: np.ndarray | None, *, many: bool
+    flow: Any,
+    X: np.ndarray,
+    codes: np.ndarray,
+    target: Reference,
+    goes_to: np.ndarray | None,
+    *,
+    many: bool,
+    sample_weight: np.ndarray | None = None,
 ) -> Any:
     """A clone of the flow whose alignment is fitted to all rows, for all flows alike, and which decides nothing itself.
 
@@ -133,10 +140,12 @@ def align_once(
         See :class:`FlowPlan`.
     many : bool
         Whether the source has more classes than the target: then no global map makes the two the same.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the rows.
     """
     flow = clone(flow)
     found = {key: value for key, value in _everywhere(flow, "alignment").items() if value is not None}
-    set_everywhere(flow, safeguard=False)
+    set_everywhere(flow, safeguard=False, mass=1.0)
     if many or not found:
         set_everywhere(flow, alignment=None)
         return flow
@@ -147,7 +156,8 @@ def align_once(
         labels[rows] = names[goes_to[codes[rows]]].tolist()
     known = labels[[label is not None for label in labels]]
     aligner = as_aligner(next(iter(found.values())), target, np.random.RandomState(0))
-    aligner.fit(X, labels if len(known) else None)
+    weight = {} if sample_weight is None else {"sample_weight": sample_weight}
+    aligner.fit(X, labels if len(known) else None, **weight)
     set_everywhere(flow, alignment=FrozenEstimator(aligner))
     return flow
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import RidgeClassifier, RidgeCV
@@ -18,6 +19,9 @@ PANEL_AXES = 60
 """Principal axes of the target that they see."""
 WORST = 4.0
 """Squared error, in units of the labels' variance, beyond which an answer counts as no worse."""
+
+SHARPNESS = 2.0
+"""Factor of decision values before they are made probabilities."""
 
 
 class Panel:
@@ -43,6 +47,7 @@ class Panel:
         self._scale = float(np.sqrt(np.square(X - self._centre).mean())) or 1.0
         self.models: list = []
         self._variance = y.var(axis=0) if y.ndim == 2 else None
+        self.classes = np.unique(y)
         if len(np.unique(y)) < 2:
             return
         axes = min(PANEL_AXES, X.shape[1], len(X) - 1)
@@ -81,5 +86,21 @@ class Panel:
             wrong.append(np.minimum(squares, WORST).mean(axis=1))
         return cast(np.ndarray, 1 - np.mean(wrong, axis=0))
 
+    def answers(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The models' common answer on each row, and how far it is ahead of the second, from 0 to 1."""
+        if not self.models:
+            return np.full(len(X), self.classes[0]), np.ones(len(X))
+        rows = self._standard(X)
+        votes = np.mean([_probabilities(model, rows) for model in self.models], axis=0)
+        second, first = np.partition(votes, -2, axis=1)[:, -2:].T
+        return self.classes[votes.argmax(axis=1)], first - second
+
     def _standard(self, X: np.ndarray) -> np.ndarray:
         return (X - self._centre) / self._scale
+
+
+def _probabilities(model: Any, rows: np.ndarray) -> np.ndarray:
+    if hasattr(model, "predict_proba"):
+        return model.predict_proba(rows)
+    scores = model.decision_function(rows)
+    return softmax(SHARPNESS * (np.column_stack([-scores, scores]) if scores.ndim == 1 else scores), axis=1)

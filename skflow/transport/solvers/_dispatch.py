@@ -20,7 +20,7 @@ SOLVERS = ("auto", *NAMED)
 """Names of the transport solvers."""
 AUTO: tuple[type[Solver], ...] = (Dense, Tiled, Exact)
 """What "auto" takes: the first that can."""
-SHARE = 0.5
+MEMORY_SHARE = 0.5
 """Of the free memory, what "auto" gives to a solver that holds matrices."""
 
 
@@ -87,7 +87,7 @@ def _can(kind: type[Solver], task: Task) -> bool:
 
 def _fits(n_bytes: float, device: torch.device) -> bool:
     free = available_memory(device)
-    return free is None or n_bytes <= SHARE * free
+    return free is None or n_bytes <= MEMORY_SHARE * free
 
 
 def _check_batches(solver: str | Solver, task: Task, batch_size: int) -> None:
