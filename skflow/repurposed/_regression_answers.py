@@ -20,6 +20,8 @@ from ..pushforward import SmoothPushForward
 
 LEAST_FOR_OFFSET, LEAST_FOR_SLOPE, LEAST_FOR_REST = 3, 6, 10
 """Known labels from which on answers are shifted, scaled, and corrected row by row."""
+CLEARLY = 2.0
+"""Standard errors by which something must be better than what is simpler: of few labels one is soon there by chance."""
 FOLDS, QUANTILES = 5, 50
 """Folds of the quick models that tell how far answers are off, and quantiles of their errors."""
 
@@ -109,7 +111,7 @@ class Correction:
 
 
 def correct(answers: np.ndarray, labels: np.ndarray, carried: np.ndarray, seed: int) -> Correction:
-    """The correction that known labels call for: the simplest within one standard error of the best.
+    """The correction that known labels call for: the simplest that is not clearly worse than the best.
 
     An offset, and a slope beside it, are the standard updates of a calibration ("bias and slope correction"). What is
     left is learnt by a smooth map of the carried rows, where that lowers the error of left-out rows.
@@ -137,23 +139,23 @@ def correct(answers: np.ndarray, labels: np.ndarray, carried: np.ndarray, seed: 
         leverage = 1 / n + np.square(centred) / squares
         left_out = (labels - slope * answers - offset) / np.maximum(1 - leverage, 1e-12)
         found.append(Correction("slope", slope, offset, None, left_out))
-    chosen = _simplest(found, labels)
+    chosen = found[simplest([each.left_out for each in found], labels)]
     if n < LEAST_FOR_REST:
         return chosen
     rest = SmoothPushForward(random_state=seed).fit(carried, labels - answers * chosen.slope - chosen.offset)
     left_out = labels - answers * chosen.slope - chosen.offset - rest.oof_.reshape(labels.shape)
     full = Correction(chosen.kind, chosen.slope, chosen.offset, rest, left_out)
-    return _simplest([chosen, full], labels)
+    return [chosen, full][simplest([chosen.left_out, left_out], labels)]
 
 
-def _simplest(found: Sequence[Correction], labels: np.ndarray) -> Correction:
-    """The first that is within one standard error of the one with the smallest left-out errors."""
+def simplest(errors: Sequence[np.ndarray], labels: np.ndarray) -> int:
+    """Number of the first whose left-out `errors` (n_known, n_labels) are not clearly larger than the smallest."""
     scale = labels.std(axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    losses = [np.square(each.left_out / scale).mean(axis=1) for each in found]
+    losses = [np.square(each / scale).mean(axis=1) for each in errors]
     best = min(losses, key=np.mean)
-    good = [np.mean(loss - best) <= np.std(loss - best) / np.sqrt(len(loss)) for loss in losses]
-    return found[good.index(True)]
+    good = [np.mean(loss - best) <= CLEARLY * np.std(loss - best) / np.sqrt(len(loss)) for loss in losses]
+    return good.index(True)
 
 
 def error_quantile(errors: np.ndarray, coverage: float) -> np.ndarray:
