@@ -184,6 +184,16 @@ def digit_shifts(seed):
     yield "invert+prior", 1 - X[train], y[train], 1 - X[test], y[test], X[target], y[target]
 
 
+def hospitals(data):
+    """Rows, labels and hospitals of the heart disease data, NaN where a value is missing."""
+    with np.load(Path(data) / "heart_disease.npz", allow_pickle=False) as z:
+        X, y, domain = z["X"].astype(float), z["y"], z["domain"]
+        cholesterol = z["feature_names"].tolist().index("chol")
+        names = z["domain_names"].tolist()
+    X[X[:, cholesterol] == 0, cholesterol] = np.nan  # zero means missing
+    return X, y, domain, names
+
+
 def few_labels(y, k, seed, unlabelled=-1):
     """`y` with all but `k` rows of each class set to `unlabelled`."""
     random = np.random.RandomState(seed)

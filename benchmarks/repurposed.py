@@ -13,7 +13,6 @@ Tables, each with one default setting throughout, k labels a class and the rest 
 import argparse
 import itertools
 import warnings
-from pathlib import Path
 
 import numpy as np
 import ot.da
@@ -26,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelSpreading
 from sklearn.svm import SVC
 
-from _protocol import add_data_argument, digit_shifts, few_labels, load, load_usps, train_cnn
+from _protocol import add_data_argument, digit_shifts, few_labels, hospitals, load, load_usps, train_cnn
 from _scores import Scores, percent
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
 from skflow.pushforward import ImagePushForward
@@ -132,15 +131,6 @@ def digits(quick):
             print(f"{name}, k={k}, seed {seed}", flush=True)
     print(f"\n### Digits, frozen SVC; seeds: {seeds}, on unseen rows and for the flow alone 1\n")
     print(scores.table(percent), flush=True)
-
-
-def hospitals(data):
-    with np.load(Path(data) / "heart_disease.npz", allow_pickle=False) as z:
-        X, y, domain = z["X"].astype(float), z["y"], z["domain"]
-        cholesterol = z["feature_names"].tolist().index("chol")
-        names = z["domain_names"].tolist()
-    X[X[:, cholesterol] == 0, cholesterol] = np.nan  # zero means missing
-    return X, y, domain, names
 
 
 def heart(quick, data):

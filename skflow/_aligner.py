@@ -19,8 +19,8 @@ from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, fit_context
-from ._target import Reference, Target, read_target
-from .alignment import Alignment, Invariance, align
+from ._target import Reference, Target, is_continuous, read_target
+from .alignment import Alignment, Invariance, align, named_invariance
 
 
 class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -148,6 +148,7 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
             weight = read_weights(sample_weight, rows)
+            continuous = is_continuous(self.target, y, y_target)
             target = read_target(
                 self.target,
                 rows,
@@ -172,7 +173,9 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
                 task.call_on_fit_task_begin(estimator=self, X=rows, y=y)
                 return bool(task.call_on_fit_task_end(estimator=self, X=rows, y=y))
 
-            codes, codes_target = class_codes(y, target.y, self.unlabelled)
+            codes, codes_target = None, None
+            if not continuous and not target.is_continuous:
+                codes, codes_target = class_codes(y, target.y, self.unlabelled)
             self.alignment_: Alignment = align(
                 rows,
                 target.X,
@@ -263,6 +266,8 @@ def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) ->
         For an aligner with a target of its own.
     """
     if isinstance(alignment, str | Invariance):
+        if alignment != "auto":
+            named_invariance(alignment, "alignment")
         aligner = DomainAligner(invariance=alignment)
     else:
         aligner = clone(alignment)

@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._inputs import FLOATS
 from ._learning import LearntMap
 from ._rowwise import transform_rows
 from ._sklearn import check_feature_names_in
+from ._trusting import FlowTrust
 
 
 class CarriesRows(TransformerMixin):
@@ -94,6 +95,30 @@ class CarriesRows(TransformerMixin):
         aligned = LearntMap(None, self.inverse_pushforward_, share)(rows)
         return aligned if self.aligner_ is None else self.aligner_.inverse_transform(aligned)
 
+    def trust(self, X: ArrayLike) -> np.ndarray:
+        """How far an answer on each row deserves belief, be it seen in `fit` or not.
+
+        Signs are the distance from where the map was learnt, how differently the neighbours moved, whether their
+        classes are that of the answer, whether models of the target answer alike for the row as it came, aligned and
+        moved, and how sure they are of it. Their weights are learnt on held-out rows whose label is known; without
+        labels they are fixed, and rows are ranked by them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            From 0 to 1; with labels the probability that a model of the target is right on the carried row.
+        """
+        check_is_fitted(self)
+        rows = validate_data(self, X, reset=False, dtype=FLOATS, order="C")
+        if getattr(self, "_trust_", None) is None:
+            self._trust_ = FlowTrust(self, self._row_map())
+        return self._trust_(rows)
+
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns that `transform` returns: the target's, or the source's where it has none.
 
@@ -113,7 +138,7 @@ class CarriesRows(TransformerMixin):
 
     def _row_map(self) -> LearntMap:
         share = 1.0 if self.decision_ is None else self.decision_.chosen.share
-        return LearntMap(self.aligner_, self.pushforward_, share)
+        return LearntMap(self.aligner_, self.pushforward_, share, getattr(self, "_local_mass_", None))
 
     @property
     def _n_features_out(self) -> int:

@@ -15,7 +15,7 @@ def learn_map(
     pushforward: Any,
     start: np.ndarray,
     end: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     sample_weight: np.ndarray | None,
 ) -> Any:
     """A clone of the regressor, fitted to the particles, and asked once so that errors come here.
@@ -26,8 +26,8 @@ def learn_map(
         With `fit` and `predict`; labels and weights are passed where its `fit` has `labels` and `sample_weight`.
     start, end : ndarray of shape (n_particles, n_features)
         Features of the particles.
-    labels, sample_weight : ndarray of shape (n_particles,)
-        Their labels and weights.
+    labels, sample_weight : ndarray of shape (n_particles,) or None
+        Their classes and weights.
 
     Raises
     ------
@@ -37,6 +37,8 @@ def learn_map(
     regressor = clone(pushforward)
     optional = {"labels": labels, "sample_weight": sample_weight}
     known = {name: v for name, v in optional.items() if v is not None and has_fit_parameter(regressor, name)}
+    if not type(regressor).__module__.startswith(f"{__package__}."):  # who writes, writes into a copy
+        start, end = start.copy(), end.copy()
     regressor.fit(start, end, **known)
     some = start[:2].copy()
     moved = np.asarray(regressor.predict(some))
@@ -62,10 +64,12 @@ class LearntMap:
         Fitted to aligned rows.
     share : float or None, default=1.0
         Of the regressor's movement; None leaves rows as they are.
+    local_mass : callable (aligned rows) -> ndarray of shape (n_samples,) or None, default=None
+        Share of the movement that each row takes part in.
     """
 
-    def __init__(self, aligner: Any, regressor: Any, share: float | None = 1.0) -> None:
-        self.aligner, self.regressor, self.share = aligner, regressor, share
+    def __init__(self, aligner: Any, regressor: Any, share: float | None = 1.0, local_mass: Any = None) -> None:
+        self.aligner, self.regressor, self.share, self.local_mass = aligner, regressor, share, local_mass
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Where the rows are carried."""
@@ -79,6 +83,8 @@ class LearntMap:
             raise ValueError(f"The map of {type(self.regressor).__name__} is not finite for some rows of X.")
         if self.share < 1:
             moved = rows + self.share * (moved - rows)
+        if self.local_mass is not None:
+            moved = rows + self.local_mass(rows)[:, None] * (moved - rows)
         return moved.astype(X.dtype, copy=False)
 
 

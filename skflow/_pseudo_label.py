@@ -16,16 +16,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._aligner import as_aligner
 from ._fresh_fit import fitted_attributes, fresh_fit
 from ._inputs import FLOATS, check_confidence
+from ._matching import estimate_classes
 from ._otdd_flow import OTDDFlowTransformer
 from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
+from ._trusting import TrustsItsFlow
 from .labelling import complete_labels, merge_labels, split_labels
 
 LEAST_WEIGHT = 1e-2
 """Weight of a row of which nothing is known beside that of one with a label: particles need some."""
 
 
-class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Moves a dataset with few labels or none towards a reference dataset: finds the labels, then has a flow.
 
     The OTDD needs labels, so the rows without one get pseudo-labels first (section 6.3). Where some labels are known,
@@ -65,7 +67,7 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
     flow_ : flow
         The fitted flow.
     particles_, coupling_, label_map_, classes_, target_classes_ and all others of the flow
-        As in :class:`OTDDFlowTransformer`: what `flow_` has, this has too.
+        As in :class:`OTDDFlowTransformer`; `class_proportions_` are estimated where labels are missing.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -201,9 +203,11 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             with context.subcontext(task_name="flow").propagate_callback_context(flow):
                 weights = self._weights(weight)
                 flow.fit(X, self.pseudo_labels_, **({} if weights is None else {"sample_weight": weights}))
-            self.flow_ = flow
+            self.flow_, flow._known_ = flow, known
             for name, value in fitted_attributes(flow).items():
                 setattr(self, name, value)
+            if not known.all() and hasattr(self, "class_proportions_"):
+                estimate_classes(self, rows, aligned)
             context.call_on_fit_task_end(estimator=self, X=rows, y=found.labels, reconstruction_attributes={})
         return self
 
@@ -218,7 +222,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            The samples where the push-forward takes them.
         """
         check_is_fitted(self)
         return self.flow_.transform(X)
@@ -234,7 +237,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            In the source's columns.
         """
         check_is_fitted(self)
         return self.flow_.inverse_transform(X)
@@ -250,7 +252,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         Returns
         -------
         ndarray of shape (n_columns,)
-            The names.
         """
         check_is_fitted(self)
         return self.flow_.get_feature_names_out(input_features)
@@ -267,7 +268,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         own = flow.get_params(deep=False).get("target")
         if self.target is not None and own is not None:
             raise ValueError(f"A target was given twice: target={self.target!r}, and to flow={self.flow!r}.")
-        names = getattr(self, "feature_names_in_", None)
         wanted, marked = own if self.target is None else self.target, np.asarray(y)
         if marked.shape[:1] != (len(X),):
             raise ValueError(f"y must have one label for each of the {len(X)} rows of X, got the shape {marked.shape}.")
@@ -277,7 +277,7 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             marked,
             X_target,
             y_target,
-            names=names,
+            names=getattr(self, "feature_names_in_", None),
             same_columns=flow.get_params(deep=False).get("alignment") is None,
             sample_weight=weight,
         )

@@ -12,7 +12,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
-from ._target import Reference
+from ._repeats import each_row_once
+from ._target import Reference, as_given
 from .metrics import divergence
 from .pushforward import left_out_predictions
 from .safeguard import WORTH_MORE, Decision, Panel, decide_by_divergence, decide_by_labels
@@ -47,8 +48,8 @@ def decide(
         What decides; True is "labels".
     X, start, end : ndarray of shape (n_particles, n_features), (n_particles, n_columns), same
         The particles' rows as they came, aligned, and at the end of the flow.
-    labels, wanted : ndarray of shape (n_particles,)
-        Their labels, and the target labels that these go to.
+    labels, wanted : ndarray of shape (n_particles,) or (n_particles, n_labels)
+        Their labels, and the target labels that these go to; continuous ones in columns.
     weight : ndarray of shape (n_particles,) or None
         Weights.
     aligned : bool
@@ -60,7 +61,13 @@ def decide(
     rng : RandomState
         Draws rows.
     """
-    rows, predicted = _held_out(regressor, start, end, labels, rng)
+    classes = labels if labels.ndim == 1 else np.zeros(len(labels), dtype=int)
+    # Neither the order of the rows nor whether a row is repeated or weighed may change the decision.
+    codes = np.unique(labels, axis=None if labels.ndim == 1 else 0, return_inverse=True)[1].reshape(-1)
+    first, mass = each_row_once(X, codes, weight)
+    rows, predicted = _held_out(regressor, start, end, classes, first, rng)
+    weight = np.zeros(len(X))
+    weight[first] = mass
     if len(rows) > MOST_ROWS:
         some = rng.permutation(len(rows))[:MOST_ROWS]
         rows, predicted = rows[some], predicted[some]
@@ -75,10 +82,11 @@ def decide(
     ]
     if mode == "divergence" or len(np.unique(target.y)) < 2:  # a single class tells nothing of where rows belong
         return _by_divergence(candidates, target, rng)
-    panel = Panel(target.X, target.y, seed=int(rng.randint(np.iinfo(np.int32).max)))
+    y_target = target.y if labels.ndim == 1 else target.y.reshape(len(target.X), -1)
+    panel = Panel(target.X, y_target, seed=int(rng.randint(np.iinfo(np.int32).max)))
     agreements = [(name, share, panel.agreement(moved, wanted[rows])) for name, share, moved in candidates]
-    weights = compute_sample_weight("balanced", labels[rows])
-    return decide_by_labels(agreements, weights if weight is None else weights * weight[rows])
+    weights = compute_sample_weight("balanced", classes[rows]) * weight[rows]
+    return decide_by_labels(agreements, weights, continuous=labels.ndim == 2)
 
 
 def drop_lossy_alignment(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
@@ -99,9 +107,10 @@ def drop_lossy_alignment(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray,
     if alignment is None or decision is None or decision.judged_by != "labels" or not _is_lossy(alignment, X.shape[1]):
         return
     other = clone(estimator).set_params(alignment=None, target=estimator.target_)
-    other.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
+    other.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
     before, after = decision.chosen, other.decision_.chosen
-    words = f"without the alignment {after.score:.1%} of the held-out rows are right, with it {before.score:.1%}."
+    of = "the labels is explained" if y.ndim == 2 else "the held-out rows are right"
+    words = f"without the alignment {after.score:.1%} of {of}, with it {before.score:.1%}."
     if after.score <= before.score + WORTH_MORE:
         estimator.decision_ = replace(decision, reason=f"{decision.reason} The alignment stays: {words}")
         return
@@ -123,17 +132,16 @@ def _is_lossy(alignment: Any, n_features: int) -> bool:
 
 
 def _held_out(
-    regressor: Any, start: np.ndarray, end: np.ndarray, labels: np.ndarray, rng: np.random.RandomState
+    regressor: Any, start: np.ndarray, end: np.ndarray, labels: np.ndarray, rows: np.ndarray, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows, and where a map that was not fitted to them carries them."""
+    """Some of the `rows`, and where a map that was not fitted to them carries them."""
     if getattr(regressor, "oof_", None) is not None:
-        return np.arange(len(start)), left_out_predictions(regressor, start, end, labels)
-    if len(start) < 4:
-        return np.arange(len(start)), np.asarray(regressor.predict(start)).reshape(len(start), -1)
-    few = np.unique(labels, return_counts=True)[1].min() < 2 or len(start) * HELD_OUT < len(np.unique(labels))
-    seen, held = train_test_split(
-        np.arange(len(start)), test_size=HELD_OUT, stratify=None if few else labels, random_state=rng
-    )
+        return rows, left_out_predictions(regressor, start, end, labels)[rows]
+    if len(rows) < 4:
+        return rows, np.asarray(regressor.predict(start[rows])).reshape(len(rows), -1)
+    counts = np.unique(labels[rows], return_counts=True)[1]
+    few = counts.min() < 2 or len(rows) * HELD_OUT < len(counts)
+    seen, held = train_test_split(rows, test_size=HELD_OUT, stratify=None if few else labels[rows], random_state=rng)
     other = learn_map(clone(regressor), start[seen], end[seen], labels[seen], None)
     return held, np.asarray(other.predict(start[held])).reshape(len(held), -1)
 
@@ -142,6 +150,8 @@ def _by_divergence(
     candidates: list[tuple[str, float | None, np.ndarray]], target: Reference, rng: np.random.RandomState
 ) -> Decision:
     def between(moved: np.ndarray, rows: np.ndarray) -> float:
+        if target.is_continuous:
+            return divergence(moved, target.X[rows])
         return divergence(moved, target.X[rows], target.y[rows], class_weight="estimated")
 
     size = min(400, len(target.X) // 2)

@@ -15,11 +15,11 @@ import skflow
 PACKAGE = Path(skflow.__file__).parent
 MAX_LINES = 300
 MAX_METHODS = 12
-MAX_PARAMETERS = 22
+MAX_PARAMETERS = 23
 
 FLOORS = (
     ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit"),
-    ("_target", "_proportions", "_standard_units"),
+    ("_target", "_proportions", "_standard_units", "_repeats"),
     ("transport",),
     ("flow",),
     ("functionals",),
@@ -29,8 +29,8 @@ FLOORS = (
     ("labelling",),
     ("inspection", "trajectories"),
     ("safeguard",),
-    ("_run", "_learning", "_safeguarding", "_rowwise", "_aligned", "_aligner"),
-    ("_carrying",),
+    ("_run", "_reporting", "_learning", "_safeguarding", "_matching", "_trusting", "_rowwise", "_aligned", "_aligner"),
+    ("_carrying", "_unfinished"),
     ("_flow",),
     ("_otdd_flow", "_constrained_flow"),
     ("_pseudo_label",),
@@ -40,8 +40,6 @@ FLOORS = (
 """Rooms and modules of the package's root, from the ground up; a file imports from its own floor and those below."""
 
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
-LONG = {"repurposed._classifier"}
-"""Files that are still too long. To be emptied; never add one."""
 SAME_EVERYWHERE = {"_base.py", "__init__.py"}
 """Files that are the same thing in every room: its base classes, and its public names."""
 
@@ -182,7 +180,7 @@ def test_one_name_is_one_thing():
 
 def test_files_are_short():
     lengths = {module: len(path.read_text().splitlines()) for module, (path, _) in TREES.items()}
-    report(f"{module}: {n} lines" for module, n in lengths.items() if n > MAX_LINES and module not in LONG)
+    report(f"{module}: {n} lines" for module, n in lengths.items() if n > MAX_LINES)
 
 
 def test_classes_are_small():

@@ -57,6 +57,11 @@ def test_repurposed():
     assert_figures(tables, "USPS, centred", "Digits", "Heart disease", "26 letters")
 
 
+def test_no_harm():
+    titles = "Labels: full", "Labels: none", "Nothing shifted", "below the best", "Seconds", "Scorers"
+    assert_figures(quick("no_harm.py"), *titles)
+
+
 def test_reproduce(tmp_path):
     assert_figures(quick("reproduce.py", "--figures", tmp_path), "3e and 10", "Figure 4", "6 and 11", "Figure 5")
     drawn = {path.name for path in tmp_path.iterdir() if path.stat().st_size > 5000}

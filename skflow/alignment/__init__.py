@@ -6,7 +6,7 @@ from ._alternation import Alternation, alternate, schedule
 from ._base import Invariance
 from ._choice import Candidate
 from ._divergence import Divergence, sinkhorn_divergence
-from ._invariance_names import INVARIANCES
+from ._invariance_names import INVARIANCES, named_invariance
 from ._invariances import (
     Affine,
     Diagonal,
@@ -19,6 +19,7 @@ from ._invariances import (
 from ._pair import Pair
 from ._permutation import Permutation
 from ._plan_moments import PlanMoments
+from ._spectral import Spectral
 
 __all__ = [
     "INVARIANCES",
@@ -37,9 +38,11 @@ __all__ = [
     "Permutation",
     "PlanMoments",
     "Similarity",
+    "Spectral",
     "Translation",
     "align",
     "alternate",
+    "named_invariance",
     "schedule",
     "sinkhorn_divergence",
 ]

@@ -16,7 +16,7 @@ from ._plan_moments import PlanMoments
 Monitor = Callable[[int, float], bool]
 """Called as ``monitor(step, objective)`` after each turn; a true answer ends the alternation."""
 
-LEAST_MASS = 1e-30
+SMALLEST_MASS = 1e-30
 """Masses below this count as this much, in single precision."""
 
 
@@ -47,7 +47,7 @@ class PlanStep:
         a, b, g = self._a, self._b, self.potential
         # |z|^2 is the same along a row, so a row's softmax does without it.
         K = torch.addmm((g - self._squares), seen, self._seen.T, alpha=2.0).div_(reg)
-        K += b.clamp_min(LEAST_MASS).log()
+        K += b.clamp_min(SMALLEST_MASS).log()
         if self._forbidden is not None:
             K.masked_fill_(self._forbidden, -torch.inf)
         # Denormal numbers would slow the products down tenfold.
@@ -56,9 +56,9 @@ class PlanStep:
         slack = torch.exp(-g * (1 - power) / reg)
         u = torch.ones_like(a)
         for _ in range(self.n_iter):
-            v = (b / (K.T @ (a * u)).clamp_min(LEAST_MASS)) ** power * slack
-            u = 1 / (K @ v).clamp_min(LEAST_MASS)
-        self.potential = g + reg * v.clamp_min(LEAST_MASS).log()
+            v = (b / (K.T @ (a * u)).clamp_min(SMALLEST_MASS)) ** power * slack
+            u = 1 / (K @ v).clamp_min(SMALLEST_MASS)
+        self.potential = g + reg * v.clamp_min(SMALLEST_MASS).log()
         columns = v * (K.T @ (a * u))
         images = u[:, None] * (K @ (v[:, None] * self._Y))
         images_seen = images if self._axes is None else u[:, None] * (K @ (v[:, None] * self._seen))
@@ -100,9 +100,11 @@ def alternate(
         Scalings of each plan.
     """
     step, h = PlanStep(pair, rho, n_iter), start
+    if not invariance.uses_plan:
+        regs = regs[-1:]
     for turn, reg in enumerate(regs):
         images, columns, objective = step(h(pair.X), float(reg))
-        h = invariance.fit(PlanMoments(pair.X, pair.a, images, pair.Y, columns / columns.sum()))
+        h = invariance.fit(PlanMoments(pair.X, pair.a, images, pair.Y, columns / columns.sum(), pair.zero))
         if monitor is not None and monitor(turn, objective):
             break
     _, columns, objective = step(h(pair.X), float(reg))

@@ -28,11 +28,14 @@ class Invariance(ParameterObject):
     by_column : bool
         Whether a map treats columns one by one, so that it is fitted in all of them. Other classes are fitted between
         principal axes where there are many columns.
+    uses_plan : bool
+        Whether the best map depends on which rows the plan couples. Else one turn of the alternation is enough.
     """
 
     same_columns: bool = True
     turns: bool = False
     by_column: bool = True
+    uses_plan: bool = True
 
     @abstractmethod
     def fit(self, moments: PlanMoments) -> AffineMap:

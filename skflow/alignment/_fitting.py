@@ -68,7 +68,9 @@ class Fitter:
             starts = [self._work.between(found.map, view)]
             rivals = [self._work.between(o.map, view) for o in found.others if _as_good(o.objective, found.objective)]
         else:
-            starts = [] if ends else [invariance.fit(PlanMoments.of_marginals(view.pair.X, view.pair.Y))]
+            starts = (
+                [] if ends else [invariance.fit(PlanMoments.of_marginals(view.pair.X, view.pair.Y, view.pair.zero))]
+            )
         for start in starts:
             ends.append(alternate(view.pair, invariance, start, schedule(0.05, 0.01, 12), n_iter=10))
         ends.sort(key=lambda end: end.objective)

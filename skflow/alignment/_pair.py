@@ -25,6 +25,8 @@ class Pair:
         Codes that must match; -1 matches every code. None where nothing is known.
     axes : array of shape (k, r) or None
         Orthonormal directions of the target in which rows are compared; all where None.
+    zero : array of shape (d,) or None
+        Where the origin of the user's columns lies, where both sides have the same; None: at their own origin.
     """
 
     X: Array
@@ -34,6 +36,7 @@ class Pair:
     y: Array | None = None
     t: Array | None = None
     axes: Array | None = None
+    zero: Array | None = None
 
     def rows(self, i: Array, j: Array) -> Pair:
         """The pair of some rows of either side, their weights scaled to sum to one again."""

@@ -20,6 +20,10 @@ JUDGED_AXES = 30
 """Principal axes of the target in which the divergence is taken."""
 
 
+LARGEST = 1e140
+"""Size of a value beyond which its square is near the end of the floating-point range."""
+
+
 @dataclass(frozen=True)
 class View:
     """Both sides in working coordinates, and the way back: ``x -> (x - center) left`` and ``z -> image + z right``.
@@ -97,6 +101,12 @@ class Views:
         source, target = Units.of(pair.X, pair.a), Units.of(pair.Y, pair.b)
         same = pair.X.shape[1] == pair.Y.shape[1]
         scaled_x, scaled_y = (pair.X - source.centre) / source.scale, (pair.Y - target.centre) / target.scale
+        farthest = float(np.abs(pair.X - (target.centre if same else source.centre)).max())
+        if farthest > LARGEST * target.scale:
+            raise ValueError(
+                f"X lies {farthest / target.scale:.3g} times the spread of X_target away from it, and the square of "
+                "that is no number: scale them alike."
+            )
         axes_y = principal_axes(scaled_y, pair.b, max(SEEN_AXES, JUDGED_AXES))
         few = max(pair.X.shape[1], pair.Y.shape[1]) <= MAX_COLUMNS
         if few:
@@ -105,7 +115,13 @@ class Views:
             V, W = principal_axes(scaled_x, pair.a, N_AXES), axes_y[:, :N_AXES]
         origin = target.centre if same else source.centre
         columns = View(
-            replace(pair, X=(pair.X - origin) / target.scale, Y=scaled_y, axes=None if few else axes_y[:, :SEEN_AXES]),
+            replace(
+                pair,
+                X=(pair.X - origin) / target.scale,
+                Y=scaled_y,
+                axes=None if few else axes_y[:, :SEEN_AXES],
+                zero=-origin / target.scale if same else None,
+            ),
             origin,
             target.centre,
             (np.full(pair.X.shape[1], 1 / target.scale),),

@@ -41,7 +41,7 @@ class Parameters(Protocol):
     label_distance: str
     label_path: bool
     correspondence: str | Mapping[Any, Any]
-    class_weight: str | None
+    class_weight: str | Mapping[Any, float] | None
     debias: bool
     solver: str | Solver
     batch_size: int | None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
-from .._inputs import as_labels, is_missing
+from .._inputs import as_labels, as_numbers, is_missing
 from .._target import pair_of
 
 MARKERS = (-1, "-1")
@@ -50,6 +50,10 @@ def known_labels(estimator: Any, flow: Any, y: ArrayLike) -> tuple[np.ndarray, n
     ValueError
         For labels that are neither known to the flow nor mark a row as unlabelled.
     """
+    if is_regression(flow):
+        numbers = as_numbers(y, len(np.asarray(y)), missing=True)
+        seen = ~np.isnan(numbers).any(axis=1)
+        return seen, numbers[seen]
     values = column_or_1d(np.asarray(y, dtype=object), warn=True).tolist()
     markers = (*MARKERS, getattr(estimator, "unlabelled", -1), getattr(flow, "unlabelled", -1))
     known = np.array([value in flow.label_map_ for value in values], dtype=bool)
@@ -65,6 +69,11 @@ def known_labels(estimator: Any, flow: Any, y: ArrayLike) -> tuple[np.ndarray, n
         )
     labels = [value for value, seen in zip(values, known, strict=True) if seen]
     return known, as_labels(np.array(labels, dtype=object)) if labels else np.array([])
+
+
+def is_regression(flow: Any) -> bool:
+    """Whether a fitted flow's labels are continuous."""
+    return bool(getattr(getattr(flow, "target_", None), "is_continuous", False))
 
 
 def _flows(estimator: Any, X: Any) -> Iterator[tuple[Any, Any]]:

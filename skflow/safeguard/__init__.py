@@ -1,6 +1,23 @@
 """The decision whether to move: leaving rows as they are is always a candidate, and held-out rows decide."""
 
+from ._counterparts import ClassShare, Counterparts, find_counterparts
 from ._decision import WORTH_MORE, Choice, Decision, decide_by_divergence, decide_by_labels
+from ._nearest import Nearest, common_axes
 from ._panel import Panel
+from ._trust import SignWeights, TrustModel
 
-__all__ = ["WORTH_MORE", "Choice", "Decision", "Panel", "decide_by_divergence", "decide_by_labels"]
+__all__ = [
+    "WORTH_MORE",
+    "Choice",
+    "ClassShare",
+    "Counterparts",
+    "Decision",
+    "Nearest",
+    "Panel",
+    "SignWeights",
+    "TrustModel",
+    "common_axes",
+    "decide_by_divergence",
+    "decide_by_labels",
+    "find_counterparts",
+]

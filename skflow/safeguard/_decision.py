@@ -63,7 +63,9 @@ class Decision:
     floor: float | None = None
 
 
-def decide_by_labels(agreements: Sequence[tuple[str, float | None, np.ndarray]], weights: np.ndarray) -> Decision:
+def decide_by_labels(
+    agreements: Sequence[tuple[str, float | None, np.ndarray]], weights: np.ndarray, *, continuous: bool = False
+) -> Decision:
     """The simplest candidate within one standard error of the best, by the judges' agreement with the labels.
 
     Parameters
@@ -72,6 +74,8 @@ def decide_by_labels(agreements: Sequence[tuple[str, float | None, np.ndarray]],
         For each candidate, the simplest first, the share of the judges that are right on each held-out row.
     weights : ndarray of shape (n_samples,)
         Of the rows.
+    continuous : bool
+        Whether labels are numbers, and agreement the share of their variance that the judges explain.
     """
     weights = weights / weights.sum()
     scores = [float(weights @ right) for _, _, right in agreements]
@@ -84,7 +88,10 @@ def decide_by_labels(agreements: Sequence[tuple[str, float | None, np.ndarray]],
     table = [
         Choice(name, share, score, error(right)) for (name, share, right), score in zip(agreements, scores, strict=True)
     ]
-    return _simplest(table, best, "labels", "the judges are right on {:.1%} of the held-out rows", None)
+    words = "the judges explain {:.1%} of the labels"
+    if not continuous:
+        words = "the judges are right on {:.1%} of the held-out rows"
+    return _simplest(table, best, "labels", words, None)
 
 
 def decide_by_divergence(

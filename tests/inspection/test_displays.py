@@ -90,7 +90,7 @@ def test_coupling_wants_a_target(flow):
         CouplingDisplay.from_estimator(flow, response="mass")
     X, y = blobs()
     without = ConstrainedFlow([("norm", NormPotential())], **QUICK).fit(X, y)
-    with pytest.raises(ValueError, match="no target"):
+    with pytest.raises(ValueError, match="no classes of a target"):
         CouplingDisplay.from_estimator(without)
 
 
