@@ -117,9 +117,17 @@ class PredictsLabels(ClassifierMixin):
         -------
         ndarray of shape (n_samples, n_classes)
             Product of the classifier's predictions, each decoded by the linear layer of its flow.
+
+        Raises
+        ------
+        ValueError
+            For another number of arrays.
         """
         check_is_fitted(self)
-        return self._carrying.decode(self._model, carried)
+        n_flows = len(self._carrying.flows)
+        if not isinstance(carried, Sequence) or len(carried) != n_flows:
+            raise ValueError(f"carried must be {n_flows} arrays in a list, one for each of flows_; got {carried!r}.")
+        return self._carrying.decode(self._model, [np.asarray(rows) for rows in carried])
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Classes of the rows.
