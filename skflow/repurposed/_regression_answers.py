@@ -23,7 +23,7 @@ LEAST_FOR_OFFSET, LEAST_FOR_SLOPE, LEAST_FOR_REST = 3, 6, 30
 """Known labels from which on answers are shifted, scaled, and corrected row by row."""
 CHANCE = 0.01
 """Probability of what known labels show where there is nothing to correct."""
-CLEARLY = 2.0
+MUST_LOWER_BY = 2.0
 """Standard errors by which a map of the rows must be better than none."""
 FOLDS, QUANTILES = 5, 50
 """Folds of the quick models that tell how far answers are off, and quantiles of their errors."""
@@ -134,9 +134,8 @@ def correct(answers: np.ndarray, labels: np.ndarray, carried: np.ndarray, seed: 
     errors = labels - answers
     found = Correction("none", np.ones(q), np.zeros(q), None, errors)
     if n >= LEAST_FOR_OFFSET:
-        shifted = Correction(
-            "offset", np.ones(q), errors.mean(axis=0), None, (errors - errors.mean(axis=0)) * n / (n - 1)
-        )
+        mean = errors.mean(axis=0)
+        shifted = Correction("offset", np.ones(q), mean, None, (errors - mean) * n / (n - 1))
         if _is_real(n * np.square(mean), errors.var(axis=0, ddof=1), n - 1):
             found = shifted
         scaled = _scaled(answers, labels) if n >= LEAST_FOR_SLOPE else None
@@ -152,7 +151,7 @@ def correct(answers: np.ndarray, labels: np.ndarray, carried: np.ndarray, seed: 
     left_out = left - rest.oof_.reshape(labels.shape)
     gain = (np.square(found.left_out) - np.square(left_out)) / np.maximum(labels.var(axis=0), np.finfo(float).tiny)
     by_row = gain.mean(axis=1)
-    if by_row.mean() > CLEARLY * by_row.std() / np.sqrt(n):
+    if by_row.mean() > MUST_LOWER_BY * by_row.std() / np.sqrt(n):
         return Correction(found.kind, found.slope, found.offset, rest, left_out)
     return found
 
