@@ -20,7 +20,7 @@ from ._inputs import FLOATS, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, fit_context
 from ._target import Reference, Target, is_continuous, read_target
-from .alignment import Alignment, Invariance, align
+from .alignment import Alignment, Invariance, align, named_invariance
 
 
 class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -266,6 +266,8 @@ def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) ->
         For an aligner with a target of its own.
     """
     if isinstance(alignment, str | Invariance):
+        if alignment != "auto":
+            named_invariance(alignment, "alignment")
         aligner = DomainAligner(invariance=alignment)
     else:
         aligner = clone(alignment)

@@ -204,7 +204,10 @@ def _of_one_kind(labels: np.ndarray, name: str) -> np.ndarray:
 
 def check_confidence(confidence: ArrayLike, n_samples: int) -> np.ndarray:
     """Confidences as an array, one for each row of `X`, between 0 and 1."""
-    checked = np.asarray(confidence, dtype=float)
+    try:
+        checked = np.asarray(confidence, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"confidence must be numbers, one per row of X; got {confidence!r}.") from None
     if checked.shape != (n_samples,):
         raise ValueError(f"confidence must have shape ({n_samples},), one per row of X; got {checked.shape}.")
     if not ((checked >= 0) & (checked <= 1)).all():

@@ -39,7 +39,7 @@ class FlowTrust:
         )
         target = getattr(flow, "target_", None)
         known = np.zeros(len(rows), bool)
-        if target is None or target.y.dtype.kind == "f":  # no class to answer: distance and moves alone tell
+        if target is None or target.is_continuous:  # no class to answer: distance and moves alone tell
             target_rows, wanted = end if target is None else target.X, np.zeros(len(rows), int)
             panel = Panel(end, wanted)
         else:
@@ -65,6 +65,21 @@ class FlowTrust:
     def _carried(self, X: np.ndarray, aligned: np.ndarray, moved: np.ndarray) -> np.ndarray:
         share = self._map.share
         return X if share is None else aligned + share * (moved - aligned)
+
+
+def carry_left_out(flow: Any, X: np.ndarray) -> np.ndarray:
+    """The rows that a flow was fitted to, carried by a map that did not see them, where its regressor has such."""
+    carried = np.array(flow.transform(X))
+    inner = getattr(flow, "flow_", flow)
+    moved = getattr(getattr(inner, "pushforward_", None), "oof_", None)
+    decision = getattr(inner, "decision_", None)
+    if moved is None or (decision is not None and decision.chosen.share is None):
+        return carried
+    rows = inner.particle_indices_
+    aligned = LearntMap(inner.aligner_, None, 0.0)(X[rows])
+    share = 1.0 if decision is None else decision.chosen.share
+    carried[rows] = aligned + share * (moved - aligned)
+    return carried
 
 
 class TrustsItsFlow:

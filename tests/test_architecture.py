@@ -19,7 +19,7 @@ MAX_PARAMETERS = 23
 
 FLOORS = (
     ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit"),
-    ("_target", "_proportions", "_standard_units"),
+    ("_target", "_proportions", "_standard_units", "_repeats"),
     ("transport",),
     ("flow",),
     ("functionals",),
@@ -30,7 +30,7 @@ FLOORS = (
     ("inspection", "trajectories"),
     ("safeguard",),
     ("_run", "_reporting", "_learning", "_safeguarding", "_matching", "_trusting", "_rowwise", "_aligned", "_aligner"),
-    ("_carrying",),
+    ("_carrying", "_unfinished"),
     ("_flow",),
     ("_otdd_flow", "_constrained_flow"),
     ("_pseudo_label",),

@@ -54,8 +54,8 @@ class OTDDFunctional(Functional):
     debias : bool, default=False
         Sinkhorn divergence: subtracts half the two self-transports, so that the value is zero at the target.
     solver : str or solver, default="auto"
-        Solver of the transport problem: "auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact" (see
-        :class:`~skflow.OTDDFlowTransformer`), or a configured one, such as ``Dense(tol=1e-6)``.
+        Solver of the transport problem: "auto", "dense", "tiled", "hierarchical", "sharded", "geomloss", "fused",
+        "exact" (see :class:`~skflow.OTDDFlowTransformer`), or a configured one, such as ``Dense(tol=1e-6)``.
     batch_size : int or None, default=None
         Samples of a mini-batch; the plan of an evaluation goes from batches to batches, drawn anew for each.
     marginal_tol : float, default=1e-3

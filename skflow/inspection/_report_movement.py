@@ -14,7 +14,7 @@ from ._subject import Subject, fitted_part
 
 MOST_COLUMNS = 10
 """Columns that are listed."""
-MOST_CLASSES = 30
+CLASSES_SHOWN = 30
 """Classes that are listed."""
 
 
@@ -73,7 +73,7 @@ def classes(found: list[ClassMovement], subject: Subject) -> Markup | None:
         return None
     estimated = _estimated(subject)
     rows = []
-    for c in found[:MOST_CLASSES]:
+    for c in found[:CLASSES_SHOWN]:
         row: list[Any] = [name_of(c.label), "–" if c.goes_to is None else name_of(c.goes_to)]
         row += [percent(c.share), "–" if c.target_share is None else percent(c.target_share)]
         if estimated is not None:
