@@ -7,6 +7,7 @@ ORDER = [
     "plot_frozen_classifier.py",
     "plot_no_labels.py",
     "plot_other_columns.py",
+    "plot_new_instrument.py",
     "plot_grid_search.py",
     "plot_few_labels.py",
     "plot_dynamics.py",

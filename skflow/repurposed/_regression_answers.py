@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import cross_val_predict
@@ -18,10 +19,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..pushforward import SmoothPushForward
 
-LEAST_FOR_OFFSET, LEAST_FOR_SLOPE, LEAST_FOR_REST = 3, 6, 10
+LEAST_FOR_OFFSET, LEAST_FOR_SLOPE, LEAST_FOR_REST = 3, 6, 30
 """Known labels from which on answers are shifted, scaled, and corrected row by row."""
-CLEARLY = 2.0
-"""Standard errors by which something must be better than what is simpler: of few labels one is soon there by chance."""
+CHANCE = 0.01
+"""Probability of what known labels show where there is nothing to correct."""
+MUST_LOWER_BY = 2.0
+"""Standard errors by which a map of the rows must be better than none."""
 FOLDS, QUANTILES = 5, 50
 """Folds of the quick models that tell how far answers are off, and quantiles of their errors."""
 
@@ -111,10 +114,12 @@ class Correction:
 
 
 def correct(answers: np.ndarray, labels: np.ndarray, carried: np.ndarray, seed: int) -> Correction:
-    """The correction that known labels call for: the simplest that is not clearly worse than the best.
+    """The simplest correction that known labels leave standing.
 
-    An offset, and a slope beside it, are the standard updates of a calibration ("bias and slope correction"). What is
-    left is learnt by a smooth map of the carried rows, where that lowers the error of left-out rows.
+    An offset, and a slope beside it, are the standard updates of a calibration ("bias and slope correction"). Each is
+    made where the labels are at odds with going without it (t-test, F-test): of few labels one would soon be there by
+    chance. What is left is learnt by a smooth map of the carried rows, where that clearly lowers the error of left-out
+    rows.
 
     Parameters
     ----------
@@ -127,35 +132,54 @@ def correct(answers: np.ndarray, labels: np.ndarray, carried: np.ndarray, seed: 
     """
     n, q = labels.shape
     errors = labels - answers
-    found = [Correction("none", np.ones(q), np.zeros(q), None, errors)]
+    found = Correction("none", np.ones(q), np.zeros(q), None, errors)
     if n >= LEAST_FOR_OFFSET:
-        left_out = (errors - errors.mean(axis=0)) * n / (n - 1)
-        found.append(Correction("offset", np.ones(q), errors.mean(axis=0), None, left_out))
-    if n >= LEAST_FOR_SLOPE and (answers.std(axis=0) > 0).all():
-        centred = answers - answers.mean(axis=0)
-        squares = np.square(centred).sum(axis=0)
-        slope = (centred * labels).sum(axis=0) / squares
-        offset = labels.mean(axis=0) - slope * answers.mean(axis=0)
-        leverage = 1 / n + np.square(centred) / squares
-        left_out = (labels - slope * answers - offset) / np.maximum(1 - leverage, 1e-12)
-        found.append(Correction("slope", slope, offset, None, left_out))
-    chosen = found[simplest([each.left_out for each in found], labels)]
+        mean = errors.mean(axis=0)
+        shifted = Correction("offset", np.ones(q), mean, None, (errors - mean) * n / (n - 1))
+        if _is_real(n * np.square(mean), errors.var(axis=0, ddof=1), n - 1):
+            found = shifted
+        scaled = _scaled(answers, labels) if n >= LEAST_FOR_SLOPE else None
+        if scaled is not None:
+            before = np.square(errors - mean).sum(axis=0)
+            after = np.square(labels - answers * scaled.slope - scaled.offset).sum(axis=0)
+            if _is_real(before - after, after / (n - 2), n - 2):
+                found = scaled
     if n < LEAST_FOR_REST:
-        return chosen
-    rest = SmoothPushForward(random_state=seed).fit(carried, labels - answers * chosen.slope - chosen.offset)
-    left_out = labels - answers * chosen.slope - chosen.offset - rest.oof_.reshape(labels.shape)
-    full = Correction(chosen.kind, chosen.slope, chosen.offset, rest, left_out)
-    return [chosen, full][simplest([chosen.left_out, left_out], labels)]
+        return found
+    left = labels - answers * found.slope - found.offset
+    rest = SmoothPushForward(random_state=seed).fit(carried, left)
+    left_out = left - rest.oof_.reshape(labels.shape)
+    gain = (np.square(found.left_out) - np.square(left_out)) / np.maximum(labels.var(axis=0), np.finfo(float).tiny)
+    by_row = gain.mean(axis=1)
+    if by_row.mean() > MUST_LOWER_BY * by_row.std() / np.sqrt(n):
+        return Correction(found.kind, found.slope, found.offset, rest, left_out)
+    return found
 
 
-def simplest(errors: Sequence[np.ndarray], labels: np.ndarray) -> int:
-    """Number of the first whose left-out `errors` (n_known, n_labels) are not clearly larger than the smallest."""
-    scale = labels.std(axis=0)
-    scale = np.where(scale > 0, scale, 1.0)
-    losses = [np.square(each / scale).mean(axis=1) for each in errors]
-    best = min(losses, key=np.mean)
-    good = [np.mean(loss - best) <= CLEARLY * np.std(loss - best) / np.sqrt(len(loss)) for loss in losses]
-    return good.index(True)
+def _scaled(answers: np.ndarray, labels: np.ndarray) -> Correction | None:
+    """Least squares of the labels on the answers; None where these are all the same."""
+    centred = answers - answers.mean(axis=0)
+    squares = np.square(centred).sum(axis=0)
+    if not (squares > 0).all():
+        return None
+    slope = (centred * labels).sum(axis=0) / squares
+    offset = labels.mean(axis=0) - slope * answers.mean(axis=0)
+    leverage = 1 / len(labels) + np.square(centred) / squares
+    left_out = (labels - slope * answers - offset) / np.maximum(1 - leverage, 1e-12)
+    return Correction("slope", slope, offset, None, left_out)
+
+
+def _is_real(explained: np.ndarray, variance: np.ndarray, freedom: int) -> bool:
+    """Whether what one parameter explains of the squares is more than chance would, for one of the labels at least."""
+    ratio = explained / np.maximum(variance, np.finfo(float).tiny)
+    return bool(len(ratio) * stats.f.sf(ratio, 1, freedom).min() < CHANCE)
+
+
+def is_clearly_larger(errors: np.ndarray, others: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether left-out `errors` (n_known, n_labels) are larger than `others`, by the ratio of their mean squares."""
+    scale = np.maximum(labels.std(axis=0), np.finfo(float).tiny)
+    own, other = (np.square(each / scale).mean() for each in (errors, others))
+    return bool(stats.f.sf(own / max(other, np.finfo(float).tiny), len(errors), len(errors)) < CHANCE)
 
 
 def error_quantile(errors: np.ndarray, coverage: float) -> np.ndarray:

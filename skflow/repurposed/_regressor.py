@@ -20,7 +20,7 @@ from .._inputs import FLOATS, as_numbers
 from .._sklearn import HasMethods, Interval, feature_names, fit_context, validate_params
 from .._target import Reference, as_given, pair_of, read_target
 from ._flows import target_of
-from ._regression_answers import AskedRegressor, Correction, correct, error_quantile, expected_errors, simplest
+from ._regression_answers import AskedRegressor, Correction, correct, error_quantile, expected_errors, is_clearly_larger
 
 ENOUGH_TO_LEAVE = 5
 """Known labels from which on they may tell that rows are best left as they are."""
@@ -35,8 +35,8 @@ class RepurposedRegressor(RegressorMixin, BaseEstimator):
     1. The alignment's map comes first, which needs none. Labels that are missing are then filled in by the regressor's
        answers for the aligned rows, and the flow moves what is left. Without any label the alignment alone carries.
     2. The known labels tell whether rows had clearly better be left as they are.
-    3. They correct the answers: by an offset, by a slope, and by a smooth map of what these leave. The simplest is
-       taken that is not worse for left-out rows than the best by two standard errors.
+    3. They correct the answers: by an offset, by a slope, and by a smooth map of what these leave, each where the
+       labels are clearly at odds with going without it.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ class RepurposedRegressor(RegressorMixin, BaseEstimator):
         if known.sum() < ENOUGH_TO_LEAVE or rows.shape[1] != target.X.shape[1]:
             return found, "carried"
         left = correct(self._ask(rows[known], q), truth, rows[known], seed)
-        leave = simplest([found.left_out, left.left_out], truth)
+        leave = is_clearly_larger(found.left_out, left.left_out, truth)
         return (left, "leave") if leave else (found, "carried")
 
     def predict(self, X: ArrayLike) -> np.ndarray:
