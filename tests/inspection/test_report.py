@@ -26,6 +26,7 @@ from skflow import (
 )
 from skflow.functionals import NormPotential
 from skflow.inspection import FlowReport
+from skflow.safeguard import ClassShare
 
 pytestmark = pytest.mark.filterwarnings("ignore:The flow did not converge")
 
@@ -186,12 +187,13 @@ def test_other_columns_and_images():
 
 def test_what_the_safeguard_and_trust_add(flow, source):
     X, y = source
-    told = {"unmatched_classes_": {"source": ["zebra"], "target": []}, "class_proportions_": np.array([0.2, 0.3, 0.5])}
+    shares = [ClassShare(label, share, 1 / 3, 0.011) for label, share in zip("abc", (0.2, 0.3, 0.5), strict=True)]
+    told = {"unmatched_classes_": {"source": ["zebra"], "target": []}, "class_proportions_": shares}
     extended = OTDDFlowTransformer()
     extended.__dict__ = flow.__dict__ | told | {"trust": lambda rows: np.where(np.arange(len(rows)) < 20, 0.1, 0.9)}
     words = text_of(FlowReport(extended, X, y))
     assert "without a counterpart: zebra" in words
-    assert "estimated" in words
+    assert "50 % ± 1.1 %" in words
     assert "22 % of the rows have a trust below 0.5" in words
     assert "78 % of the rows have a trust of 0.5 or more" in words
 
