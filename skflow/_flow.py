@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy, deepcopy
-from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, check_random_state
 
 from ._aligned import AlignedRows
 from ._aligner import as_aligner
 from ._carrying import CarriesRows
 from ._device import resolve_device
-from ._fresh_fit import fitted_attributes
 from ._inputs import read_source
-from ._learning import LazyRegressor, learn_map
 from ._matching import LocalMass, match_sides, set_matching
-from ._reporting import StepReporter, warn_of_the_end
 from ._run import FlowRun, choose_particles
-from ._safeguarding import decide
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
 from ._target import Reference, Target, as_given, is_continuous, read_target, warn_of_units
 from ._threads import shared_cores
+from ._unfinished import UnfinishedFit
 from .alignment import Invariance
-from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Flow, Optimizer
+from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Optimizer
 from .functionals import Functional, OTDDFunctional
-from .pushforward import TabularPushForward
 from .transport import LABEL_DISTANCES, SOLVERS, Solver
 
 
@@ -212,7 +207,6 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         start, labels, weight = aligned, y, sample_weight
         if len(rows) < len(X):
             start, labels, weight = aligned[rows], y[rows], None if weight is None else weight[rows]
-        classes = labels.ndim == 1
         seed = rng.randint(np.iinfo(np.int32).max)
         with shared_cores():
             run = FlowRun(
@@ -225,71 +219,46 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                 dynamics=self.dynamics,
                 optimizer=self.optimizer,
                 step_size=self.step_size,
+                tol=self.tol,
+                n_frames=self.keep_trajectory,
                 n_target=0 if target is None else len(target.X),
                 device=resolve_device(self.device),
                 seed=seed,
             )
+        fit = UnfinishedFit(run, X, y, sample_weight, target, self._rows_, start, labels, weight, rng)
+        fit.go_on(self, context)
+        self._check_fit(fit)
 
-            def as_if_ended(flow: Flow) -> dict[str, Any]:
-                told = {**fitted_attributes(self), **run.attributes(flow)}
-                ended = told["particles_"], told["particle_labels_"] if classes else None
-                told["decision_"] = None
-                told["pushforward_"] = LazyRegressor(partial(copy(self)._learn, start, *ended, deepcopy(rng), weight))
-                return told
+    @with_callbacks
+    def resume(self) -> Self:
+        """Go on with a fit that was interrupted, or that was pickled by a callback on its way.
 
-            flow = run.integrate(
-                max_iter=self.max_iter,
-                tol=self.tol,
-                n_frames=self.keep_trajectory,
-                monitor=StepReporter(self, context, X, y, run.unit, as_if_ended),
-            )
-            run.bound.release()
-            warn_of_the_end(self, flow, run)
-            for name, value in run.attributes(flow).items():
-                setattr(self, name, value)
-            names = self.particle_labels_ if classes else None
-            self.pushforward_ = self._learn(start, self.particles_, names, rng, weight)
-            self.decision_ = None
-            if self.safeguard and target is not None:
-                self.decision_ = decide(
-                    self.safeguard,
-                    X[rows],
-                    start,
-                    self.particles_,
-                    labels,
-                    self._wanted(labels),
-                    weight,
-                    aligned=self.aligner_ is not None,
-                    regressor=self.pushforward_,
-                    target=target,
-                    rng=rng,
-                )
-            if self.fit_inverse_transform:
-                self.inverse_pushforward_ = self._learn(self.particles_, start, names, rng, weight)
-        if target is not None:
-            self.target_ = target
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+        An interrupt (Ctrl-C) of a fit raises :class:`KeyboardInterrupt` as it should. After it the estimator is fitted
+        as if the flow had ended at the last step: `particles_`, `objective_`, and a `transform` that learns its map
+        when it is first used. This method makes the other steps, and all that comes after them. The particles are those
+        of a fit without an interrupt, to the tolerance of the plans; to the bit, where the fit goes on from a pickle
+        of a callback's `fitted_estimator`. Parameters of the loop, such as `max_iter`, may have changed.
 
-    def _wanted(self, labels: np.ndarray) -> np.ndarray:
-        """The answers that models of the target should give for the particles."""
-        if labels.ndim == 2:
-            return labels
-        return np.array([self.label_map_[label] for label in self.particle_labels_.tolist()])
+        Returns
+        -------
+        self : flow
 
-    def _learn(
-        self,
-        start: np.ndarray,
-        end: np.ndarray,
-        labels: np.ndarray | None,
-        rng: np.random.RandomState,
-        weight: np.ndarray | None,
-    ) -> Any:
-        """The regressor that learns ``x_0 -> x_T``; labels are those of classes, or None."""
-        pushforward = self.pushforward
-        if pushforward is None:
-            seed = rng.randint(np.iinfo(np.int32).max)
-            pushforward = TabularPushForward(device=self.device, random_state=seed)
-        return learn_map(pushforward, start, end, labels, weight)
+        Raises
+        ------
+        NotFittedError
+            Where no fit was interrupted.
+        """
+        fit: UnfinishedFit | None = getattr(self, "unfinished_fit_", None)
+        if fit is None:
+            raise NotFittedError("There is no interrupted fit to go on with: call fit.")
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        context.call_on_fit_task_begin(estimator=self, X=fit.X, y=fit.y)
+        fit.go_on(self, context)
+        self._check_fit(fit)
+        return self
+
+    def _check_fit(self, fit: UnfinishedFit) -> None:
+        """Look at a fit that has ended; a subclass may find a better one."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -10,6 +10,7 @@ from ._flow import BaseFlow
 from ._fresh_fit import fresh_fit
 from ._safeguarding import drop_lossy_alignment
 from ._sklearn import fit_context
+from ._unfinished import UnfinishedFit
 
 
 class OTDDFlowTransformer(BaseFlow):
@@ -223,8 +224,10 @@ class OTDDFlowTransformer(BaseFlow):
                 )
             distance = self._distance_to(target)
             self._fit_flow(rows, labels, distance, target, weight, distance)
-            drop_lossy_alignment(self, rows, labels, weight)
         return self
+
+    def _check_fit(self, fit: UnfinishedFit) -> None:
+        drop_lossy_alignment(self, fit.X, fit.y, fit.sample_weight)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

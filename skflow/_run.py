@@ -22,9 +22,9 @@ from .flow import (
     Dynamics,
     FeatureDriven,
     Flow,
+    Integration,
     Optimizer,
     Particles,
-    integrate,
 )
 from .functionals import BoundSum, Coordinates, Functional
 
@@ -53,8 +53,10 @@ class FlowRun:
         See :class:`~skflow.OTDDFlowTransformer`.
     dynamics, optimizer : str or object
         By name or configured.
-    step_size : float
+    step_size, tol : float
         See :class:`~skflow.OTDDFlowTransformer`.
+    n_frames : int
+        Frames of the trajectory.
     n_target : int
         Rows of the target, 0 without one.
     device : torch.device
@@ -75,6 +77,8 @@ class FlowRun:
         dynamics: str | Dynamics,
         optimizer: str | Optimizer,
         step_size: float,
+        tol: float,
+        n_frames: int,
         n_target: int,
         device: torch.device,
         seed: int,
@@ -106,6 +110,7 @@ class FlowRun:
             particles, optimizer=self.optimizer, step_size=step_size, seed=seed, unit=self.unit
         )
         self.bound: BoundFunctional = functional.bind(self.dynamics.particles)
+        self.loop = Integration(self.bound, self.dynamics, tol=tol, n_frames=n_frames)
 
     def _precision(self, X: np.ndarray, n_target: int) -> torch.dtype:
         """float64 where the data are and it is cheap, or where float32 would lose them."""
@@ -117,18 +122,9 @@ class FlowRun:
                 return torch.float64
         return torch.float32
 
-    def integrate(
-        self, *, max_iter: int, tol: float, n_frames: int, monitor: Callable[[int, float, Particles], bool]
-    ) -> Flow:
-        """Let the particles flow, see :func:`~skflow.flow.integrate`."""
-        return integrate(
-            self.bound,
-            self.dynamics,
-            max_iter=max_iter,
-            tol=tol,
-            n_frames=n_frames,
-            monitor=monitor,
-        )
+    def integrate(self, *, max_iter: int, monitor: Callable[[int, float, Particles], bool]) -> Flow:
+        """Let the particles flow, from the start or from where they were left."""
+        return self.loop.run(max_iter, monitor)
 
     def to_user(self, x: Tensor) -> np.ndarray:
         """Features of particles as an array in the user's own units."""

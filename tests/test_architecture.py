@@ -30,7 +30,7 @@ FLOORS = (
     ("inspection", "trajectories"),
     ("safeguard",),
     ("_run", "_reporting", "_learning", "_safeguarding", "_matching", "_trusting", "_rowwise", "_aligned", "_aligner"),
-    ("_carrying",),
+    ("_carrying", "_unfinished"),
     ("_flow",),
     ("_otdd_flow", "_constrained_flow"),
     ("_pseudo_label",),

@@ -562,7 +562,21 @@ class TestWrongTypes:
         with pytest.raises(ValueError, match=next(iter(parameters))):
             CouplingDisplay(np.eye(2), ["a", "b"], ["c", "d"]).plot(**parameters)
 
-    @pytest.mark.parametrize("model_classes", [np.array(0.5), [[0, 1, 2]], "abc"])
+    @pytest.mark.parametrize("model_classes", [np.array(0.5), [[0, 1, 2]], "abc", [0, 1, 2, 2]])
     def test_classes_that_are_no_list(self, model_classes):
         with pytest.raises(ValueError, match="model_classes"):
             RepurposedClassifier(CLF, flow(), model_classes=model_classes).fit(B, b)
+
+    @pytest.mark.parametrize("carried", [3, [], [B, B]])
+    def test_carried_rows_that_are_none(self, carried):
+        clf = RepurposedClassifier(CLF, flow(**PLAIN, max_iter=2)).fit(B, b)
+        with pytest.raises(ValueError, match="carried must be 1 arrays"):
+            clf.decode(carried)
+
+    def test_answers_of_several_lengths(self):
+        with pytest.raises(ValueError, match="classifier=.* returned no array"):
+            RepurposedClassifier(lambda X: [[1], [1, 2]], flow(max_iter=2)).fit(B)
+
+    def test_confidence_that_is_no_number(self):
+        with pytest.raises(ValueError, match="confidence must be numbers"):
+            PseudoLabelFlow(flow=flow(**PLAIN, max_iter=2)).fit(B, b, confidence="x")

@@ -2,7 +2,8 @@
 
 from ._affine_map import AffineMap
 from ._align import Alignment, align
-from ._alternation import Alternation, Pair, alternate, schedule
+from ._alternation import Alternation, alternate, schedule
+from ._base import Invariance
 from ._choice import Candidate
 from ._divergence import Divergence, sinkhorn_divergence
 from ._invariance_names import INVARIANCES, named_invariance
@@ -11,12 +12,12 @@ from ._invariances import (
     Diagonal,
     Gaussian,
     Identity,
-    Invariance,
     Orthogonal,
-    Permutation,
     Similarity,
     Translation,
 )
+from ._pair import Pair
+from ._permutation import Permutation
 from ._plan_moments import PlanMoments
 from ._spectral import Spectral
 

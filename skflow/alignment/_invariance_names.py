@@ -6,17 +6,17 @@ import difflib
 from collections.abc import Sequence
 
 from .._sklearn import InvalidParameterError
+from ._base import Invariance
 from ._invariances import (
     Affine,
     Diagonal,
     Gaussian,
     Identity,
-    Invariance,
     Orthogonal,
-    Permutation,
     Similarity,
     Translation,
 )
+from ._permutation import Permutation
 
 MAX_PERMUTED = 2048
 """Columns beyond which their order is not looked for unless asked."""

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from .._repeats import each_row_once
 from ._affine_map import Array
-from ._alternation import Pair
+from ._pair import Pair
 from ._views import LARGEST
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._standard_units import Units
 from ._affine_map import AffineMap, Array
-from ._alternation import Pair
+from ._pair import Pair
 
 MAX_COLUMNS = 128
 """Columns beyond which maps that mix columns are fitted between principal axes."""
@@ -104,8 +104,8 @@ class Views:
         farthest = float(np.abs(pair.X - (target.centre if same else source.centre)).max())
         if farthest > LARGEST * target.scale:
             raise ValueError(
-                f"X lies {farthest / target.scale:.3g} times the spread of X_target away from it, and the square of that "
-                "is no number: scale them alike."
+                f"X lies {farthest / target.scale:.3g} times the spread of X_target away from it, and the square of "
+                "that is no number: scale them alike."
             )
         axes_y = principal_axes(scaled_y, pair.b, max(SEEN_AXES, JUDGED_AXES))
         few = max(pair.X.shape[1], pair.Y.shape[1]) <= MAX_COLUMNS
