@@ -124,6 +124,7 @@ def test_a_flow_with_rows_and_labels(flow, source):
         "The flow",
         "Columns that moved most",
         "Classes",
+        "Rows to distrust",
     ]
     assert "Rows are aligned by one global map" in report.headline
     assert flow.decision_.reason.replace("'", "&#x27;") in report.to_html()
@@ -284,6 +285,6 @@ def test_a_real_browser_shows_it_and_a_phone_does_not_scroll_sideways(flow, sour
     )
     width, n_sections, headline, drawn = re.search(r"<p>(.*?)</p>", done.stdout).group(1).split(";")
     assert int(width) <= 360
-    assert int(n_sections) == 8
+    assert int(n_sections) == 9
     assert headline == FlowReport(flow).headline
     assert drawn == "true"
