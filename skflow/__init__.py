@@ -8,7 +8,7 @@ from ._constrained_flow import ConstrainedFlow
 from ._otdd_flow import OTDDFlowTransformer
 from ._pseudo_label import PseudoLabelFlow
 from ._target import Reference
-from .repurposed import RepurposedClassifier
+from .repurposed import RepurposedClassifier, RepurposedRegressor
 
 __version__ = "0.1.0"
 
@@ -19,5 +19,6 @@ __all__ = [
     "PseudoLabelFlow",
     "Reference",
     "RepurposedClassifier",
+    "RepurposedRegressor",
     "__version__",
 ]

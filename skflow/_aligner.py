@@ -20,7 +20,7 @@ from ._inputs import FLOATS, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, fit_context
 from ._target import Reference, Target, is_continuous, read_target
-from .alignment import Alignment, Invariance, align
+from .alignment import Alignment, Invariance, align, named_invariance
 
 
 class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -52,8 +52,8 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
     Attributes
     ----------
     alignment_ : Alignment
-        The map, and how it was found: its class, start and objective, the divergence of held-out rows and its floor, a
-        verdict ("aligned", "identity" or "not found"), and all candidates.
+        The map, and how it was found: its class, start and objective, the divergence of held-out rows and its floor,
+        whether another map fits as well, a verdict ("aligned", "identity" or "not found"), and all candidates.
     target_ : Reference
         The reference dataset, checked.
     n_features_in_ : int
@@ -266,6 +266,8 @@ def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) ->
         For an aligner with a target of its own.
     """
     if isinstance(alignment, str | Invariance):
+        if alignment != "auto":
+            named_invariance(alignment, "alignment")
         aligner = DomainAligner(invariance=alignment)
     else:
         aligner = clone(alignment)

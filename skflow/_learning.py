@@ -37,6 +37,8 @@ def learn_map(
     regressor = clone(pushforward)
     optional = {"labels": labels, "sample_weight": sample_weight}
     known = {name: v for name, v in optional.items() if v is not None and has_fit_parameter(regressor, name)}
+    if not type(regressor).__module__.startswith(f"{__package__}."):  # who writes, writes into a copy
+        start, end = start.copy(), end.copy()
     regressor.fit(start, end, **known)
     some = start[:2].copy()
     moved = np.asarray(regressor.predict(some))

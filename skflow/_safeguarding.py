@@ -12,6 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
+from ._repeats import each_row_once
 from ._target import Reference, as_given
 from .metrics import divergence
 from .pushforward import left_out_predictions
@@ -61,7 +62,12 @@ def decide(
         Draws rows.
     """
     classes = labels if labels.ndim == 1 else np.zeros(len(labels), dtype=int)
-    rows, predicted = _held_out(regressor, start, end, classes, rng)
+    # Neither the order of the rows nor whether a row is repeated or weighed may change the decision.
+    codes = np.unique(labels, axis=None if labels.ndim == 1 else 0, return_inverse=True)[1].reshape(-1)
+    first, mass = each_row_once(X, codes, weight)
+    rows, predicted = _held_out(regressor, start, end, classes, first, rng)
+    weight = np.zeros(len(X))
+    weight[first] = mass
     if len(rows) > MOST_ROWS:
         some = rng.permutation(len(rows))[:MOST_ROWS]
         rows, predicted = rows[some], predicted[some]
@@ -79,8 +85,7 @@ def decide(
     y_target = target.y if labels.ndim == 1 else target.y.reshape(len(target.X), -1)
     panel = Panel(target.X, y_target, seed=int(rng.randint(np.iinfo(np.int32).max)))
     agreements = [(name, share, panel.agreement(moved, wanted[rows])) for name, share, moved in candidates]
-    weights = compute_sample_weight("balanced", classes[rows])
-    weights = weights if weight is None else weights * weight[rows]
+    weights = compute_sample_weight("balanced", classes[rows]) * weight[rows]
     return decide_by_labels(agreements, weights, continuous=labels.ndim == 2)
 
 
@@ -127,17 +132,16 @@ def _is_lossy(alignment: Any, n_features: int) -> bool:
 
 
 def _held_out(
-    regressor: Any, start: np.ndarray, end: np.ndarray, labels: np.ndarray, rng: np.random.RandomState
+    regressor: Any, start: np.ndarray, end: np.ndarray, labels: np.ndarray, rows: np.ndarray, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows, and where a map that was not fitted to them carries them."""
+    """Some of the `rows`, and where a map that was not fitted to them carries them."""
     if getattr(regressor, "oof_", None) is not None:
-        return np.arange(len(start)), left_out_predictions(regressor, start, end, labels)
-    if len(start) < 4:
-        return np.arange(len(start)), np.asarray(regressor.predict(start)).reshape(len(start), -1)
-    few = np.unique(labels, return_counts=True)[1].min() < 2 or len(start) * HELD_OUT < len(np.unique(labels))
-    seen, held = train_test_split(
-        np.arange(len(start)), test_size=HELD_OUT, stratify=None if few else labels, random_state=rng
-    )
+        return rows, left_out_predictions(regressor, start, end, labels)[rows]
+    if len(rows) < 4:
+        return rows, np.asarray(regressor.predict(start[rows])).reshape(len(rows), -1)
+    counts = np.unique(labels[rows], return_counts=True)[1]
+    few = counts.min() < 2 or len(rows) * HELD_OUT < len(counts)
+    seen, held = train_test_split(rows, test_size=HELD_OUT, stratify=None if few else labels[rows], random_state=rng)
     other = learn_map(clone(regressor), start[seen], end[seen], labels[seen], None)
     return held, np.asarray(other.predict(start[held])).reshape(len(held), -1)
 

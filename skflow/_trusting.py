@@ -67,6 +67,21 @@ class FlowTrust:
         return X if share is None else aligned + share * (moved - aligned)
 
 
+def carry_left_out(flow: Any, X: np.ndarray) -> np.ndarray:
+    """The rows that a flow was fitted to, carried by a map that did not see them, where its regressor has such."""
+    carried = np.array(flow.transform(X))
+    inner = getattr(flow, "flow_", flow)
+    moved = getattr(getattr(inner, "pushforward_", None), "oof_", None)
+    decision = getattr(inner, "decision_", None)
+    if moved is None or (decision is not None and decision.chosen.share is None):
+        return carried
+    rows = inner.particle_indices_
+    aligned = LearntMap(inner.aligner_, None, 0.0)(X[rows])
+    share = 1.0 if decision is None else decision.chosen.share
+    carried[rows] = aligned + share * (moved - aligned)
+    return carried
+
+
 class TrustsItsFlow:
     """Trust of an estimator that has a fitted flow, `flow_`."""
 

@@ -19,7 +19,7 @@ MAX_PARAMETERS = 23
 
 FLOORS = (
     ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit"),
-    ("_target", "_proportions", "_standard_units"),
+    ("_target", "_proportions", "_standard_units", "_repeats"),
     ("transport",),
     ("flow",),
     ("functionals",),

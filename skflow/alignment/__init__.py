@@ -2,21 +2,22 @@
 
 from ._affine_map import AffineMap
 from ._align import Alignment, align
-from ._alternation import Alternation, Pair, alternate, schedule
+from ._alternation import Alternation, alternate, schedule
+from ._base import Invariance
 from ._choice import Candidate
 from ._divergence import Divergence, sinkhorn_divergence
-from ._invariance_names import INVARIANCES
+from ._invariance_names import INVARIANCES, named_invariance
 from ._invariances import (
     Affine,
     Diagonal,
     Gaussian,
     Identity,
-    Invariance,
     Orthogonal,
-    Permutation,
     Similarity,
     Translation,
 )
+from ._pair import Pair
+from ._permutation import Permutation
 from ._plan_moments import PlanMoments
 from ._spectral import Spectral
 
@@ -41,6 +42,7 @@ __all__ = [
     "Translation",
     "align",
     "alternate",
+    "named_invariance",
     "schedule",
     "sinkhorn_divergence",
 ]

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ._affine_map import AffineMap, Array
-from ._alternation import Monitor, alternate, schedule
-from ._choice import Candidate, Judge, Judgement, Posterior, choose
+from ._alternation import Monitor
+from ._base import Invariance
+from ._choice import Candidate, Judge, Posterior, choose
+from ._fitting import Fit, Fitter
 from ._invariance_names import Classes, read_invariance
-from ._invariances import Invariance
-from ._plan_moments import PlanMoments
 from ._reading import read_pair
 from ._search import Found, search, subsample
-from ._views import View, Views
+from ._views import Views
 
 MAX_ROWS = 3000
 """Rows a side that a map is fitted on; a subsample of more."""
 MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
+TELLING = 0.1
+"""Excess of the divergence of unrelated rows over the floor, relative, from which the divergence tells something."""
+TURNED = 0.5
+"""Mean squared distance from where the identity sends rows, in units of the total variance, that counts as a turn."""
+AMBIGUOUS = 0.1
+"""Ambiguity beyond which a map counts as not found."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,15 @@ class Alignment:
         variance in its leading principal axes.
     floor : float
         The divergence between two halves of the target.
+    unrelated : float
+        The divergence between two halves of the target of which one is turned over in some of its principal axes: what
+        a wrong map may have. Where it is near the floor, the divergence tells little.
+    ambiguity : float
+        Largest share of the source's rows that another map of the same class, which fits as well, sends to another
+        class of the target; without classes, how far it sends them, as a share of the distance of unrelated rows.
     verdict : {"aligned", "identity", "not found"}
         "identity": rows are best left as they are. "not found": the divergence stays far above its floor, so that the
-        two sides are not the same up to any map that was tried.
+        two sides are not the same up to any map that was tried; or the map is ambiguous.
     candidates : list of Candidate
         All classes of maps that were tried.
     """
@@ -59,6 +70,8 @@ class Alignment:
     objective: float
     divergence: float
     floor: float
+    unrelated: float
+    ambiguity: float
     verdict: str
     candidates: list[Candidate] = field(repr=False)
 
@@ -137,33 +150,28 @@ def align(
     rng = np.random.RandomState(seed)
     work = Views.of(subsample(pair, rng, MAX_ROWS))
     judge = Judge(work.columns, posterior, rng)
-    found: Found | None = None
-    candidates: list[Candidate] = []
-    judgements: list[Judgement] = []
-    # Classes that need no search come first. Where one that treats column by column reaches the floor, nothing is
-    # left to look for; the Gaussian map matches all second moments, and may be near the floor and wrong.
-    for step, (name, c) in enumerate(sorted(classes.items(), key=lambda item: item[1].turns)):
-        if c.turns and found is None:
-            if any(done.invariance.by_column and _reaches(done, judge.floor) for done in candidates):
+    fitter, found = Fitter(work, judge, rng), None
+    fits: dict[str, Fit] = {}
+    for step, (name, needs_search) in enumerate(_stages(classes)):
+        c = classes[name]
+        if needs_search and found is None:
+            # Where a class that treats column by column reaches the floor, nothing is left to look for. The Gaussian
+            # map matches all second moments, and may be near the floor and wrong.
+            done = (fit.candidate for fit in fits.values() if fit.candidate.invariance.by_column)
+            if any(_reaches(candidate, judge) for candidate in done):
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
-            if found.others and work.columns.same is not None:
-                found = min((found, *found.others), key=lambda end: judge.appraise(work.scaled, end.map))
-        candidate, judgement = _candidate(name, c, work, found, judge)
-        candidates.append(candidate)
-        judgements.append(judgement)
-        if monitor is not None and monitor(step, candidate.objective):
+            found = _preferred(found, work, judge)
+        if not needs_search and c.turns and not fitter.proposed(name, c):
+            continue
+        fits[name] = fitter.fit(name, c, found)
+        if monitor is not None and monitor(step, fits[name].candidate.objective):
             break
-    turned = found is not None and found.start != "identity"
-    chosen, candidates = choose(candidates, judgements, judge.floor, turned)
-    return _alignment(candidates, chosen, found, judge.floor)
-
-
-def _alignment(candidates: list[Candidate], chosen: int, found: Found | None, floor: float) -> Alignment:
+    turned = found is not None and _turns(found, work)
+    judgements = [fit.judgement for fit in fits.values()]
+    chosen, candidates = choose([fit.candidate for fit in fits.values()], judgements, judge.floor, turned)
     best = candidates[chosen]
     searched = found is not None and best.invariance.turns
-    missed = best.divergence > floor + MISSED
-    verdict = "identity" if best.name == "identity" else "not found" if missed else "aligned"
     return Alignment(
         best.map,
         best.name,
@@ -171,37 +179,59 @@ def _alignment(candidates: list[Candidate], chosen: int, found: Found | None, fl
         found.n_starts if found is not None and searched else 1,
         best.objective,
         best.divergence,
-        floor,
-        verdict,
+        judge.floor,
+        judge.unrelated,
+        best.ambiguity,
+        _verdict(best, judge),
         candidates,
     )
 
 
-def _reaches(candidate: Candidate, floor: float) -> bool:
-    """Whether the divergence is at its floor, without classes that would have to change much."""
-    return candidate.divergence <= floor and candidate.score <= 1.25 * floor
+def _turns(found: Found, work: Views) -> bool:
+    """Whether the search left the neighbourhood of the identity."""
+    pair, same = work.scaled.pair, work.scaled.same
+    if same is None:
+        return True
+    return float(pair.a @ ((found.map(pair.X) - pair.X @ same) ** 2).sum(1)) > TURNED
 
 
-def _candidate(
-    name: str, invariance: Invariance, work: Views, found: Found | None, judge: Judge
-) -> tuple[Candidate, Judgement]:
-    """The best map of a class near where the search ended, or near the map of the two sides' moments."""
-    at = work.columns if invariance.by_column else work.own if invariance.turns else cast(View, work.common)
-    if invariance.turns:
-        start = work.between(cast(Found, found).map, at)
-    else:
-        start = invariance.fit(PlanMoments.of_marginals(at.pair.X, at.pair.Y, at.pair.zero))
-    end = alternate(at.pair, invariance, start, schedule(0.05, 0.01, 12), n_iter=10)
-    judgement = judge.judge(at, invariance, end.map)
-    n_features = work.columns.pair.X.shape[1], work.columns.pair.Y.shape[1]
-    candidate = Candidate(
-        name,
-        invariance,
-        at.lift(end.map),
-        end.objective,
-        invariance.n_parameters(*n_features),
-        judgement.divergence,
-        judgement.change,
-        judgement.score,
-    )
-    return candidate, judgement
+def _preferred(found: Found, work: Views, judge: Judge) -> Found:
+    """The end of lowest objective, unless the divergence, which knows classes, clearly speaks for another."""
+    if not found.others or work.columns.same is None:
+        return found
+    first, *others = (judge.appraise(work.scaled, end.map) for end in (found, *found.others))
+    best = min(range(len(others)), key=lambda k: others[k].score)
+    if others[best].score >= first.score - 2 * first.standard_error(others[best]):
+        return found
+    rest = tuple(end for end in (replace(found, others=()), *found.others) if end is not found.others[best])
+    return replace(found.others[best], others=rest)
+
+
+def _stages(classes: dict[str, Invariance]) -> list[tuple[str, bool]]:
+    """Classes in the order in which they are fitted, and whether a search must have gone before."""
+    still = [name for name, c in classes.items() if not c.turns]
+    turning = [name for name, c in classes.items() if c.turns]
+    return [*((name, False) for name in still + turning), *((name, True) for name in turning)]
+
+
+def _verdict(candidate: Candidate, judge: Judge) -> str:
+    if candidate.name == "identity":
+        return "identity"
+    missed = candidate.divergence > judge.floor + MISSED or candidate.ambiguity > AMBIGUOUS
+    # A search in all columns that finds one map alone is evidence of its own.
+    shape = len(candidate.map.center), len(candidate.map.image)
+    alone = candidate.invariance.turns and shape[0] >= shape[1]
+    return "not found" if missed or not (alone or _tells(judge)) else "aligned"
+
+
+def _tells(judge: Judge) -> bool:
+    """Whether the divergence of a wrong map would stand out from the floor."""
+    return judge.unrelated > (1 + TELLING) * judge.floor
+
+
+def _reaches(candidate: Candidate, judge: Judge) -> bool:
+    """Whether the divergence is at its floor and says something, without classes that would have to change much."""
+    # Of all orders of the columns, none comes near the floor by chance.
+    slack = 1.1 if candidate.invariance.turns else 1.0
+    at_floor = candidate.divergence <= slack * judge.floor and candidate.score <= 1.25 * judge.floor
+    return at_floor and candidate.ambiguity <= AMBIGUOUS and _tells(judge)

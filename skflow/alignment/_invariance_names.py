@@ -6,17 +6,17 @@ import difflib
 from collections.abc import Sequence
 
 from .._sklearn import InvalidParameterError
+from ._base import Invariance
 from ._invariances import (
     Affine,
     Diagonal,
     Gaussian,
     Identity,
-    Invariance,
     Orthogonal,
-    Permutation,
     Similarity,
     Translation,
 )
+from ._permutation import Permutation
 
 MAX_PERMUTED = 2048
 """Columns beyond which their order is not looked for unless asked."""
@@ -45,7 +45,7 @@ def read_invariance(invariance: Classes, d: int, k: int) -> dict[str, Invariance
             return {name: classes[name] for name in ("permutation", "affine") if name in classes}
         return {name: c for name, c in classes.items() if d == k or not c.same_columns}
     asked = [invariance] if isinstance(invariance, str | Invariance) else list(invariance)
-    classes = dict(_named(item) for item in asked)
+    classes = dict(named_invariance(item) for item in asked)
     if not classes:
         raise InvalidParameterError("invariance must name at least one class of maps; got an empty sequence.")
     for name, c in classes.items():
@@ -57,7 +57,14 @@ def read_invariance(invariance: Classes, d: int, k: int) -> dict[str, Invariance
     return classes
 
 
-def _named(item: str | Invariance) -> tuple[str, Invariance]:
+def named_invariance(item: str | Invariance, parameter: str = "invariance") -> tuple[str, Invariance]:
+    """Name and object of a class of maps.
+
+    Raises
+    ------
+    InvalidParameterError
+        For what is none, by the name of the `parameter` that it was passed as.
+    """
     if isinstance(item, Invariance):
         names = [name for name, kind in INVARIANCES.items() if type(item) is kind]
         return (names[0] if names else type(item).__name__), item
@@ -66,5 +73,5 @@ def _named(item: str | Invariance) -> tuple[str, Invariance]:
     near = difflib.get_close_matches(str(item), INVARIANCES, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     raise InvalidParameterError(
-        f"invariance must be 'auto', an Invariance or one of {list(INVARIANCES)}; got {item!r}.{hint}"
+        f"{parameter} must be 'auto', an Invariance or one of {list(INVARIANCES)}; got {item!r}.{hint}"
     )

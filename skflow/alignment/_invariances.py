@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from numbers import Real
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from .._sklearn import Interval, ParameterObject
+from .._sklearn import Interval
 from ._affine_map import AffineMap, Array
+from ._base import Invariance
 from ._matrices import EPS, completed, gain_of, gaussian_map, nearest_orthogonal
 from ._plan_moments import PlanMoments
-
-
-class Invariance(ParameterObject):
-    """A class of maps: given a plan, the best of them.
-
-    A user's own class derives from this one and defines :meth:`fit`. What it returns is an
-    :class:`AffineMap`, which knows how to map rows and how to map them back.
-
-    Attributes
-    ----------
-    same_columns : bool
-        Whether source and target must have the same number of features.
-    turns : bool
-        Whether maps of the class can mix columns so freely that the identity is no sensible start. Then several
-        starts are tried.
-    by_column : bool
-        Whether a map treats columns one by one, so that it is fitted in all of them. Other classes are fitted between
-        principal axes where there are many columns.
-    uses_plan : bool
-        Whether the best map depends on which rows the plan couples. Else one turn of the alternation is enough.
-    """
-
-    same_columns: bool = True
-    turns: bool = False
-    by_column: bool = True
-    uses_plan: bool = True
-
-    @abstractmethod
-    def fit(self, moments: PlanMoments) -> AffineMap:
-        """The map of the class that minimises ``sum_ij P_ij |h(x_i) - y_j|^2``, from the plan's moments."""
-
-    @abstractmethod
-    def n_parameters(self, n_features: int, n_features_target: int) -> int:
-        """Number of free parameters of a map from `n_features` to `n_features_target` columns."""
 
 
 class Identity(Invariance):
@@ -85,46 +50,6 @@ class Diagonal(Invariance):
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         return 2 * n_features
-
-
-class Permutation(Invariance):
-    """Columns in another order, with signs and offsets: ``h(x)_k = s_k x_p(k) + b_k``, s in {-1, 1}.
-
-    The best order maximises ``sum_k |M_p(k),k|`` for the plan's cross-covariance M: a linear assignment (Kuhn, 1955;
-    Crouse, "On implementing 2D rectangular assignment algorithms", 2016). Quarter turns and mirror images of pictures,
-    inverted polarity and shuffled columns are all of this class, and a map of this class that is found at all is
-    usually found exactly. Between different numbers of columns, correlations take M's place. Columns that the source
-    lacks are filled in by their regression on the others in the target; columns that the target lacks are left out.
-
-    Parameters
-    ----------
-    signs : bool, default=True
-        Whether a column may be turned upside down.
-    """
-
-    same_columns = False
-    turns = True
-    _parameter_constraints = {"signs": ["boolean"]}
-
-    def __init__(self, signs: bool = True) -> None:
-        self.signs = signs
-
-    def fit(self, moments: PlanMoments) -> AffineMap:
-        cross = moments.cross
-        likeness = np.abs(cross) if self.signs else cross
-        if cross.shape[0] != cross.shape[1]:
-            # Where columns may be left over, those of large variance must not be taken for that alone.
-            variances = np.outer(*(np.diag(cov).clip(0) for cov in (moments.cov_x, moments.cov_y)))
-            likeness = likeness / np.sqrt(variances + EPS * variances.max() + np.finfo(float).tiny)
-        source, column = linear_sum_assignment(-likeness)
-        matrix = np.zeros(cross.shape)
-        matrix[source, column] = np.where(cross[source, column] < 0, -1.0, 1.0) if self.signs else 1.0
-        if cross.shape[0] < cross.shape[1]:
-            matrix = completed(matrix, moments.cov_y)
-        return AffineMap(moments.mean_x, moments.mean_y, (matrix,))
-
-    def n_parameters(self, n_features: int, n_features_target: int) -> int:
-        return 2 * n_features + 1
 
 
 class Orthogonal(Invariance):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
+from .._repeats import each_row_once
 from ._affine_map import Array
-from ._alternation import Pair
-
-LARGEST = 1e140
-"""Size of a value beyond which its square is near the end of the floating-point range."""
+from ._pair import Pair
+from ._views import LARGEST
 
 
 def read_pair(
@@ -30,23 +30,19 @@ def read_pair(
             keep &= shared | (codes < 0)
     else:
         codes = None
-    S, a, codes = _once(S[keep], a[keep], None if codes is None else codes[keep])
+    S, a, codes = S[keep], a[keep], None if codes is None else codes[keep]
+    first, mass = each_row_once(S, codes, a)
+    if len(first) < len(S):
+        S, a, codes = S[first], mass, None if codes is None else codes[first]
     pair = Pair(S, T, a / a.sum(), np.full(len(T), 1 / len(T)), codes, codes_target)
     return pair.rows(_canonical_order(S), _canonical_order(T))
 
 
-def _once(S: Array, a: Array, codes: Array | None) -> tuple[Array, Array, Array | None]:
-    """Each row once, with the weight of its repetitions: to repeat a row and to weigh it are the same."""
-    together = S if codes is None else np.column_stack([codes, S])
-    _, first, place = np.unique(together, axis=0, return_index=True, return_inverse=True)
-    if len(first) == len(S):
-        return S, a, codes
-    return S[first], np.bincount(place.ravel(), a), None if codes is None else codes[first]
-
-
 def _canonical_order(Z: Array) -> Array:
     """Rows by their distance from the mean: an order that does not depend on the one they came in."""
-    return np.argsort(((Z - Z.mean(0)) ** 2).sum(1), kind="stable")
+    # In torch, since NumPy might have been told to raise where a square rounds to zero.
+    squares = torch.from_numpy(Z - Z.mean(0)).square().sum(1)
+    return np.argsort(squares.numpy(), kind="stable")
 
 
 def _rows(X: ArrayLike, name: str) -> Array:

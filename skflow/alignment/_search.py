@@ -8,8 +8,9 @@ from itertools import islice
 import numpy as np
 
 from ._affine_map import AffineMap, Array
-from ._alternation import Alternation, Monitor, Pair, alternate, schedule
+from ._alternation import Alternation, Monitor, alternate, schedule
 from ._invariances import Orthogonal
+from ._pair import Pair
 from ._starts import starts
 from ._views import principal_axes
 
@@ -27,6 +28,8 @@ SAME = 0.015
 """Relative difference between two objectives that are taken for the same."""
 NOT_MUCH_HIGHER, MAX_OTHERS = 1.3, 5
 """Ends of the alternation that the divergence, which knows classes, may prefer to the one of lowest cost."""
+DISTINCT = 0.05
+"""Mean squared distance between two maps' images, in units of the total variance, from which they are not the same."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,14 @@ def search(
         if stopped or (enough and n_starts >= least):
             break
     others: list[Found] = []
-    highest = best.objective
+    images = [best.map(pair.X)]
     for end, other in refined[1:]:
-        if highest * (1 + SAME) < end.objective < best.objective * NOT_MUCH_HIGHER and len(others) < MAX_OTHERS:
+        image = end.map(pair.X)
+        if end.objective > best.objective * NOT_MUCH_HIGHER or len(others) == MAX_OTHERS:
+            break
+        if min(float(pair.a @ ((image - known) ** 2).sum(1)) for known in images) > DISTINCT:
             others.append(Found(end.map, other, end.objective, ratio, n_starts))
-            highest = end.objective
+            images.append(image)
     return Found(best.map, name, best.objective, ratio, n_starts, tuple(others))
 
 

@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 from .._sklearn import Interval
 from ._affine_map import AffineMap, Array
-from ._invariances import Invariance
+from ._base import Invariance
 from ._plan_moments import PlanMoments
 
 ROWS_PER_AXIS = 4

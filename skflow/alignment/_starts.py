@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ._affine_map import AffineMap, Array
-from ._alternation import Pair
 from ._matrices import nearest_orthogonal
+from ._pair import Pair
 
 N_QUANTILES = 64
 SHARE_OF_ROWS = 0.7

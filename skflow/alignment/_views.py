@@ -8,7 +8,7 @@ import numpy as np
 
 from .._standard_units import Units
 from ._affine_map import AffineMap, Array
-from ._alternation import Pair
+from ._pair import Pair
 
 MAX_COLUMNS = 128
 """Columns beyond which maps that mix columns are fitted between principal axes."""
@@ -18,6 +18,10 @@ SEEN_AXES = 100
 """Principal axes of the target in which rows are compared."""
 JUDGED_AXES = 30
 """Principal axes of the target in which the divergence is taken."""
+
+
+LARGEST = 1e140
+"""Size of a value beyond which its square is near the end of the floating-point range."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,12 @@ class Views:
         source, target = Units.of(pair.X, pair.a), Units.of(pair.Y, pair.b)
         same = pair.X.shape[1] == pair.Y.shape[1]
         scaled_x, scaled_y = (pair.X - source.centre) / source.scale, (pair.Y - target.centre) / target.scale
+        farthest = float(np.abs(pair.X - (target.centre if same else source.centre)).max())
+        if farthest > LARGEST * target.scale:
+            raise ValueError(
+                f"X lies {farthest / target.scale:.3g} times the spread of X_target away from it, and the square of "
+                "that is no number: scale them alike."
+            )
         axes_y = principal_axes(scaled_y, pair.b, max(SEEN_AXES, JUDGED_AXES))
         few = max(pair.X.shape[1], pair.Y.shape[1]) <= MAX_COLUMNS
         if few:

@@ -59,6 +59,22 @@ def axes_for(ax: Axes | None, name: str, dimensions: int = 2) -> Axes:
     return ax
 
 
+def colour_map(cmap: Any) -> Any:
+    """A colour map, by its name or as it is.
+
+    Raises
+    ------
+    ValueError
+        For what is none.
+    """
+    from matplotlib import colormaps
+
+    try:
+        return colormaps.get_cmap(cmap)
+    except (TypeError, ValueError):
+        raise ValueError(f"cmap={cmap!r} is no colour map of matplotlib, such as 'viridis'.") from None
+
+
 def frames_of(estimator: Any, display: str) -> np.ndarray:
     """The trajectory (n_frames, n, d) of a fitted flow that kept one."""
     check_flow(estimator, "trajectory_", display)

@@ -198,7 +198,8 @@ def course(subject: Subject) -> Markup | None:
     steps = len(objective) - 1
     said = f"The flow took {steps:,} steps; its objective went from {number(objective[0])} to {number(objective[-1])}."
     picture = element("figure", curve(objective, said), element("figcaption", "Objective, one value a step"))
-    return section("The flow", element("p", said, class_="said"), picture, _coupling(flow) or "")
+    content = element("p", said, class_="said"), picture, _coupling(flow) or ""
+    return section("The flow", *content, wide=subject.decision is None)
 
 
 def _coupling(flow: Any) -> Markup | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._sklearn import check_matplotlib_support, validate_params
-from ._common import ONE_OR_MORE, as_shape, frames_of
+from ._common import ONE_OR_MORE, as_shape, colour_map, frames_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,7 +128,7 @@ class ParticlesDisplay:
         # One scale for all, that of the data at both ends: what a flow overshoots is clipped.
         low, high = images[[0, -1]].min(), images[[0, -1]].max()
         for (row, time), ax in np.ndenumerate(self.axes_):
-            ax.imshow(images[time, row], cmap=cmap, vmin=low, vmax=high)
+            ax.imshow(images[time, row], cmap=colour_map(cmap), vmin=low, vmax=high)
             ax.set(xticks=[], yticks=[])
             if time == 0 and self.labels is not None:
                 ax.set_ylabel(str(self.labels[row]), rotation=0, ha="right", va="center")

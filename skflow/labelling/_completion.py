@@ -9,11 +9,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from .._warnings import warn
 from ._beliefs import balance, confidence_of
 from ._class_frequencies import class_prior
 from ._clusters import name_clusters
 from ._graph import NeighbourGraph
-from ._places import beliefs_from_target
+from ._places import beliefs_from_target, labelling_loss
 
 
 @dataclass(frozen=True)
@@ -75,9 +76,14 @@ def complete_labels(
     """
     if known.all():
         return PseudoLabels(labels, np.ones(len(labels)))
-    if known.any():
-        return PseudoLabels(*_spread(X, labels, known, keep=1.0))
     X_target, y_target = target
+    if known.any():
+        spread = PseudoLabels(*_spread(X, labels, known, keep=1.0))
+        classes = np.unique(y_target)
+        without = np.setdiff1d(classes, labels).tolist() if np.isin(labels, classes).all() else []
+        if not without:
+            return spread
+        return _with_classes_that_have_none(X, labels, known, target, spread, without, random_state)
     if clusterer is None:
         classes = np.unique(y_target)
         beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state))
@@ -85,7 +91,7 @@ def complete_labels(
         names = {name: name for name in np.unique(found).tolist()}
         return PseudoLabels(found, confidence_of(beliefs), names=names)
     fitted = clone(clusterer)
-    clusters = _checked(fitted.fit_predict(X), clusterer, len(X))
+    clusters = _checked(fitted.fit_predict(X.copy()), clusterer, len(X))
     # A cluster's own rows may be amid those of another: half from the neighbours, half from the clusterer.
     found, confidence = _spread(X, clusters[clusters >= 0], clusters >= 0, keep=0.5)
     return PseudoLabels(found, confidence, fitted, name_clusters(X, found, X_target, y_target, label_distance))
@@ -101,6 +107,32 @@ def _checked(clusters: Any, clusterer: Any, n_samples: int) -> np.ndarray:
     if (clusters < 0).all():
         raise ValueError(f"clusterer={clusterer!r} found no cluster: all {n_samples} rows are noise.")
     return clusters
+
+
+def _with_classes_that_have_none(
+    X: np.ndarray,
+    labels: np.ndarray,
+    known: np.ndarray,
+    target: tuple[np.ndarray, np.ndarray],
+    spread: PseudoLabels,
+    without: list,
+    random_state: int | np.random.RandomState | None,
+) -> PseudoLabels:
+    """`spread`, or what the target says beside the known labels, where that fits better: it knows all classes."""
+    X_target, y_target = target
+    classes, codes = np.unique(y_target, return_inverse=True)
+    beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state))
+    found, confidence = classes[beliefs.argmax(axis=1)], confidence_of(beliefs)
+    found[known], confidence[known] = labels, 1.0
+    graph = NeighbourGraph(X)
+
+    def loss(labels: np.ndarray) -> float:
+        return labelling_loss(X, np.searchsorted(classes, labels), X_target, codes, graph)
+
+    better = loss(found) < loss(spread.labels)
+    how = "are looked for where the target's lie" if better else "will not be found: label a row of each that is there"
+    warn(f"No row is labelled as {without}, {len(without)} of {len(classes)} classes of the target. Its rows {how}.")
+    return PseudoLabels(found, confidence) if better else spread
 
 
 def _spread(X: np.ndarray, labels: np.ndarray, known: np.ndarray, keep: float) -> tuple[np.ndarray, np.ndarray]:

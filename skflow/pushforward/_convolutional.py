@@ -177,6 +177,8 @@ class ImagePushForward(NetPushForward):
                 "image_shape must be (height, width) or (height, width, channels) in whole numbers, at least 4×4, and "
                 f"hold the {n_features} features of X; got {self.image_shape!r}."
             )
+        if self.max_shift >= min(shape[:2]):
+            raise ValueError(f"max_shift={self.max_shift} must be smaller than the sides of the images, {shape[:2]}.")
 
     def _units(self, rows: Movement) -> Units:
         # The same centre and scale for all pixels, as convolutions expect.

@@ -18,6 +18,7 @@ from .._sklearn import HasMethods, Interval, StrOptions, feature_names, fit_cont
 from .._target import Reference, pair_of, read_target
 from ..labelling import as_array, split_labels
 from ._black_box import BlackBox
+from ._calibration import Calibration, calibrate, least_trust, read_reject
 from ._flows import FlowPlan, align_once, correspondence_of, target_of
 from ._names import classes_and_targets
 from ._predicting import PredictsLabels
@@ -65,6 +66,13 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         source's classes apart. A `correspondence` of the flow is only heeded with one flow.
     second_query : bool, default=True
         Whether to ask about carried training rows, too, where labels are missing. It takes twice the time to fit.
+    calibrate : bool, default=True
+        Whether left-out training rows tell how sure answers may be: a temperature of the probabilities, and the weights
+        of what makes up :meth:`trust`.
+    reject : ("error", share), ("coverage", share) or None, default=None
+        Which rows `predict` gives no answer on, by their trust: with ("error", 0.05) as many as it takes for an
+        estimated share of 0.05 of the given answers to be wrong, with ("coverage", 0.8) a share of 0.2 of rows like
+        those of `fit`. They are marked by -1 or None, see :meth:`predict`. None answers always.
     unlabelled : object, default=-1
         What marks an unlabelled row in `y`; missing values (None, NaN, ``pandas.NA``) always do. With None nothing else
         does. -1 is a label where it is a class of the target, and where all other rows are 1 and no fewer than a
@@ -100,9 +108,11 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
     decision_ : {"flow", "predictions"}
         "predictions" where some class has no label and the classifier's own predictions for the rows as they are fit
         the target's classes and the rows' neighbourhoods as well as all evidence together: new rows get these.
+    temperature_ : float
+        By which the logarithms of the probabilities are divided; 1 without `calibrate`.
     n_queries_ : int
-        Rows that the classifier was asked about in `fit`: none with full labels, else each once as it is, if the labels
-        are the classifier's, and once carried by each flow.
+        Rows that the classifier was asked about in `fit`: none for full labels, else each once as it is, if the labels
+        are the classifier's, and once carried by each flow. The calibration asks about each once more, carried.
     n_queries_per_row_ : int
         Queries that each row costs in `predict`.
     n_features_in_ : int
@@ -148,6 +158,8 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         "model_classes": ["array-like", None],
         "n_flows": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "second_query": ["boolean"],
+        "calibrate": ["boolean"],
+        "reject": [tuple, list, None],
         "unlabelled": "no_validation",
     }
 
@@ -159,6 +171,8 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         model_classes: ArrayLike | None = None,
         n_flows: int | str = "auto",
         second_query: bool = True,
+        calibrate: bool = True,
+        reject: tuple[str, float] | None = None,
         unlabelled: Any = -1,
     ) -> None:
         self.classifier = classifier
@@ -166,6 +180,8 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         self.model_classes = model_classes
         self.n_flows = n_flows
         self.second_query = second_query
+        self.calibrate = calibrate
+        self.reject = reject
         self.unlabelled = unlabelled
 
     @fit_context(prefer_skip_nested_validation=False)
@@ -185,7 +201,8 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
             classifier's.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the flows, whose `fit` must take them. A row without weight is as if absent. What is
-            believed of rows without a label, and which codewords classes get, does not depend on weights.
+            believed of rows without a label, which codewords classes get, and the calibration do not depend on
+            weights.
 
         Returns
         -------
@@ -237,8 +254,27 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         self._carrying = plan.fit(rows, found.beliefs, weight)
         self.flows_, self.decoders_ = self._carrying.flows, self._carrying.decoders
         self.codewords_ = target_classes[np.stack([mass.argmax(axis=1) for mass in self._carrying.couplings], axis=1)]
+        self._calibrate(rows, truth)
         asked_as_they_are = bool(found.prediction_weight)
         self.n_queries_per_row_ = 1 if found.decision == "predictions" else len(self.flows_) + asked_as_they_are
+
+    def _calibrate(self, X: np.ndarray, truth: np.ndarray) -> None:
+        """Learn from left-out training rows how sure answers may be, and which of them to give."""
+        reject, self._calibration = read_reject(self.reject), Calibration(1.0, 1.0)
+        if self.calibrate:
+            pieces, graph, carried = self._left_out_pieces(X), self._found.graph, self._found.carried
+            judges = pieces if carried is None else [carried, *pieces[1:]]
+            if self._found.decision == "flow":
+                self.n_queries_ += len(X) * len(self.flows_)
+            elif graph is not None:
+                judges = [*pieces, graph.left_out(pieces[0])]
+            self._calibration = calibrate(pieces, judges, truth)
+            self._calibration.learn_trust(X, pieces, truth, self._found.beliefs.argmax(axis=1))
+            if reject is not None:
+                self._calibration.threshold = least_trust(self._calibration.left_out_trust(pieces), reject)
+        elif reject is not None:
+            raise ValueError(f"reject={self.reject!r} needs calibrate=True.")
+        self.temperature_ = 1 / self._calibration.sureness
 
     def _read_target(self, X: np.ndarray, y: np.ndarray) -> Reference:
         """The flow's reference dataset, checked; sets the model that knows its classes."""

@@ -13,6 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._aligner import as_aligner
 from .._target import Reference
+from .._trusting import carry_left_out
 from ..labelling import combine, confidence_of, rows_to_one
 from ..metrics import label_distances
 from ._black_box import BlackBox
@@ -38,6 +39,10 @@ class CarryingFlows:
     def carry(self, X: np.ndarray) -> list[np.ndarray]:
         """Rows carried by each flow."""
         return [np.asarray(flow.transform(X)) for flow in self.flows]
+
+    def carry_left_out(self, X: np.ndarray) -> list[np.ndarray]:
+        """The rows that the flows were fitted to, carried by maps that did not see them, where there are such."""
+        return [carry_left_out(flow, X) for flow in self.flows]
 
     def decode(self, model: BlackBox, carried: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities (n_samples, n_classes): the product of the predictions, each decoded for its flow."""

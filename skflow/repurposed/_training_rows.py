@@ -27,6 +27,10 @@ class TrainingRows:
     graph: NeighbourGraph | None = None
     """Neighbours of the rows, where some have no label."""
     evidence_weights: dict[str, float] = field(default_factory=dict)
+    own: np.ndarray | None = None
+    """The model's predictions for the rows as they are, (n_samples, n_classes)."""
+    carried: np.ndarray | None = None
+    """Its predictions for carried rows, by flows that were not fitted to them, (n_samples, n_classes)."""
     prediction_weight: float | None = None
     confusion: np.ndarray | None = None
     n_queries: int = 0
@@ -76,22 +80,24 @@ def believe(
         if not len(known):
             _warn_if_blind(predictions)
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
-    beliefs, weights = evidence.beliefs, evidence.weights
+    beliefs, weights, carried = evidence.beliefs, evidence.weights, None
     if predictions is not None:
         # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already.
         weight = evidence.prediction_weight
         prediction_weight = min(weight, TEMPER) if weight > LEAST_WEIGHT_TO_ASK else 0.0
     if second_query and len(X) >= MANY * K:
         again = ask_again(X, graph, predictions, beliefs, truth, model, plan, sample_weight)
-        before, second = again.weights.tolist()
+        (before, second), carried = again.weights.tolist(), again.predictions
         beliefs = combine(temper(beliefs, before), temper(again.predictions, second))
         weights = {name: weight * before for name, weight in weights.items()} | {"carried": second}
         n_queries += again.n_queries
     decision, some_without = "flow", np.bincount(truth[known], minlength=K).min() == 0
     if predictions is not None and some_without and _fit_better(X, graph, predictions, beliefs, plan):
-        decision, beliefs = "predictions", predictions
+        decision, beliefs = "predictions", predictions.copy()
     beliefs[known] = np.eye(K)[truth[known]]
-    return TrainingRows(beliefs, graph, weights, prediction_weight, evidence.confusion, n_queries, decision)
+    return TrainingRows(
+        beliefs, graph, weights, predictions, carried, prediction_weight, evidence.confusion, n_queries, decision
+    )
 
 
 def _fit_better(

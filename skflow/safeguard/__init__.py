@@ -2,9 +2,9 @@
 
 from ._counterparts import ClassShare, Counterparts, find_counterparts
 from ._decision import WORTH_MORE, Choice, Decision, decide_by_divergence, decide_by_labels
-from ._nearest import Nearest
+from ._nearest import Nearest, common_axes
 from ._panel import Panel
-from ._trust import TrustModel
+from ._trust import SignWeights, TrustModel
 
 __all__ = [
     "WORTH_MORE",
@@ -14,7 +14,9 @@ __all__ = [
     "Decision",
     "Nearest",
     "Panel",
+    "SignWeights",
     "TrustModel",
+    "common_axes",
     "decide_by_divergence",
     "decide_by_labels",
     "find_counterparts",

@@ -252,11 +252,15 @@ def test_rows_of_weight_zero_are_as_if_absent(n_labelled):
 def test_integer_weights_are_repetitions():
     weight = 1 + np.arange(len(B)) % 3
     flow = repurposed().flow.set_params(max_iter=2, step_size=0.5, optimizer="sgd")
-    weighted = RepurposedClassifier(MODEL, clone(flow)).fit(B, b, sample_weight=weight)
-    repeated = RepurposedClassifier(MODEL, clone(flow)).fit(B.repeat(weight, axis=0), b.repeat(weight))
+    # A row that is left out for the calibration has its copies left in.
+    weighted, repeated = (RepurposedClassifier(MODEL, clone(flow), calibrate=False) for _ in range(2))
+    weighted.fit(B, b, sample_weight=weight)
+    repeated.fit(B.repeat(weight, axis=0), b.repeat(weight))
     np.testing.assert_allclose(weighted.predict_proba(B), repeated.predict_proba(B), atol=1e-4)
 
 
 def test_weights_are_checked():
     with pytest.raises(ValueError, match="(?i)sample.weight"):
         repurposed().fit(B, b, sample_weight=np.zeros(len(B)))
+    with pytest.raises(ValueError, match="sample_weight"):
+        repurposed().fit(B, b).score(B, b, sample_weight=np.ones(3))
