@@ -18,7 +18,7 @@ MAX_METHODS = 12
 MAX_PARAMETERS = 23
 
 FLOORS = (
-    ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit"),
+    ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit", "_support", "_column_widths"),
     ("_target", "_proportions", "_standard_units", "_repeats"),
     ("transport",),
     ("flow",),
