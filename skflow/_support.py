@@ -121,7 +121,7 @@ def check_support(support: Any) -> None:
 
 
 def _number(key: Any, n_columns: int, names: Sequence[str] | None) -> int:
-    if isinstance(key, Integral) and 0 <= key < n_columns:
+    if isinstance(key, Integral) and 0 <= int(key) < n_columns:
         return int(key)
     if names is not None and key in list(names):
         return list(names).index(key)
