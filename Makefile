@@ -14,7 +14,7 @@ export MPLBACKEND ?= Agg
 .PHONY: help setup demo test lint format docs bench reproduce clean
 
 help:
-	@echo "make demo    the main job on real data: a frozen classifier, before and after the flow"
+	@echo "make demo    one minute: four situations of a frozen classifier, before and after"
 	@echo "make test    lint and the whole test suite"
 	@echo "make lint    ruff and mypy: rules, format, types   make format  let ruff mend what it can"
 	@echo "make docs    the documentation, to docs/_build/html"
@@ -26,7 +26,7 @@ help:
 setup: $(READY)
 
 demo: $(READY)
-	$(BIN)/python examples/plot_frozen_classifier.py
+	OMP_NUM_THREADS=1 $(BIN)/python examples/plot_four_situations.py
 
 # One process a core, one thread each: two threads that wait for each other on small matrices gain nothing.
 test: export OMP_NUM_THREADS ?= 1
@@ -56,7 +56,7 @@ reproduce: $(READY)
 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst \
-		.mypy_cache .pytest_cache .ruff_cache .hypothesis figures frozen_classifier.png
+		.mypy_cache .pytest_cache .ruff_cache .hypothesis figures frozen_classifier.png four_situations.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: pip is not called again before pyproject.toml or constraints.txt changes.

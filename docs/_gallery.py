@@ -1,7 +1,9 @@
 """The order of the examples: from what a newcomer wants to know to what few will need."""
 
 ORDER = [
+    "plot_four_situations.py",
     "plot_idea.py",
+    "plot_slider.py",
     "plot_frozen_classifier.py",
     "plot_no_labels.py",
     "plot_other_columns.py",

@@ -52,8 +52,8 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
     Attributes
     ----------
     alignment_ : Alignment
-        The map, and how it was found: its class, start and objective, the divergence of held-out rows and its floor, a
-        verdict ("aligned", "identity" or "not found"), and all candidates.
+        The map, and how it was found: its class, start and objective, the divergence of held-out rows and its floor,
+        whether another map fits as well, a verdict ("aligned", "identity" or "not found"), and all candidates.
     target_ : Reference
         The reference dataset, checked.
     n_features_in_ : int

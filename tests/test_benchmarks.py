@@ -62,6 +62,19 @@ def test_no_harm():
     assert_figures(quick("no_harm.py"), *titles)
 
 
+def test_trust():
+    titles = (
+        "Found",
+        "other rows",
+        "Class frequencies",
+        "most trusted",
+        "risk and coverage",
+        "Calibration",
+        "area by trust",
+    )
+    assert_figures(quick("trust.py"), *titles, "Calibration", "area by trust")
+
+
 def test_reproduce(tmp_path):
     assert_figures(quick("reproduce.py", "--figures", tmp_path), "3e and 10", "Figure 4", "6 and 11", "Figure 5")
     drawn = {path.name for path in tmp_path.iterdir() if path.stat().st_size > 5000}

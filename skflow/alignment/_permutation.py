@@ -66,11 +66,12 @@ class Permutation(Invariance):
     def proposals(self, pair: Pair, rng: np.random.RandomState) -> list[AffineMap]:
         if max(pair.X.shape[1], pair.Y.shape[1]) > MAX_MATCHED:
             return []
+        moments = PlanMoments.of_marginals(pair.X, pair.Y)
         spread = np.sqrt(pair.b @ (pair.Y - pair.b @ pair.Y) ** 2 @ np.ones(pair.Y.shape[1]) / pair.Y.shape[1])
         unit = spread if spread > 0 else 1.0
         sides = ColumnMoments.of(pair.X / unit, pair.a), ColumnMoments.of(pair.Y / unit, pair.b)
-        matchings = match_columns(*sides, rng, signs=self.signs)
-        moments = PlanMoments.of_marginals(pair.X, pair.Y)
+        n_starts = int(np.clip(1000 // max(moments.n_features), 12, 40))
+        matchings = match_columns(*sides, rng, signs=self.signs, n_starts=n_starts)
         return [
             Ordered(matching.matrix).fit(moments)
             for matching in matchings[:N_MATCHINGS]
