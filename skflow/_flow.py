@@ -25,7 +25,7 @@ from ._fresh_fit import fitted_attributes
 from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
 from ._learning import LazyRegressor, learn_map
 from ._run import FlowRun, StepReporter, choose_particles
-from ._safeguarding import decide
+from ._safeguarding import Judging, decide
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
 from ._target import Reference, Target, read_target, warn_of_units
 from ._threads import shared_cores
@@ -62,7 +62,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         "max_particles": [Interval(Integral, 1, None, closed="left"), None],
         "pushforward": [HasMethods(["fit", "predict"]), None],
         "fit_inverse_transform": ["boolean"],
-        "safeguard": ["boolean", StrOptions({"labels", "divergence"})],
+        "safeguard": ["boolean", StrOptions({"labels", "divergence"}), HasMethods("predict")],
         "keep_trajectory": [Interval(Integral, 0, None, closed="left")],
         "device": [str, torch.device],
         "random_state": ["random_state"],
@@ -89,7 +89,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         max_particles: int | None = None,
         pushforward: Any = None,
         fit_inverse_transform: bool = False,
-        safeguard: bool | str = True,
+        safeguard: Any = True,
         keep_trajectory: int = 0,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -236,9 +236,9 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                 setattr(self, name, value)
             self.pushforward_ = self._learn(start, self.particles_, self.particle_labels_, rng, weight)
             self.decision_ = None
-            if self.safeguard and target is not None:
+            if self.safeguard is not False and target is not None:
                 self.decision_ = decide(
-                    self.safeguard,
+                    Judging.of(self.safeguard, target),
                     X[rows],
                     start,
                     self.particles_,
@@ -247,7 +247,6 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                     weight,
                     aligned=self.aligner_ is not None,
                     regressor=self.pushforward_,
-                    target=target,
                     rng=rng,
                 )
             if self.fit_inverse_transform:

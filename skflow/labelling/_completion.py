@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 
 from ._beliefs import balance, confidence_of
@@ -14,6 +15,9 @@ from ._clusters import name_clusters
 from ._graph import NeighbourGraph
 from ._places import beliefs_from_target
 from ._proportions import class_prior
+
+HIDDEN = 5
+"""Parts of the known labels that are hidden in turn."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,9 @@ class PseudoLabels:
     """The fitted clusterer, where the user's was used."""
     names: dict[Any, Any] | None = None
     """``{label: target label}`` where no label is known; None where labels are the user's own."""
+    found: np.ndarray | None = None
+    """Of shape (n_samples,): known labels that come out right when they are hidden, and the others spread; False where
+    there is none, or none to hide. None where all labels are known."""
 
 
 def complete_labels(
@@ -76,7 +83,7 @@ def complete_labels(
     if known.all():
         return PseudoLabels(labels, np.ones(len(labels)))
     if known.any():
-        return PseudoLabels(*_spread(X, labels, known, keep=1.0))
+        return PseudoLabels(*_spread(X, labels, known, keep=1.0), found=_found_when_hidden(X, labels, known))
     X_target, y_target = target
     if clusterer is None:
         classes = np.unique(y_target)
@@ -89,6 +96,22 @@ def complete_labels(
     # A cluster's own rows may be amid those of another: half from the neighbours, half from the clusterer.
     found, confidence = _spread(X, clusters[clusters >= 0], clusters >= 0, keep=0.5)
     return PseudoLabels(found, confidence, fitted, name_clusters(X, found, X_target, y_target, label_distance))
+
+
+def _found_when_hidden(X: np.ndarray, labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which known labels come out right where they are hidden in turn, and the others spread."""
+    rows, (classes, codes) = np.flatnonzero(known), np.unique(labels, return_inverse=True)
+    found, fewest = np.zeros(len(X), dtype=bool), np.bincount(codes).min()
+    if fewest < 2:
+        return found
+    folds = list(StratifiedKFold(min(int(fewest), HIDDEN)).split(rows, codes))
+    evidence = np.zeros((len(folds), len(X), len(classes)))
+    for piece, (kept, _) in zip(evidence, folds, strict=True):
+        piece[rows[kept], codes[kept]] = 1
+    uniform = np.full(len(classes), 1 / len(classes))
+    for (_, hidden), spread in zip(folds, NeighbourGraph(X).spread(evidence), strict=True):
+        found[rows[hidden]] = balance(spread, uniform)[rows[hidden]].argmax(axis=1) == codes[hidden]
+    return found
 
 
 def _checked(clusters: Any, clusterer: Any, n_samples: int) -> np.ndarray:

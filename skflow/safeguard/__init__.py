@@ -1,6 +1,13 @@
 """The decision whether to move: leaving rows as they are is always a candidate, and held-out rows decide."""
 
-from ._decision import WORTH_MORE, Choice, Decision, decide_by_divergence, decide_by_labels
+from ._decision import (
+    WORTH_MORE,
+    Choice,
+    Decision,
+    decide_by_both,
+    decide_by_divergence,
+    decide_by_labels,
+)
 from ._panel import Panel
 
-__all__ = ["WORTH_MORE", "Choice", "Decision", "Panel", "decide_by_divergence", "decide_by_labels"]
+__all__ = ["WORTH_MORE", "Choice", "Decision", "Panel", "decide_by_both", "decide_by_divergence", "decide_by_labels"]
