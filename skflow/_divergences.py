@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ._target import Reference
 from .metrics import class_proportions, divergence
+from .safeguard import allowances, decide_by_divergence
 
 DRAWS, DRAWN_ROWS = 4, 300
 """Draws of rows that divergences are taken on, and rows a side."""
@@ -51,6 +52,29 @@ def divergences_from(
         for draw, (own, (_, other)) in enumerate(draws):
             values[k, draw] = divergence(candidate[own], target.X[other], target_weight=weights[other])
     return values, least
+
+
+def nearest(candidates: list[np.ndarray], target: Reference) -> tuple[int, bool]:
+    """Which of the same rows, moved by each candidate, to take without labels, the simplest first.
+
+    Parameters
+    ----------
+    candidates : list of ndarray of shape (n_samples, n_columns)
+        The rows, in the target's columns.
+    target : Reference
+        The reference dataset.
+
+    Returns
+    -------
+    index : int
+        See :func:`~skflow.safeguard.decide_by_divergence`.
+    at_home : bool
+        Whether they are as near to the target then as two parts of it are to one another.
+    """
+    divergences, floors = divergences_from(candidates, target, np.random.RandomState(0))
+    decision = decide_by_divergence([(f"{k}", float(k)) for k in range(len(candidates))], divergences, floors)
+    k = int(decision.chosen.name)
+    return k, bool((divergences - floors)[k].mean() <= allowances(divergences, floors)[k])
 
 
 def _proportions(target: Reference) -> Callable[[np.ndarray], np.ndarray]:

@@ -245,7 +245,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                     labels,
                     np.array([self.label_map_[label] for label in self.particle_labels_.tolist()]),
                     weight,
-                    aligned=self.aligner_ is not None,
+                    aligner=self.aligner_,
                     regressor=self.pushforward_,
                     rng=rng,
                 )

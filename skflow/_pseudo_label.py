@@ -17,7 +17,7 @@ from ._aligner import as_aligner
 from ._fresh_fit import fitted_attributes, fresh_fit
 from ._inputs import FLOATS, check_confidence, read_weights
 from ._otdd_flow import OTDDFlowTransformer
-from ._safeguarding import guard_guessed
+from ._safeguarding import guard_guessed, is_narrow
 from ._sklearn import HasMethods, ValidatedParameters, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
 from .labelling import complete_labels, merge_labels, split_labels
@@ -173,26 +173,26 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
                 X, rows, weight = safe_indexing(X, present), rows[present], weight[present]
                 labels, known = labels[present[known]], known[present]
             rng = check_random_state(self.random_state)
-            seed = int(rng.randint(np.iinfo(np.int32).max))
-            aligned = rows
+            seed = int(rng.randint(2**31 - 1))
+            aligned, near = rows, None  # where classes are found, and where neighbours are
             if flow.get_params(deep=False).get("alignment") is not None:
-                aligner = as_aligner(flow.alignment, target, rng)  # labels are found in the common space
+                aligner = as_aligner(flow.alignment, target, rng)
                 aligner.fit(rows, merge_labels(labels, known), **({} if weight is None else {"sample_weight": weight}))
                 aligned = np.asarray(aligner.transform(rows))
+                near = rows if is_narrow(aligner) else None
                 flow.set_params(alignment=FrozenEstimator(aligner))
-            own = {"target": tuple(target), "clusterer": self.clusterer, "random_state": seed}
-            found = complete_labels(aligned, labels, known, **own)
-            self.pseudo_labels_, self.confidence_, self.clusterer_ = found.labels, found.confidence, found.clusterer
-            if confidence is not None:
-                self.confidence_ = self.confidence_ * check_confidence(confidence, len(rows))
+            about = {"target": tuple(target), "own": near, "clusterer": self.clusterer, "random_state": seed}
+            found = complete_labels(aligned, labels, known, **about)
+            trust = 1.0 if confidence is None else check_confidence(confidence, len(rows))
+            self.pseudo_labels_, self.confidence_ = found.labels, found.confidence * trust
+            self.clusterer_ = found.clusterer
             params = flow.get_params(deep=False)
             if found.names is not None and params.get("correspondence") == "auto":
                 flow.set_params(correspondence=found.names)
             safeguard = False if known.all() else params.get("safeguard", False)
             own = {"random_state": params.get("random_state"), "verbose": params.get("verbose") or self.verbose}
             own["random_state"] = seed if own["random_state"] is None else own["random_state"]
-            if safeguard is not False:
-                own["safeguard"] = False  # which would take guessed labels for true ones
+            own["safeguard"] = params.get("safeguard") if known.all() else False  # it would believe guessed labels
             flow.set_params(target=target, **{name: value for name, value in own.items() if name in params})
             context = self._init_callback_context(max_subtasks=1)
             context.call_on_fit_task_begin(estimator=self, X=rows, y=found.labels)

@@ -16,12 +16,15 @@ from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
 from ._target import Reference
 from .pushforward import left_out_predictions
-from .safeguard import WORTH_MORE, Decision, Panel, decide_by_both, decide_by_divergence, decide_by_labels
+from .safeguard import WORTH_MORE, WORTH_MOVING, Decision, Panel, decide_by_both, decide_by_divergence, decide_by_labels
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the flow's movement after the alignment."""
 HELD_OUT = 1 / 3
 """Rows that are held out where the map does not predict its own left-out rows."""
+OPTIMISM = 0.25
+"""What the alignment seems to gain on the rows that it was fitted to and does not on others, for each parameter beside
+a value: a map of many columns fits few rows by chance."""
 MOST_ROWS = 2000
 """Rows that candidates are judged on."""
 
@@ -88,7 +91,7 @@ def decide(
     wanted: np.ndarray,
     weight: np.ndarray | None,
     *,
-    aligned: bool,
+    aligner: Any,
     regressor: Any,
     rng: np.random.RandomState,
 ) -> Decision:
@@ -104,8 +107,8 @@ def decide(
         Their labels, and the target labels that these go to.
     weight : ndarray of shape (n_particles,) or None
         Weights.
-    aligned : bool
-        Whether there was an alignment.
+    aligner : DomainAligner or None
+        The fitted alignment.
     regressor : regressor
         The fitted push-forward.
     rng : RandomState
@@ -120,7 +123,7 @@ def decide(
     base, candidates = start[rows], []
     if X.shape[1] == base.shape[1]:
         candidates.append(Moved("leave", None, X[rows]))
-    if aligned:
+    if aligner is not None:
         candidates.append(Moved("align", 0.0, base))
     for share in SHARES:
         name = "flow" if share == 1 else f"flow {share:g}"
@@ -141,7 +144,7 @@ def decide(
     weights = compute_sample_weight("balanced", labels[rows][told])
     weights = weights if weight is None else weights * weight[rows][told]
     if not judging.by_divergence:
-        return decide_by_labels(names, agreements, weights)
+        return decide_by_labels(names, agreements, weights, max(WORTH_MOVING, OPTIMISM * _freedom(aligner, len(start))))
     return decide_by_both(
         names, agreements, weights, *divergences_from([moved.rows for moved in candidates], judging.target, rng)
     )
@@ -185,7 +188,7 @@ def guard_guessed(
             fitted.particle_labels_,
             np.array([fitted.label_map_[name] for name in names]),
             None,
-            aligned=fitted.aligner_ is not None,
+            aligner=fitted.aligner_,
             regressor=fitted.pushforward_,
             rng=rng,
         )
@@ -216,11 +219,10 @@ def drop_lossy_alignment(
     redecide : callable (flow) -> Decision, or None
         The other's decision, where it does not make it by itself.
     """
-    alignment = getattr(estimator.aligner_, "alignment_", None)
     decision = estimator.decision_
-    if alignment is None or decision is None or "labels" not in decision.judged_by:
+    if not hasattr(estimator.aligner_, "alignment_") or decision is None or "labels" not in decision.judged_by:
         return
-    if not _is_lossy(alignment, X.shape[1]):
+    if not _is_lossy(estimator.aligner_, X.shape[1]):
         return
     other = clone(estimator).set_params(alignment=None, target=estimator.target_)
     other.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
@@ -239,13 +241,30 @@ def drop_lossy_alignment(
     )
 
 
-def _is_lossy(alignment: Any, n_features: int) -> bool:
-    """Whether the map between equally many columns loses some of what rows hold, or is not to be believed."""
-    affine = alignment.map
-    if len(affine.image) != n_features:
+def is_narrow(aligner: Any) -> bool:
+    """Whether a fitted aligner loses some of what rows hold: between many columns it runs in fewer principal axes."""
+    alignment = getattr(aligner, "alignment_", None)
+    if alignment is None:
         return False
-    narrow = any(min(factor.shape) < n_features for factor in affine.factors if factor.ndim == 2)
-    return narrow or alignment.verdict == "not found"
+    width = min(len(alignment.map.center), len(alignment.map.image))
+    return any(min(factor.shape) < width for factor in alignment.map.factors if factor.ndim == 2)
+
+
+def _is_lossy(aligner: Any, n_features: int) -> bool:
+    """Whether the map between equally many columns loses some of what rows hold, or is not to be believed."""
+    alignment = aligner.alignment_
+    if len(alignment.map.image) != n_features:
+        return False
+    return is_narrow(aligner) or alignment.verdict == "not found"
+
+
+def _freedom(aligner: Any, n_samples: int) -> float:
+    """Parameters of the alignment for each value that it was fitted to; 0 where that is not known."""
+    alignment = getattr(aligner, "alignment_", None)
+    if alignment is None:
+        return 0.0
+    parameters = [done.n_parameters for done in alignment.candidates if done.name == alignment.invariance]
+    return max(parameters, default=0) / (n_samples * len(alignment.map.image))
 
 
 def _held_out(

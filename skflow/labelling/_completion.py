@@ -45,6 +45,7 @@ def complete_labels(
     known: np.ndarray,
     *,
     target: tuple[np.ndarray, np.ndarray],
+    own: np.ndarray | None = None,
     clusterer: Any = None,
     label_distance: str = "gaussian",
     random_state: int | np.random.RandomState | None = None,
@@ -63,6 +64,8 @@ def complete_labels(
         Labels of the known rows, and which these are, see :func:`split_labels`.
     target : tuple of ndarray (X, y) or Reference
         The reference dataset, checked.
+    own : ndarray of shape (n_samples, n_columns) or None, default=None
+        The rows as their neighbours are found, where an alignment has lost some of what they hold; None is `X`.
     clusterer : clusterer or None, default=None
         Makes classes of rows where no label is known; it is cloned. Rows that it leaves out as noise (-1) take the
         cluster of their neighbours.
@@ -83,11 +86,12 @@ def complete_labels(
     if known.all():
         return PseudoLabels(labels, np.ones(len(labels)))
     if known.any():
-        return PseudoLabels(*_spread(X, labels, known, keep=1.0), found=_found_when_hidden(X, labels, known))
+        near = X if own is None else own
+        return PseudoLabels(*_spread(near, labels, known, keep=1.0), found=_found_when_hidden(near, labels, known))
     X_target, y_target = target
     if clusterer is None:
         classes = np.unique(y_target)
-        beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state))
+        beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state), own)
         found = classes[beliefs.argmax(axis=1)]
         names = {name: name for name in np.unique(found).tolist()}
         return PseudoLabels(found, confidence_of(beliefs), names=names)

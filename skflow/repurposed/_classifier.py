@@ -21,9 +21,10 @@ from .._warnings import warn
 from ..labelling import SIMPLER, NeighbourGraph, as_array, combine, labelling_loss, split_labels, temper
 from ._black_box import BlackBox
 from ._evidence import TEMPER, read_as, weigh_evidence
-from ._flows import FlowPlan, align_once, correspondence_of, target_of
+from ._flows import FlowPlan, align_once, aligner_of, correspondence_of, target_of
 from ._names import classes_and_targets, predictions_for
 from ._second_query import MANY, ask_again
+from ._way_home import WayHome
 
 LEAST = 0.01
 """Least weight of the model's predictions for rows as they are for which `predict` asks for them."""
@@ -103,8 +104,9 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         of the predictions, of rows that sum to one. Its predictions are read by it. None where it was not asked, or a
         class has fewer than two labels.
     decision_ : {"flow", "predictions"}
-        "predictions" where some class has no label and the classifier's own predictions for the rows as they are fit
-        the target's classes and the rows' neighbourhoods as well as all evidence together: new rows get these.
+        "predictions" where some class has no label and the rows lie where the target's do, or the classifier's own
+        predictions for them, aligned if that brings them nearer to the target, fit the target's classes and the rows'
+        neighbourhoods as well as all evidence together.
     n_queries_ : int
         Rows that the classifier was asked about in `fit`: none with full labels, else each once as it is, if the labels
         are the classifier's, and once carried by each flow.
@@ -233,6 +235,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         self.n_queries_ = 0
         self.decision_ = "flow"
         self._graph: NeighbourGraph | None = None
+        self._home: WayHome | None = None
         self._goes_to = goes_to
         K = len(self.classes_)
         beliefs = np.zeros((len(rows), K)) if full else self._believe(rows, truth, plan)
@@ -261,11 +264,17 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         """Beliefs (n, K) about the training rows from the model's predictions and the known labels."""
         self._graph, predictions = NeighbourGraph(X), None
         known, K = np.flatnonzero(truth >= 0), len(self.classes_)
+        some_without = np.bincount(truth[known], minlength=K).min() == 0
         if self._goes_to is not None:
-            predictions = predictions_for(self._model(X), self._goes_to)
+            if some_without:
+                self._home = WayHome(X, aligner_of(plan.flow), plan.target)
+            predictions = predictions_for(self._model(self._bring(X)), self._goes_to)
             self.n_queries_ += len(X)
             if not len(known):
                 _warn_if_blind(predictions)
+        if predictions is not None and self._home is not None and self._home.at_home:
+            self.decision_ = "predictions"
+            return predictions
         evidence = weigh_evidence(self._graph, predictions, known, truth[known], K)
         beliefs, self.evidence_weights_, self.confusion_ = evidence.beliefs, evidence.weights, evidence.confusion
         if predictions is not None:
@@ -279,11 +288,14 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             self.evidence_weights_ = {name: weight * before for name, weight in self.evidence_weights_.items()}
             self.evidence_weights_["carried"] = second
             self.n_queries_ += again.n_queries
-        some_without = np.bincount(truth[known], minlength=K).min() == 0
         if predictions is not None and some_without and self._fit_better(X, predictions, beliefs, plan.target):
             self.decision_ = "predictions"
             return predictions
         return beliefs
+
+    def _bring(self, X: np.ndarray) -> np.ndarray:
+        """The rows as the model is asked about them before any flow."""
+        return X if self._home is None else self._home(X)
 
     def _fit_better(self, X: np.ndarray, predictions: np.ndarray, beliefs: np.ndarray, target: Reference) -> bool:
         """Whether the model's own predictions fit the target and the rows' graph as well as all evidence does."""
@@ -291,9 +303,9 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         if graph is None or goes_to is None or (goes_to < 0).any():
             return False
         codes = np.searchsorted(self._model.target_classes, target.y)
-        X_target = np.asarray(target.X)
+        rows, X_target = self._bring(X), np.asarray(target.X)
         own, all_evidence = (
-            labelling_loss(X, goes_to[of.argmax(axis=1)], X_target, codes, graph) for of in (predictions, beliefs)
+            labelling_loss(rows, goes_to[of.argmax(axis=1)], X_target, codes, graph) for of in (predictions, beliefs)
         )
         return own * SIMPLER <= all_evidence
 
@@ -313,13 +325,13 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         rows: np.ndarray = validate_data(self, X, reset=False, dtype=FLOATS)
         if self.decision_ == "predictions":
-            return predictions_for(self._model(rows), cast(np.ndarray, self._goes_to))
+            return predictions_for(self._model(self._bring(rows)), cast(np.ndarray, self._goes_to))
         decoded = self.decode(self._carrying.carry(rows))
         if self._graph is None:
             return decoded
         pieces = [decoded, self._graph.extend(rows, self.label_distributions_)]
         if self.prediction_weight_ and self._goes_to is not None:
-            predictions = predictions_for(self._model(rows), self._goes_to)
+            predictions = predictions_for(self._model(self._bring(rows)), self._goes_to)
             if self.confusion_ is not None:
                 predictions = read_as(predictions, self.confusion_)
             pieces.append(temper(predictions, self.prediction_weight_))

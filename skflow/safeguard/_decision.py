@@ -76,7 +76,9 @@ class Decision:
     floor: float | None = None
 
 
-def decide_by_labels(candidates: Named, agreements: Sequence[np.ndarray], weights: np.ndarray) -> Decision:
+def decide_by_labels(
+    candidates: Named, agreements: Sequence[np.ndarray], weights: np.ndarray, worth_moving: float = WORTH_MOVING
+) -> Decision:
     """The simplest candidate that is not worse than the best, by the judges' agreement with the labels.
 
     Parameters
@@ -87,12 +89,14 @@ def decide_by_labels(candidates: Named, agreements: Sequence[np.ndarray], weight
         For each candidate, which judges are right on each held-out row.
     weights : ndarray of shape (n_samples,)
         Of the rows.
+    worth_moving : float
+        Share of the rows by which a movement must be better than none.
     """
     table = _by_labels(candidates, agreements, weights)
     best = max(table, key=_worth)
 
     def margin(choice: Choice) -> float:
-        errors, worth = (ERRORS_TO_MOVE, WORTH_MOVING) if choice.share is None else (1.0, WORTH_MORE)
+        errors, worth = (ERRORS_TO_MOVE, worth_moving) if choice.share is None else (1.0, WORTH_MORE)
         return max(errors * choice.standard_error, worth)
 
     chosen = next(choice for choice in table if _worth(choice) >= _worth(best) - margin(choice))
@@ -125,8 +129,7 @@ def decide_by_divergence(
         Which candidates may be chosen; None is all.
     """
     excess = divergences - floors
-    errors = excess.std(axis=1, ddof=1) if excess.shape[1] > 1 else np.zeros(len(excess))
-    margins = np.maximum(errors, ALLOWANCE * floors.mean(axis=1))
+    errors, margins = _spread(excess), allowances(divergences, floors)
     table = [
         Choice(name, share, -float(value), float(error), divergence=float(value), floor=float(floor))
         for (name, share), value, error, floor in zip(
@@ -144,6 +147,15 @@ def decide_by_divergence(
     if chosen.share is not None and table[0].share is None:
         reason += f" Left as they are: {table[0].divergence:.3g}."
     return Decision(chosen, table, "divergence", reason, chosen.floor)
+
+
+def allowances(divergences: np.ndarray, floors: np.ndarray) -> np.ndarray:
+    """By how much mean divergences (n_candidates, n_draws) may exceed their floors and count as no higher."""
+    return np.maximum(_spread(divergences - floors), ALLOWANCE * floors.mean(axis=1))
+
+
+def _spread(excess: np.ndarray) -> np.ndarray:
+    return excess.std(axis=1, ddof=1) if excess.shape[1] > 1 else np.zeros(len(excess))
 
 
 def decide_by_both(
