@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_consistent_length
+from sklearn.utils import Tags, check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from .._inputs import FLOATS, read_weights
@@ -233,7 +233,7 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         check_consistent_length(rows, values)
         if weight is not None and not weight.all():  # rows without weight are as if absent
             rows, values, weight = rows[weight > 0], values[weight > 0], weight[weight > 0]
-        target = self._read_target(rows, values)
+        target = self._read_target(rows, column_or_1d(values))
         target_classes = self._model.target_classes
         if y is None:
             labels, known = values[:0], np.zeros(len(rows), dtype=bool)
