@@ -88,7 +88,9 @@ def set_matching(estimator: BaseEstimator, found: Counterparts, weight: np.ndarr
 
 
 class LocalMass:
-    """Share of the flow's movement for rows: the mean mass of the nearest of those that were fitted; it pickles.
+    """Share of the flow's movement for rows: the mean mass of the nearest of those that were fitted.
+
+    Neighbours weigh by the inverse of their distance, so that a fitted row has its own mass. It pickles.
 
     Parameters
     ----------
@@ -103,7 +105,9 @@ class LocalMass:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Shares (n_samples,)."""
-        return self._row_mass[self._near.of(rows, NEIGHBOURS)[1]].mean(axis=1)
+        distances, neighbours = self._near.of(rows, NEIGHBOURS)
+        closeness = (distances[:, :1] + np.finfo(float).tiny) / (distances + np.finfo(float).tiny)
+        return np.average(self._row_mass[neighbours], axis=1, weights=closeness)
 
 
 def estimate_classes(estimator: BaseEstimator, rows: np.ndarray, aligned: np.ndarray) -> None:
