@@ -40,4 +40,5 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "download_all_examples": False,
+    "matplotlib_animations": (True, "jshtml"),  # with a slider, and all frames in the page
 }

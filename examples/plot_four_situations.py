@@ -97,7 +97,7 @@ for name, (shift, flow, labels) in situations.items():
 # The picture
 # -----------
 # Ten unseen digits before and after, and how often the model is right.
-unseen = [np.flatnonzero(y_new == k)[0] for k in range(10)]
+unseen = [np.flatnonzero(y_new == k)[1] for k in range(10)]
 
 
 def strip(rows):
@@ -108,7 +108,8 @@ def strip(rows):
 
 
 colours = {"before": "#a4adb8", "after": "#1f6f8b", "retrained": "#d9a441"}
-figure, axes = plt.subplots(4, 3, figsize=(12, 5.4), width_ratios=(4, 4, 2.2), layout="constrained")
+figure, axes = plt.subplots(4, 3, figsize=(13.5, 5.6), width_ratios=(5, 5, 2.4), layout="constrained")
+figure.get_layout_engine().set(wspace=0.05, hspace=0.08)
 for row, (name, (X_unseen, carried, scores)) in zip(axes, results.items(), strict=True):
     for ax, rows in zip(row, (X_unseen[unseen], carried[unseen]), strict=False):
         ax.imshow(strip(rows), cmap="gray_r", vmin=0, vmax=1)
@@ -124,7 +125,9 @@ for row, (name, (X_unseen, carried, scores)) in zip(axes, results.items(), stric
     row[2].set(yticks=[0, -1, -2], yticklabels=list(colours), xticks=[], xlim=(0, 118))
     row[2].spines[:].set_visible(False)
     row[2].tick_params(length=0)
-axes[0, 1].set_title("carried by skflow", loc="left", fontsize=11, color="#1f6f8b", fontweight="bold")
+axes[0, 1].set_title(
+    "carried by skflow to where the model can read them", loc="left", fontsize=11, color="#1f6f8b", fontweight="bold"
+)
 axes[0, 2].set_title("the frozen model is right on", loc="left", fontsize=11)
 figure.savefig(out, dpi=130)
 print(f"\nThe picture is in {out}.")

@@ -103,7 +103,9 @@ def holds_numbers(y: ArrayLike) -> bool:
     return len(present) > 0 and type_of_target(present).startswith("continuous")
 
 
-def as_numbers(y: ArrayLike, n_samples: int, name: str = "y", *, missing: bool = False) -> np.ndarray:
+def as_numbers(
+    y: ArrayLike, n_samples: int, name: str = "y", *, missing: bool = False, warn: bool = False
+) -> np.ndarray:
     """Continuous labels in columns, float64.
 
     Parameters
@@ -116,6 +118,8 @@ def as_numbers(y: ArrayLike, n_samples: int, name: str = "y", *, missing: bool =
         The parameter, for messages.
     missing : bool
         Whether NaN and None may mark rows without a label.
+    warn : bool
+        Whether to warn of a single column, as scikit-learn's estimators do.
 
     Returns
     -------
@@ -128,6 +132,8 @@ def as_numbers(y: ArrayLike, n_samples: int, name: str = "y", *, missing: bool =
     """
     finite: Any = "allow-nan" if missing else True
     labels = check_array(y, dtype=np.float64, ensure_2d=False, ensure_all_finite=finite, input_name=name)
+    if warn and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = column_or_1d(labels, warn=True)
     labels = labels.reshape(len(labels), -1)
     if len(labels) != n_samples:
         raise ValueError(f"{name} has {len(labels)} labels for n_samples={n_samples} rows.")

@@ -12,7 +12,7 @@ from ._target import Reference
 from ._warnings import warn
 from .safeguard import Counterparts, Nearest, find_counterparts
 
-FITTED_NEIGHBOURS = 5
+NEIGHBOURS = 5
 """Fitted rows that tell whether an unseen row belongs."""
 
 
@@ -32,8 +32,8 @@ def match_sides(
     ----------
     aligned : ndarray of shape (n_samples, n_columns)
         The source's rows in the target's columns.
-    labels : ndarray of shape (n_samples,) or None
-        Their labels; None where some are missing.
+    labels : ndarray of shape (n_samples,), (n_samples, n_labels) or None
+        Their labels; None where some are missing. Continuous ones, in columns, make no classes: rows alone are matched.
     target : Reference
         The reference dataset.
     aligner : DomainAligner or None
@@ -44,6 +44,11 @@ def match_sides(
         Weights of the rows.
     """
     found = getattr(aligner, "alignment_", None)
+    comparable = found is not None and found.verdict != "not found"
+    if labels is not None and labels.ndim == 2:
+        one, other = (np.zeros(len(rows), dtype=int) for rows in (aligned, target.X))
+        rows = find_counterparts(aligned, one, target.X, other, {0: 0}, weight=weight, mass=mass, comparable=comparable)
+        return Counterparts(rows.row_mass, {"source": [], "target": []}, [], {})
     return find_counterparts(
         aligned,
         labels,
@@ -52,7 +57,7 @@ def match_sides(
         {} if labels is None else _known_names(labels, target.y, correspondence),
         weight=weight,
         mass=mass,
-        comparable=found is not None and found.verdict != "not found",
+        comparable=comparable,
     )
 
 
@@ -83,9 +88,7 @@ def set_matching(estimator: BaseEstimator, found: Counterparts, weight: np.ndarr
 
 
 class LocalMass:
-    """Share of the flow's movement for rows: the mean mass of the nearest of those that were fitted.
-
-    Neighbours weigh by the inverse of their distance, so that a fitted row has its own mass. It pickles.
+    """Share of the flow's movement for rows: the mean mass of the nearest of those that were fitted; it pickles.
 
     Parameters
     ----------
@@ -100,9 +103,7 @@ class LocalMass:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Shares (n_samples,)."""
-        distances, neighbours = self._near.of(rows, FITTED_NEIGHBOURS)
-        closeness = (distances[:, :1] + np.finfo(float).tiny) / (distances + np.finfo(float).tiny)
-        return np.average(self._row_mass[neighbours], axis=1, weights=closeness)
+        return self._row_mass[self._near.of(rows, NEIGHBOURS)[1]].mean(axis=1)
 
 
 def estimate_classes(estimator: BaseEstimator, rows: np.ndarray, aligned: np.ndarray) -> None:

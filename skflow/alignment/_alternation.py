@@ -104,7 +104,8 @@ def alternate(
         regs = regs[-1:]
     for turn, reg in enumerate(regs):
         images, columns, objective = step(h(pair.X), float(reg))
-        h = invariance.fit(PlanMoments(pair.X, pair.a, images, pair.Y, columns / columns.sum(), pair.zero))
+        masses = columns / columns.sum() if invariance.uses_plan else pair.b
+        h = invariance.fit(PlanMoments(pair.X, pair.a, images, pair.Y, masses, pair.zero))
         if monitor is not None and monitor(turn, objective):
             break
     _, columns, objective = step(h(pair.X), float(reg))

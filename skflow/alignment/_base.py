@@ -29,7 +29,8 @@ class Invariance(ParameterObject):
         Whether a map treats columns one by one, so that it is fitted in all of them. Other classes are fitted between
         principal axes where there are many columns.
     uses_plan : bool
-        Whether the best map depends on which rows the plan couples. Else one turn of the alternation is enough.
+        Whether the best map depends on the plan, or on the moments of both sides alone. Then one turn of the
+        alternation is enough.
     """
 
     same_columns: bool = True

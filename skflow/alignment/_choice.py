@@ -27,7 +27,7 @@ AMBIGUOUS = 0.1
 """Ambiguity beyond which a map counts as not found."""
 N_TURNED = 3
 """Draws of the axes in which one half of the target is turned over."""
-LEAST_LIKELY = 1e-3
+UNLIKELY = 1e-3
 """Probability below which a label is as unlikely as can be."""
 RHO = 0.2
 """Price of changed class proportions, and of labels that do not fit: per nat, in units of the target's variance."""
@@ -203,7 +203,7 @@ class Judge:
         at, known = self._known(i)
         if posterior is None:
             return np.zeros(len(i))
-        return np.where(known, -np.log(posterior[np.arange(len(i)), at].clip(LEAST_LIKELY)), 0.0)
+        return np.where(known, -np.log(posterior[np.arange(len(i)), at].clip(UNLIKELY)), 0.0)
 
     def _known(self, i: Array) -> tuple[Array, Array]:
         """Place of each row's label among the target's codes, and whether it has one."""

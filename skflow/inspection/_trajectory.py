@@ -15,7 +15,7 @@ from ._common import DIMENSIONS, ONE_OR_MORE, as_shape, axes_for, class_colours,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_CLASSES = 20
+MOST_FLOAT_CLASSES = 20
 """Different floats as labels; more are taken for numbers, and drawn on a scale of colours."""
 
 
@@ -84,7 +84,7 @@ class TrajectoryDisplay:
         self.y_target = None if y_target is None else as_shape(y_target, (m,), "y_target")
         self.label_map = label_map
         self.n_components = n_components
-        self._continuous = self.labels.dtype.kind == "f" and len(np.unique(self.labels)) > MOST_CLASSES
+        self._continuous = self.labels.dtype.kind == "f" and len(np.unique(self.labels)) > MOST_FLOAT_CLASSES
 
     @classmethod
     def from_estimator(

@@ -24,7 +24,7 @@ FOREIGN = 4.5
 """Standard deviations, of both signs together, from which on a row belongs nowhere."""
 LEAST_SHARE, LEAST_ROWS = 0.025, 5
 """Fewer foreign rows are the tail of those that belong."""
-CLEARLY = 0.75
+AT_HOME = 0.75
 """Share of a class's rows that are amid one target class, from which on it is at home there whatever else is."""
 MOSTLY = 0.5
 """Share from which on a class goes to the target class that the assignment leaves it."""
@@ -244,7 +244,7 @@ def _match_classes(
         return [], goes_to
     foreign = {name for name in left if belongs[labels == name].mean() < 1 / 2}
     alone = [
-        name for row, name in enumerate(left) if name in foreign or (name not in clear and shares[row].max() < CLEARLY)
+        name for row, name in enumerate(left) if name in foreign or (name not in clear and shares[row].max() < AT_HOME)
     ]
     return alone, goes_to | {name: goal for name, goal in clear.items() if name not in foreign}
 
