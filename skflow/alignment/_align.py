@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from ._affine_map import AffineMap, Array
 from ._alternation import Monitor
 from ._base import Invariance
-from ._choice import Candidate, Judge, Posterior, choose
+from ._choice import AMBIGUOUS, Candidate, Judge, Posterior, choose
 from ._fitting import Fit, Fitter
 from ._invariance_names import Classes, read_invariance
 from ._reading import read_pair
@@ -25,8 +25,6 @@ TELLING = 0.1
 """Excess of the divergence of unrelated rows over the floor, relative, from which the divergence tells something."""
 TURNED = 0.5
 """Mean squared distance from where the identity sends rows, in units of the total variance, that counts as a turn."""
-AMBIGUOUS = 0.1
-"""Ambiguity beyond which a map counts as not found."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,10 @@ Posterior = Callable[[Array], Array]
 
 JUDGED_ROWS = 700
 """Rows of a held-out half that the divergence is taken on."""
+NEAR_DIVERGENCE = 1.25
+"""Ratio of the divergence to its floor up to which a map that is not ambiguous is taken before one that is."""
+AMBIGUOUS = 0.1
+"""Ambiguity beyond which a map counts as not found."""
 N_TURNED = 3
 """Draws of the axes in which one half of the target is turned over."""
 UNLIKELY = 1e-3
@@ -227,10 +231,15 @@ def choose(
 
     As good is within one standard error and two percent of the floor. Where the search ended where it began, at the
     identity, the Gaussian map is simpler than a class that could have turned; where it found a turn (`turned`), it is
-    the last resort.
+    the last resort. A class whose map is ambiguous gives way to one that turns, is not, and comes near the floor.
     """
+    firm = [c.ambiguity <= AMBIGUOUS for c in candidates]
+    near = [c.invariance.turns and c.divergence <= NEAR_DIVERGENCE * floor for c in candidates]
+    if not any(f and n for f, n in zip(firm, near, strict=True)):
+        firm = [True] * len(candidates)
     # Of a handful of rows a half may have no counterpart, and no score.
-    best = min(judgements, key=lambda judgement: (not np.isfinite(judgement.score), judgement.score))
+    eligible = [judgement for judgement, f in zip(judgements, firm, strict=True) if f]
+    best = min(eligible, key=lambda judgement: (not np.isfinite(judgement.score), judgement.score))
     errors = [judgement.standard_error(best) for judgement in judgements]
 
     def rank(k: int) -> tuple[int, int, float]:
@@ -239,7 +248,9 @@ def choose(
         return group, candidate.n_parameters, candidate.score
 
     good = [
-        k for k, (c, e) in enumerate(zip(candidates, errors, strict=True)) if c.score <= best.score + e + 0.02 * floor
+        k
+        for k, (c, e) in enumerate(zip(candidates, errors, strict=True))
+        if firm[k] and c.score <= best.score + e + 0.02 * floor
     ]
     return min(good or [0], key=rank), [replace(c, standard_error=e) for c, e in zip(candidates, errors, strict=True)]
 
