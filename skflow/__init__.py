@@ -5,6 +5,8 @@ After Alvarez-Melis & Fusi, "Dataset Dynamics via Gradient Flows in Probability 
 
 from ._aligner import DomainAligner
 from ._constrained_flow import ConstrainedFlow
+from ._drift_detector import DriftDetector
+from ._gradual_aligner import GradualAligner
 from ._otdd_flow import OTDDFlowTransformer
 from ._pseudo_label import PseudoLabelFlow
 from ._target import Reference
@@ -15,6 +17,8 @@ __version__ = "0.1.0"
 __all__ = [
     "ConstrainedFlow",
     "DomainAligner",
+    "DriftDetector",
+    "GradualAligner",
     "OTDDFlowTransformer",
     "PseudoLabelFlow",
     "Reference",

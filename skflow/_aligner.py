@@ -205,7 +205,9 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
             In the target's columns, in the dtype of `X`.
         """
         check_is_fitted(self)
-        return transform_rows(self, X, AlignedRows(self.alignment_), self._n_features_out, self.verbose)
+        return transform_rows(
+            self, X, AlignedRows(self.alignment_, self.target_.find_support()), self._n_features_out, self.verbose
+        )
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Carry rows in the target's columns back to where the source's rows are.
@@ -278,7 +280,8 @@ def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) ->
                 f"alignment={alignment!r} has a target of its own; the flow gives it its own: leave it None."
             )
     known = aligner.get_params(deep=False)
-    own = {"target": target, "random_state": int(rng.randint(np.iinfo(np.int32).max)), "unlabelled": None}
+    free = Reference(target.X, target.y, target.feature_names, target.target_type)  # the flow goes on from there
+    own = {"target": free, "random_state": int(rng.randint(np.iinfo(np.int32).max)), "unlabelled": None}
     own = {name: value for name, value in own.items() if name in known}
     if known.get("random_state") is not None:
         del own["random_state"]

@@ -138,7 +138,9 @@ class CarriesRows(TransformerMixin):
 
     def _row_map(self) -> LearntMap:
         share = 1.0 if self.decision_ is None else self.decision_.chosen.share
-        return LearntMap(self.aligner_, self.pushforward_, share, getattr(self, "_local_mass_", None))
+        target = getattr(self, "target_", None)
+        support = None if target is None else target.find_support()
+        return LearntMap(self.aligner_, self.pushforward_, share, getattr(self, "_local_mass_", None), support)
 
     @property
     def _n_features_out(self) -> int:

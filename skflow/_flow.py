@@ -17,12 +17,13 @@ from sklearn.utils import Tags, check_random_state
 from ._aligned import AlignedRows
 from ._aligner import as_aligner
 from ._carrying import CarriesRows
+from ._column_widths import warn_of_units
 from ._device import resolve_device
 from ._inputs import read_source
 from ._matching import LocalMass, match_sides, set_matching
 from ._run import FlowRun, choose_particles
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
-from ._target import Reference, Target, as_given, is_continuous, read_target, warn_of_units
+from ._target import Reference, Target, as_given, is_continuous, read_target
 from ._threads import shared_cores
 from ._unfinished import UnfinishedFit
 from .alignment import Invariance

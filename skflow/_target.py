@@ -12,14 +12,12 @@ from sklearn.utils import check_array, check_X_y
 
 from ._inputs import FLOATS, as_labels, as_numbers, check_same_columns, holds_numbers
 from ._sklearn import feature_names
-from ._warnings import warn
+from ._support import Columns, Support, check_support, find_support
 
 TARGET_TYPES = ("classes", "continuous")
 """What labels may be."""
 MOST_REPEATS = 100
 """Weights that are larger than this on the average are no counts of rows."""
-WIDE = 100.0
-"""A column that is wider than half of the others by this factor hides them."""
 
 
 class Reference:
@@ -43,6 +41,11 @@ class Reference:
     target_type : {"classes", "continuous"} or None, default=None
         What the labels are: names of classes, or numbers that a regressor predicts. None asks
         :func:`sklearn.utils.multiclass.type_of_target`, which takes whole numbers for classes.
+    support : "auto", mapping or None, default=None
+        Values that columns may take; `transform` ends with the nearest of them. "auto": columns of two values are
+        indicators, and neighbouring ones of which exactly one is on in each row are the categories of one column. A
+        mapping of columns, by name or number, says "indicator", "levels" (no values but those in `X`), "counts" (whole
+        numbers) or a pair of bounds, of which either may be None. None: any value.
 
     Attributes
     ----------
@@ -51,6 +54,7 @@ class Reference:
     feature_names : sequence of str or None
         Names of the columns.
     target_type : {"classes", "continuous"} or None
+    support : "auto", mapping or None
         As passed.
 
     Raises
@@ -76,10 +80,12 @@ class Reference:
         y: ArrayLike | None,
         columns: Sequence[str] | None = None,
         target_type: str | None = None,
+        support: str | Columns | None = None,
     ) -> None:
         if target_type not in (None, *TARGET_TYPES):
             raise ValueError(f"target_type of a Reference must be one of {TARGET_TYPES} or None; got {target_type!r}.")
-        self.target_type = target_type
+        check_support(support)
+        self.target_type, self.support = target_type, support
         if sparse.issparse(X):
             raise ValueError(f"X of a Reference must be dense, got a sparse {type(X).__name__}; use X.toarray().")
         self.X: Any = X if hasattr(X, "shape") else np.asarray(X)
@@ -113,6 +119,16 @@ class Reference:
             return f"Reference({shape}, n_labels={np.asarray(self.y).reshape(self.X.shape[0], -1).shape[1]})"
         n_classes = 0 if self.y is None else len(set(map(repr, np.asarray(self.y).tolist())))
         return f"Reference({shape}, n_classes={n_classes})"
+
+    def find_support(self) -> Support:
+        """What `support` stands for, by the rows.
+
+        Raises
+        ------
+        ValueError
+            For columns that there are not.
+        """
+        return find_support(np.asarray(self.X), self.support, self.feature_names)
 
     @property
     def is_continuous(self) -> bool:
@@ -185,24 +201,24 @@ def read_target(
     shuffled = own is not None and names is not None and sorted(own) == sorted(names)
     if same_columns or shuffled:
         check_same_columns(X_target, names, X.shape[1], "target", own_names=own)
-    declared = target.target_type if isinstance(target, Reference) else None
+    declared, support = (target.target_type, target.support) if isinstance(target, Reference) else (None, None)
     try:
         if y_target is None and not classes:
-            return Reference(check_array(X_target, dtype=FLOATS, order="C"), None, own)
+            return Reference(check_array(X_target, dtype=FLOATS, order="C"), None, own, None, support)
         numeric = y_target is not None and (declared == "continuous" or holds_numbers(y_target))
         if (y is not None and y.ndim == 2) or (numeric and not classes):
             checked = check_array(X_target, dtype=FLOATS, order="C")
             numbers = as_numbers(np.asarray(y_target), len(checked))
             if y is not None and y.ndim == 2 and numbers.shape[1] != y.shape[1]:
                 raise ValueError(f"y has {numbers.shape[1]} labels a row, but the source's has {y.shape[1]}.")
-            return Reference(checked, as_given(numbers), own, "continuous")
+            return Reference(checked, as_given(numbers), own, "continuous", support)
         if numeric:
             raise ValueError("y: Unknown label type: continuous; labels of classes are needed.")
         labels = np.asarray(y_target) if y_target is None or not classes else as_labels(y_target, "target: y")
         checked, labels = check_X_y(X_target, labels, dtype=FLOATS, order="C")
     except ValueError as error:
         raise ValueError(f"target: {error}".replace("target: target: ", "target: ")) from error
-    return Reference(checked, labels, own, declared)
+    return Reference(checked, labels, own, declared, support)
 
 
 def is_continuous(target: Target | None, y: ArrayLike | None, y_target: ArrayLike | None = None) -> bool:
@@ -254,30 +270,3 @@ def repeats(sample_weight: np.ndarray) -> np.ndarray:
     """Rows as often as their weights say, where these are whole numbers; else those with any weight."""
     whole = (sample_weight == np.round(sample_weight)).all() and sample_weight.mean() <= MOST_REPEATS
     return np.repeat(np.arange(len(sample_weight)), sample_weight.astype(int) if whole else sample_weight > 0)
-
-
-def warn_of_units(X: np.ndarray, names: np.ndarray | None = None) -> None:
-    """Warn where one column is so much wider than most that Euclidean distances see little else.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        The target's features.
-    names : array-like of shape (n_features,) or None
-        Names of the columns, for the message.
-    """
-    spread = np.nanstd(X - X.mean(axis=0, dtype=np.float64), axis=0)
-    varying = np.flatnonzero(spread > 0)
-    if len(varying) < 2:
-        return
-    ordered = varying[spread[varying].argsort()]
-    narrow, middle, wide = ordered[0], ordered[(len(ordered) - 1) // 2], ordered[-1]
-    if spread[wide] <= WIDE * spread[middle]:
-        return
-    wide_name, narrow_name = (repr(str(names[k])) if names is not None else str(k) for k in (wide, narrow))
-    warn(
-        f"Columns are in very different units: the standard deviation of column {wide_name} is {spread[wide]:.3g}, "
-        f"that of column {narrow_name} {spread[narrow]:.3g}. Distances between rows, and so the flow, see little but "
-        "the wide columns. Scale the columns: put a StandardScaler that was fitted on the target ahead of the flow, "
-        "and pass the flow the target scaled by it."
-    )

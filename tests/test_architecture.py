@@ -18,7 +18,7 @@ MAX_METHODS = 12
 MAX_PARAMETERS = 23
 
 FLOORS = (
-    ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit"),
+    ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit", "_support", "_column_widths"),
     ("_target", "_proportions", "_standard_units", "_repeats"),
     ("transport",),
     ("flow",),
@@ -29,7 +29,19 @@ FLOORS = (
     ("labelling",),
     ("inspection", "trajectories"),
     ("safeguard",),
-    ("_run", "_reporting", "_learning", "_safeguarding", "_matching", "_trusting", "_rowwise", "_aligned", "_aligner"),
+    (
+        "_run",
+        "_reporting",
+        "_learning",
+        "_safeguarding",
+        "_matching",
+        "_trusting",
+        "_rowwise",
+        "_aligned",
+        "_aligner",
+        "_gradual_aligner",
+        "_drift_detector",
+    ),
     ("_carrying", "_unfinished"),
     ("_flow",),
     ("_otdd_flow", "_constrained_flow"),

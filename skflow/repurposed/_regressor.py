@@ -156,7 +156,8 @@ class RepurposedRegressor(RegressorMixin, BaseEstimator):
         if y_target is None:
             raise ValueError("The flow's target has no labels, which the regressor's answers are to be compared with.")
         columns = target.feature_names if isinstance(target, Reference) else feature_names(X_target)
-        given = Reference(X_target, y_target, columns, "continuous")
+        support = target.support if isinstance(target, Reference) else None
+        given = Reference(X_target, y_target, columns, "continuous", support)
         checked = cast(Reference, read_target(given, X, None, names=names, same_columns=False, classes=False))
         self._ask = AskedRegressor(self.regressor, columns)
         return checked
