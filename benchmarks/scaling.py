@@ -232,7 +232,8 @@ def bias(n):
             for solver in ("exact" if reg == 0 else "dense", "hierarchical"):
                 functional = OTDDFunctional((X_target, np.zeros(n, dtype=int)), reg=reg, label_weight=0, solver=solver)
                 bound = functional.bind(particles)
-                costs[solver] = [transport_cost(bound, particles, X_target) for _ in range(10 if reg == 0 else 1)]
+                n_solves = 10 if reg == 0 and solver == "hierarchical" else 1  # which then improves its plan
+                costs[solver] = [transport_cost(bound, particles, X_target) for _ in range(n_solves)]
             best, found = costs.values()
             rows.append([n_classes, reg, *(f"{cost / best[0] - 1:+.1%}" for cost in (found[0], found[-1]))])
     print(f"\n### Cost of hierarchical plans over that of plans of all pairs, n = m = {n:,}, 64-d\n")
