@@ -23,7 +23,9 @@ from dataclasses import replace
 
 import numpy as np
 from scipy.special import softmax
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LinearRegression
 
 import _harm_cases as cases
 from _protocol import add_data_argument, few_labels, load_images
@@ -38,6 +40,8 @@ ERRORS = {
     "wine": ("half noisy", "covariance"),
     "images": ("USPS→MNIST", "MNIST→USPS"),
 }
+# What is missing is looked for before the flow.
+SHORT = {"max_iter": 1, "tol": 0.0, "pushforward": LinearRegression(), "safeguard": False}
 STRANGERS = 0.05
 LEAST_ERROR = 0.05
 
@@ -105,27 +109,34 @@ def report_missing(seeds, quick, data, details):
     found, accuracy, off = Scores(), Scores(), Scores()
     for seed in seeds:
         for missing, case, foreign in incomplete(seed, quick, data):
-            for labels in ("same", "other", "no"):
-                flow = fitted(case, labels)
+            row = f"{case.data}, {missing}"
+            for labels, column in (("same", "same names"), ("other", "other names"), ("no", "no labels")):
+                flow = fitted(case, labels, **SHORT)
                 right = is_found(missing, case, foreign, flow, labels)
-                row = f"{case.data}, {missing}"
-                found.add(row, f"{labels} names" if labels != "no" else "no labels", right)
-                seen = np.isin(case.y_test, case.home.y) & np.isin(case.y_test, case.y[~foreign])
-                moved, truth = case.X_test[seen], case.y_test[seen]
-                score = case.home.models["SVC"].score(flow.transform(moved), truth)
-                whole = fitted(case, labels, mass=1.0) if foreign.any() else flow
-                taken = case.home.models["SVC"].score(whole.transform(moved), truth)
-                accuracy.add(row, f"{labels} names" if labels != "no" else "no labels", 100 * (score - taken))
+                found.add(row, column, right)
                 if labels == "no":
                     classes = np.unique(case.home.y)
                     truth = np.array([np.mean(case.y[~foreign & np.isin(case.y, classes)] == k) for k in classes])
                     shares = np.array([share.source for share in flow.class_proportions_])
                     off.add(case.data, missing, np.abs(shares - truth).sum() / 2)
                 if details:
-                    print(f"{seed} {case.name:16} {missing:20} {labels:5} {right} {score:.3f} (of all: {taken:.3f})")
+                    print(f"{seed} {case.name:16} {missing:20} {labels:5} {right}", flush=True)
+                if foreign.any() and case.shift == "none" and labels in (["same"] if quick else ["same", "no"]):
+                    accuracy.add(row, column, 100 * gain_on_the_rest(case, foreign, labels))
     print(f"\n### Found: share of the runs, % (seeds: {len(seeds)})\n\n{found.table(percent)}")
     print(f"\n### Accuracy on the other rows, points above a flow of all rows\n\n{accuracy.table('{:.2f}'.format)}")
     print(f"\n### Class frequencies without labels: total variation from the truth\n\n{off.table(decimals)}")
+
+
+def gain_on_the_rest(case, foreign, labels):
+    """Accuracy on unseen rows of classes that both sides have, above that of a flow that takes all rows."""
+    seen = np.isin(case.y_test, case.home.y) & np.isin(case.y_test, case.y[~foreign])
+    model = case.home.models["SVC"]
+    scores = [
+        model.score(fitted(case, labels, **options).transform(case.X_test[seen]), case.y_test[seen])
+        for options in ({}, {"mass": 1.0})
+    ]
+    return scores[0] - scores[1]
 
 
 def erring(seed, quick, data, sets):
@@ -135,9 +146,9 @@ def erring(seed, quick, data, sets):
         "tables": lambda: cases.tables(seed),
         "usps": lambda: cases.usps(seed, data, n=500),
     }
-    for name in sets[:1] if quick else sets:
+    for name in ["tables"] if quick else sets:
         for case in several[name]():
-            if case.shift in (ERRORS[case.data][-1:] if quick else ERRORS[case.data]):
+            if case.shift in ERRORS[case.data] and not (quick and case.name != "cancer half noisy"):
                 yield case
 
 
@@ -239,6 +250,7 @@ def main():
     parser.add_argument("--details", action="store_true", help="a line for each run")
     args = parser.parse_args()
     seeds = args.seeds[:1] if args.quick else args.seeds
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)
     warnings.filterwarnings("ignore", category=UserWarning)  # of what is missing, and of flows short of convergence
     if args.only in (None, "missing"):
         report_missing(seeds, args.quick, args.data, args.details)

@@ -10,6 +10,7 @@ ORDER = [
     "plot_new_instrument.py",
     "plot_grid_search.py",
     "plot_few_labels.py",
+    "plot_trust.py",
     "plot_dynamics.py",
     "plot_swiss_roll.py",
     "plot_tube_and_repulsion.py",

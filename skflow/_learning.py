@@ -39,7 +39,7 @@ def learn_map(
     regressor = clone(pushforward)
     optional = {"labels": labels, "sample_weight": sample_weight}
     known = {name: v for name, v in optional.items() if v is not None and has_fit_parameter(regressor, name)}
-    if not type(regressor).__module__.startswith(f"{__package__}."):  # who writes, writes into a copy
+    if not _is_own(regressor):  # who writes, writes into a copy
         start, end = start.copy(), end.copy()
     regressor.fit(start, end, **known)
     some = start[:2].copy()
@@ -94,11 +94,14 @@ class LearntMap:
         rows = X if self.aligner is None else np.asarray(self.aligner.transform(X)).astype(X.dtype, copy=False)
         if share == 0:
             return rows
-        moved = np.asarray(self.regressor.predict(rows.copy())).reshape(len(X), -1)  # who writes, writes into a copy
+        given = rows if _is_own(self.regressor) else rows.copy()  # who writes, writes into a copy
+        moved = np.asarray(self.regressor.predict(given)).reshape(len(X), -1)
         if not np.isfinite(moved).all():
             raise ValueError(f"The map of {type(self.regressor).__name__} is not finite for some rows of X.")
         if share < 1:
-            moved = rows + share * (moved - rows)
+            moved = moved - rows
+            moved *= share
+            moved += rows
         if self.local_mass is not None:
             moved = rows + self.local_mass(rows)[:, None] * (moved - rows)
         return moved.astype(X.dtype, copy=False)
@@ -143,3 +146,8 @@ class LazyRegressor:
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Where the map takes the rows of `X`."""
         return self.regressor.predict(X)
+
+
+def _is_own(regressor: Any) -> bool:
+    """Whether it is one of this package's, which write into nothing that they are given."""
+    return type(regressor).__module__.startswith(f"{__package__}.")

@@ -92,11 +92,13 @@ class OTDDFlowTransformer(BaseFlow):
         will do; labels are passed to those whose `fit` has a parameter `labels`.
     fit_inverse_transform : bool, default=False
         Whether a map back is learnt too, for :meth:`inverse_transform`.
-    safeguard : bool, "labels" or "divergence", default=True
+    safeguard : bool, "labels", "divergence" or fitted classifier, default=True
         Whether held-out rows decide how much of the map is used: rows may be left as they are, aligned, or aligned and
-        moved by a share of the flow. The simplest choice within one standard error of the best is taken. With "labels",
-        which True stands for, quick models of the target judge how many rows come where their label is; with
-        "divergence" the Sinkhorn divergence from the target does, which no wrong label can mislead.
+        moved by a share of the flow. The simplest choice that is as good as the best is taken. A classifier, in a
+        :class:`~sklearn.frozen.FrozenEstimator`, is the model that the rows are for: its answers are compared with the
+        labels. True and "labels" take quick models of the target instead. With "divergence" the Sinkhorn divergence
+        from the target decides, which no wrong label can mislead: the simplest candidate that is as near as two parts
+        of the target are to one another. True takes it, too, where few of the labels are known.
     keep_trajectory : int, default=0
         Number of frames kept in `trajectory_`, the first and the last included.
     device : str or torch.device, default="auto"

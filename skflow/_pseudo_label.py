@@ -15,10 +15,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._aligner import as_aligner
 from ._fresh_fit import fitted_attributes, fresh_fit
-from ._inputs import FLOATS, check_confidence
+from ._inputs import FLOATS, check_confidence, read_weights
 from ._matching import estimate_classes
 from ._otdd_flow import OTDDFlowTransformer
-from ._sklearn import HasMethods, ValidatedParameters, check_sample_weight, fit_context, safe_indexing
+from ._safeguarding import guard_guessed, is_narrow
+from ._sklearn import HasMethods, ValidatedParameters, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
 from ._trusting import TrustsItsFlow
 from .labelling import complete_labels, merge_labels, split_labels
@@ -164,9 +165,7 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
             y = np.full(len(rows), -1) if y is None else y
             flow = OTDDFlowTransformer() if self.flow is None else clone(self.flow)
-            weight = None
-            if sample_weight is not None:
-                weight = check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+            weight = read_weights(sample_weight, rows)
             target = self._read_target(flow, rows, y, X_target, y_target, weight)
             labels, known = split_labels(y, self.unlabelled, target_classes=np.unique(target.y))
             if len(known) != len(rows):
@@ -176,34 +175,35 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
                 X, rows, weight = safe_indexing(X, present), rows[present], weight[present]
                 labels, known = labels[present[known]], known[present]
             rng = check_random_state(self.random_state)
-            seed = int(rng.randint(np.iinfo(np.int32).max))
-            aligned = rows
+            seed = int(rng.randint(2**31 - 1))
+            aligned, near = rows, None  # where classes are found, and where neighbours are
             if flow.get_params(deep=False).get("alignment") is not None:
-                # Labels are found in the common space; the flow takes the same alignment.
                 aligner = as_aligner(flow.alignment, target, rng)
                 aligner.fit(rows, merge_labels(labels, known), **({} if weight is None else {"sample_weight": weight}))
                 aligned = np.asarray(aligner.transform(rows))
+                near = rows if is_narrow(aligner) else None
                 flow.set_params(alignment=FrozenEstimator(aligner))
-            found = complete_labels(
-                aligned, labels, known, target=tuple(target), clusterer=self.clusterer, random_state=seed
-            )
-            if not known.any() and flow.get_params(deep=False).get("safeguard") is True:
-                flow.set_params(safeguard="divergence")
-            self.pseudo_labels_, self.confidence_, self.clusterer_ = found.labels, found.confidence, found.clusterer
-            if confidence is not None:
-                self.confidence_ = self.confidence_ * check_confidence(confidence, len(rows))
+            about = {"target": tuple(target), "own": near, "clusterer": self.clusterer, "random_state": seed}
+            found = complete_labels(aligned, labels, known, **about)
+            trust = 1.0 if confidence is None else check_confidence(confidence, len(rows))
+            self.confidence_ = found.confidence * trust
+            self.pseudo_labels_, self.clusterer_ = found.labels, found.clusterer
             params = flow.get_params(deep=False)
             if found.names is not None and params.get("correspondence") == "auto":
                 flow.set_params(correspondence=found.names)
-            own = {"random_state": seed if params.get("random_state") is None else params["random_state"]}
-            own["verbose"] = params.get("verbose") or self.verbose
+            safeguard = False if known.all() else params.get("safeguard", False)
+            own = {"random_state": params.get("random_state"), "verbose": params.get("verbose") or self.verbose}
+            own["random_state"] = seed if own["random_state"] is None else own["random_state"]
+            own["safeguard"] = params.get("safeguard") if known.all() else False  # it would believe guessed labels
             flow.set_params(target=target, **{name: value for name, value in own.items() if name in params})
             context = self._init_callback_context(max_subtasks=1)
             context.call_on_fit_task_begin(estimator=self, X=rows, y=found.labels)
+            weights = self._weights(weight)
             with context.subcontext(task_name="flow").propagate_callback_context(flow):
-                weights = self._weights(weight)
                 flow.fit(X, self.pseudo_labels_, **({} if weights is None else {"sample_weight": weights}))
             self.flow_, flow._known_ = flow, known
+            if safeguard is not False:
+                guard_guessed(flow, rows, self.pseudo_labels_, weights, (known, found.found), safeguard, rng)
             for name, value in fitted_attributes(flow).items():
                 setattr(self, name, value)
             if not known.all() and hasattr(self, "class_proportions_"):

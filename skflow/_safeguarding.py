@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,24 +11,80 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 
+from ._divergences import divergences_from
 from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
 from ._repeats import each_row_once
 from ._target import Reference, as_given
-from .metrics import divergence
 from .pushforward import left_out_predictions
-from .safeguard import WORTH_MORE, Decision, Panel, decide_by_divergence, decide_by_labels
+from .safeguard import WORTH_MORE, WORTH_MOVING, Decision, Panel, decide_by_both, decide_by_divergence, decide_by_labels
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the flow's movement after the alignment."""
 HELD_OUT = 1 / 3
 """Rows that are held out where the map does not predict its own left-out rows."""
+OPTIMISM = 0.25
+"""What the alignment seems to gain on the rows that it was fitted to and does not on others, for each parameter beside
+a value: a map of many columns fits few rows by chance."""
 MOST_ROWS = 2000
 """Rows that candidates are judged on."""
 
 
+@dataclass(frozen=True)
+class Judging:
+    """What candidates are judged by.
+
+    Parameters
+    ----------
+    target : Reference
+        The reference dataset.
+    mode : {"auto", "labels", "divergence"}
+        "auto" is labels, beside divergence where few rows have one.
+    model : fitted classifier or None
+        The model that the rows are for; quick models of the target stand in for it.
+    known : ndarray of bool of shape (n_samples,) or None
+        Rows whose label is known; None where all are.
+    found : ndarray of bool of shape (n_samples,) or None
+        Of the known labels, those that the labelling finds when they are hidden from it: where it does not, a flow
+        that was told the label says nothing of what it does with rows like that one.
+    """
+
+    target: Reference
+    mode: str = "auto"
+    model: Any = None
+    known: np.ndarray | None = None
+    found: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, safeguard: Any, target: Reference, **about_labels: Any) -> Judging:
+        """What the flow's parameter stands for: True, a mode, or a model."""
+        if safeguard is True or isinstance(safeguard, str):
+            return cls(target, "auto" if safeguard is True else safeguard, **about_labels)
+        return cls(target, model=safeguard, **about_labels)
+
+    @property
+    def by_labels(self) -> bool:
+        """Whether labels say something."""
+        some = self.known is None or bool(self.known.any())
+        return self.mode != "divergence" and some and len(np.unique(self.target.y)) > 1
+
+    @property
+    def by_divergence(self) -> bool:
+        """Whether labels are too few to decide alone."""
+        return not self.by_labels or (self.mode == "auto" and self.known is not None and self.known.mean() < 0.5)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What may be done, and the held-out rows after it."""
+
+    name: str
+    share: float | None
+    rows: np.ndarray
+
+
 def decide(
-    mode: bool | str,
+    judging: Judging,
     X: np.ndarray,
     start: np.ndarray,
     end: np.ndarray,
@@ -35,29 +92,26 @@ def decide(
     wanted: np.ndarray,
     weight: np.ndarray | None,
     *,
-    aligned: bool,
+    aligner: Any,
     regressor: Any,
-    target: Reference,
     rng: np.random.RandomState,
 ) -> Decision:
     """Choose among leaving rows as they are, aligning them, and a share of the flow.
 
     Parameters
     ----------
-    mode : True, "labels" or "divergence"
-        What decides; True is "labels".
+    judging : Judging
+        What decides.
     X, start, end : ndarray of shape (n_particles, n_features), (n_particles, n_columns), same
         The particles' rows as they came, aligned, and at the end of the flow.
     labels, wanted : ndarray of shape (n_particles,) or (n_particles, n_labels)
         Their labels, and the target labels that these go to; continuous ones in columns.
     weight : ndarray of shape (n_particles,) or None
         Weights.
-    aligned : bool
-        Whether there was an alignment.
+    aligner : DomainAligner or None
+        The fitted alignment.
     regressor : regressor
         The fitted push-forward.
-    target : Reference
-        The reference dataset.
     rng : RandomState
         Draws rows.
     """
@@ -68,28 +122,97 @@ def decide(
     rows, predicted = _held_out(regressor, start, end, classes, first, rng)
     weight = np.zeros(len(X))
     weight[first] = mass
+    known = np.ones(len(start), dtype=bool) if judging.known is None else judging.known
     if len(rows) > MOST_ROWS:
-        some = rng.permutation(len(rows))[:MOST_ROWS]
+        some = rng.permutation(len(rows))
+        some = some[np.argsort(~known[rows[some]], kind="stable")][:MOST_ROWS]
         rows, predicted = rows[some], predicted[some]
-    base = start[rows]
-    candidates: list[tuple[str, float | None, np.ndarray]] = []
+    base, candidates = start[rows], []
     if X.shape[1] == base.shape[1]:
-        candidates.append(("leave", None, X[rows]))
-    if aligned:
-        candidates.append(("align", 0.0, base))
-    candidates += [
-        ("flow" if share == 1 else f"flow {share:g}", share, base + share * (predicted - base)) for share in SHARES
-    ]
-    if mode == "divergence" or len(np.unique(target.y)) < 2:  # a single class tells nothing of where rows belong
-        return _by_divergence(candidates, target, rng)
-    y_target = target.y if labels.ndim == 1 else target.y.reshape(len(target.X), -1)
-    panel = Panel(target.X, y_target, seed=int(rng.randint(np.iinfo(np.int32).max)))
-    agreements = [(name, share, panel.agreement(moved, wanted[rows])) for name, share, moved in candidates]
-    weights = compute_sample_weight("balanced", classes[rows]) * weight[rows]
-    return decide_by_labels(agreements, weights, continuous=labels.ndim == 2)
+        candidates.append(Moved("leave", None, X[rows]))
+    if aligner is not None:
+        candidates.append(Moved("align", 0.0, base))
+    for share in SHARES:
+        name = "flow" if share == 1 else f"flow {share:g}"
+        candidates.append(Moved(name, share, base + share * (predicted - base)))
+    names = [(candidate.name, candidate.share) for candidate in candidates]
+    seed = int(rng.randint(np.iinfo(np.int32).max))
+    told = known[rows]
+    if not judging.by_labels or not told.any():
+        return decide_by_divergence(names, *divergences_from([moved.rows for moved in candidates], judging.target, rng))
+    y_target = judging.target.y if labels.ndim == 1 else judging.target.y.reshape(len(judging.target.X), -1)
+    panel = Panel(judging.target.X, y_target, seed, judging.model)
+    agreements = [panel.agreement(candidate.rows[told], wanted[rows][told]) for candidate in candidates]
+    if judging.found is not None:
+        credible = judging.found[rows][told]
+        agreements = [
+            right * credible if candidate.share else right
+            for candidate, right in zip(candidates, agreements, strict=True)
+        ]
+    weights = compute_sample_weight("balanced", classes[rows][told]) * weight[rows][told]
+    if not judging.by_divergence:
+        worth_moving = max(WORTH_MOVING, OPTIMISM * _freedom(aligner, len(start)))
+        return decide_by_labels(names, agreements, weights, worth_moving, continuous=labels.ndim == 2)
+    return decide_by_both(
+        names, agreements, weights, *divergences_from([moved.rows for moved in candidates], judging.target, rng)
+    )
 
 
-def drop_lossy_alignment(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> None:
+def guard_guessed(
+    flow: Any,
+    X: np.ndarray,
+    labels: np.ndarray,
+    weight: np.ndarray | None,
+    told: tuple[np.ndarray, np.ndarray | None],
+    safeguard: Any,
+    rng: np.random.RandomState,
+) -> None:
+    """Decide for a fitted flow some of whose labels are guessed; it has made no decision, taking them for true ones.
+
+    Parameters
+    ----------
+    flow : flow
+        Fitted; is given its `decision_`.
+    X, labels, weight : ndarray
+        Its training data.
+    told : tuple of ndarray of bool of shape (n_samples,)
+        `known` and `found`, see :class:`Judging`.
+    safeguard : True, str or fitted classifier
+        See :class:`~skflow.OTDDFlowTransformer`.
+    rng : RandomState
+        Draws rows.
+    """
+    known, found = told
+
+    def decided(fitted: Any) -> Decision:
+        rows = fitted.particle_indices_
+        start = X[rows] if fitted.aligner_ is None else np.asarray(fitted.aligner_.transform(X[rows]))
+        names = fitted.particle_labels_.tolist()
+        return decide(
+            Judging.of(safeguard, fitted.target_, known=known[rows], found=None if found is None else found[rows]),
+            X[rows],
+            start.astype(X.dtype, copy=False),
+            fitted.particles_,
+            fitted.particle_labels_,
+            np.array([fitted.label_map_[name] for name in names]),
+            None,
+            aligner=fitted.aligner_,
+            regressor=fitted.pushforward_,
+            rng=rng,
+        )
+
+    flow.decision_ = decided(flow)
+    drop_lossy_alignment(flow, X, labels, weight, decided)
+    flow.set_params(safeguard=safeguard)
+
+
+def drop_lossy_alignment(
+    estimator: BaseEstimator,
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    redecide: Callable[[Any], Decision] | None = None,
+) -> None:
     """Fit a flow of the rows as they are beside one whose alignment loses some of what they hold, and keep the better.
 
     Between many columns the alignment runs in the leading principal axes, and what lies off these is lost; where no
@@ -101,13 +224,18 @@ def drop_lossy_alignment(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray,
         Just fitted; takes over the other's fitted attributes where these are better.
     X, y, weight : ndarray or None
         The training data, checked.
+    redecide : callable (flow) -> Decision, or None
+        The other's decision, where it does not make it by itself.
     """
-    alignment = getattr(estimator.aligner_, "alignment_", None)
     decision = estimator.decision_
-    if alignment is None or decision is None or decision.judged_by != "labels" or not _is_lossy(alignment, X.shape[1]):
+    if not hasattr(estimator.aligner_, "alignment_") or decision is None or "labels" not in decision.judged_by:
+        return
+    if not _is_lossy(estimator.aligner_, X.shape[1]):
         return
     other = clone(estimator).set_params(alignment=None, target=estimator.target_)
     other.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
+    if redecide is not None:
+        other.decision_ = redecide(other)
     before, after = decision.chosen, other.decision_.chosen
     of = "the labels is explained" if y.ndim == 2 else "the held-out rows are right"
     words = f"without the alignment {after.score:.1%} of {of}, with it {before.score:.1%}."
@@ -122,13 +250,30 @@ def drop_lossy_alignment(estimator: BaseEstimator, X: np.ndarray, y: np.ndarray,
     )
 
 
-def _is_lossy(alignment: Any, n_features: int) -> bool:
-    """Whether the map between equally many columns loses some of what rows hold, or is not to be believed."""
-    affine = alignment.map
-    if len(affine.image) != n_features:
+def is_narrow(aligner: Any) -> bool:
+    """Whether a fitted aligner loses some of what rows hold: between many columns it runs in fewer principal axes."""
+    alignment = getattr(aligner, "alignment_", None)
+    if alignment is None:
         return False
-    narrow = any(min(factor.shape) < n_features for factor in affine.factors if factor.ndim == 2)
-    return narrow or alignment.verdict == "not found"
+    width = min(len(alignment.map.center), len(alignment.map.image))
+    return any(min(factor.shape) < width for factor in alignment.map.factors if factor.ndim == 2)
+
+
+def _is_lossy(aligner: Any, n_features: int) -> bool:
+    """Whether the map between equally many columns loses some of what rows hold, or is not to be believed."""
+    alignment = aligner.alignment_
+    if len(alignment.map.image) != n_features:
+        return False
+    return is_narrow(aligner) or alignment.verdict == "not found"
+
+
+def _freedom(aligner: Any, n_samples: int) -> float:
+    """Parameters of the alignment for each value that it was fitted to; 0 where that is not known."""
+    alignment = getattr(aligner, "alignment_", None)
+    if alignment is None:
+        return 0.0
+    parameters = [done.n_parameters for done in alignment.candidates if done.name == alignment.invariance]
+    return max(parameters, default=0) / (n_samples * len(alignment.map.image))
 
 
 def _held_out(
@@ -144,17 +289,3 @@ def _held_out(
     seen, held = train_test_split(rows, test_size=HELD_OUT, stratify=None if few else labels[rows], random_state=rng)
     other = learn_map(clone(regressor), start[seen], end[seen], labels[seen], None)
     return held, np.asarray(other.predict(start[held])).reshape(len(held), -1)
-
-
-def _by_divergence(
-    candidates: list[tuple[str, float | None, np.ndarray]], target: Reference, rng: np.random.RandomState
-) -> Decision:
-    def between(moved: np.ndarray, rows: np.ndarray) -> float:
-        if target.is_continuous:
-            return divergence(moved, target.X[rows])
-        return divergence(moved, target.X[rows], target.y[rows], class_weight="estimated")
-
-    size = min(400, len(target.X) // 2)
-    halves = np.array_split(rng.permutation(len(target.X))[: 2 * size], 2)
-    floor = divergence(target.X[halves[0]], target.X[halves[1]])
-    return decide_by_divergence(candidates, between, len(target.X), floor, rng)

@@ -14,7 +14,7 @@ from ._fresh_fit import FitInterrupted, fitted_attributes
 from ._learning import LazyRegressor, learn_map
 from ._reporting import StepReporter, warn_of_the_end
 from ._run import FlowRun
-from ._safeguarding import decide
+from ._safeguarding import Judging, decide
 from ._target import Reference
 from ._threads import shared_cores
 from .flow import Flow
@@ -117,18 +117,17 @@ class UnfinishedFit:
         end, names = told["particles_"], told["particle_labels_"] if self.labels.ndim == 1 else None
         told["pushforward_"] = regressor = learn(estimator, self.start, end, names, rng, self.weight)
         told["decision_"] = None
-        if estimator.safeguard and self.target is not None:
+        if estimator.safeguard is not False and self.target is not None:
             told["decision_"] = decide(
-                estimator.safeguard,
+                Judging.of(estimator.safeguard, self.target),
                 self.rows,
                 self.start,
                 end,
                 self.labels,
                 self._wanted(told),
                 self.weight,
-                aligned=estimator.aligner_ is not None,
+                aligner=estimator.aligner_,
                 regressor=regressor,
-                target=self.target,
                 rng=rng,
             )
         if estimator.fit_inverse_transform:

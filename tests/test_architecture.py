@@ -33,6 +33,7 @@ FLOORS = (
         "_run",
         "_reporting",
         "_learning",
+        "_divergences",
         "_safeguarding",
         "_matching",
         "_trusting",

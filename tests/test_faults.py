@@ -209,10 +209,8 @@ class TestSurroundings:
     def test_threads_leave_the_warning_filters(self):
         before = list(warnings.filters)
         fits = [
-            threading.Thread(
-                target=PseudoLabelFlow(Reference(A, a), flow=OTDDFlowTransformer(max_iter=3, **QUICK)).fit, args=(B,)
-            )
-            for _ in range(8)
+            threading.Thread(target=PseudoLabelFlow(flow=flow(alignment="translation", max_iter=3)).fit, args=(B,))
+            for _ in range(4)
         ]
         for thread in fits:
             thread.start()
@@ -480,15 +478,17 @@ class TestDecisions:
     def test_the_order_of_the_rows_does_not_matter(self):
         X, y = self.noisy()
         order = np.random.RandomState(0).permutation(len(X))
-        one, other = flow(max_iter=5).fit(X, y), flow(max_iter=5).fit(X[order], y[order])
+        quick = {"alignment": "translation", "max_iter": 3}
+        one, other = flow(**quick).fit(X, y), flow(**quick).fit(X[order], y[order])
         assert one.decision_.table == other.decision_.table
         assert_allclose(one.transform(X), other.transform(X), atol=1e-4)
 
     def test_repeated_rows_decide_as_rows_of_weight_two(self):
         X, y = self.noisy()
         twice = 1 + (np.arange(len(X)) % 4 == 0)
-        weighted = flow(max_iter=5).fit(X, y, sample_weight=twice)
-        repeated = flow(max_iter=5).fit(X.repeat(twice, axis=0), y.repeat(twice))
+        quick = {"alignment": "translation", "max_iter": 3}
+        weighted = flow(**quick).fit(X, y, sample_weight=twice)
+        repeated = flow(**quick).fit(X.repeat(twice, axis=0), y.repeat(twice))
         for one, other in zip(weighted.decision_.table, repeated.decision_.table, strict=True):
             assert (one.name, one.share) == (other.name, other.share)
             assert_allclose([one.score, one.standard_error], [other.score, other.standard_error], atol=1e-9)

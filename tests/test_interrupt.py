@@ -9,6 +9,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression
 
 from skflow import ConstrainedFlow, OTDDFlowTransformer
+from skflow.flow import _dynamics as dynamics
 from skflow.functionals import NormPotential, OTDDFunctional
 from skflow.functionals import _bound_distance as bound_distance
 
@@ -117,6 +118,29 @@ def test_an_interrupt_within_a_plan_costs_no_more_than_its_tolerance(monkeypatch
         flow.fit(X, y)
     assert flow.n_iter_ == 5
     np.testing.assert_allclose(flow.resume().particles_, whole.particles_, atol=1e-2)
+
+
+def test_an_interrupt_within_a_step_does_not_make_half_of_it(monkeypatch):
+    """The gradient is overwritten by the step."""
+    whole = OTDDFlowTransformer(TARGET, safeguard=False, **QUICK).fit(X, y)
+    velocity, calls = dynamics.velocity, []
+
+    def interrupted(*args):
+        calls.append(1)
+        moved = velocity(*args)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return moved
+
+    monkeypatch.setattr(dynamics, "velocity", interrupted)
+    flow = OTDDFlowTransformer(TARGET, safeguard=False, **QUICK)
+    with pytest.raises(KeyboardInterrupt):
+        flow.fit(X, y)
+    assert flow.n_iter_ == 4
+    flow.resume()
+    assert flow.n_iter_ == 12
+    np.testing.assert_allclose(flow.particles_, whole.particles_, atol=1e-2)
+    np.testing.assert_allclose(flow.objective_, whole.objective_, rtol=1e-3)
 
 
 def test_an_interrupt_while_the_map_is_learnt_keeps_the_particles():

@@ -26,7 +26,9 @@ class GaussianPosterior:
         means = one_hot.T @ Y / counts[:, None]
         within = Y - means[t]
         cov = within.T @ within / len(Y)
-        cov += (shrinkage * np.trace(cov) / len(cov) + np.finfo(float).tiny) * np.eye(len(cov))
+        # One row a class has no spread within; that between the classes is the only one known then.
+        spread = np.trace(cov) or float(Y.var(axis=0).sum()) or 1.0
+        cov += shrinkage * spread / len(cov) * np.eye(len(cov))
         self._weights = np.linalg.solve(cov, means.T)
         self._bias = np.log(counts / counts.sum()) - 0.5 * np.einsum("kr,rk->k", means, self._weights)
 

@@ -78,10 +78,11 @@ class BoundDynamics(ABC):
         self.step_size, self.unit = _positive("step_size", step_size), _positive("unit", unit)
         self._noise = BrownianMotion(self.step_size, seed)
 
-    def stepper(self, mass: Tensor) -> Stepper:
-        """A new stepper, for one moving quantity with rows of this mass."""
+    def stepper(self, mass: Tensor | None = None) -> Stepper:
+        """A new stepper, for one moving quantity; `mass` (rows,) is that of its rows, None where all have the same."""
         stepper = self.optimizer.start(self.step_size)
-        stepper.mass = mass * len(mass)
+        if mass is not None:
+            stepper.mass = mass * len(mass)
         return stepper
 
     def step(self, particles: Particles, derivative: Derivative) -> Particles:

@@ -139,6 +139,9 @@ class Integration:
         """Objective and derivative at the particles; why to end, if there is a reason."""
         step, particles, objective = len(self.objective), self.particles, self.objective
         derivative = evaluated(self.functional, particles, type(self.functional).__name__)
+        if objective and particles is self.before:  # its step was interrupted
+            self._derivative = derivative
+            return None
         value = derivative.value.item()
         if not math.isfinite(value):
             self.reason = self.functional.explain(particles)
@@ -165,7 +168,9 @@ class Integration:
             self.stopping.restart()
         if step >= max_iter:
             return "max_iter"
-        moved = self.dynamics.step(self.particles, self._derivative)
+        derivative, self._derivative = self._derivative, None  # the step uses it up
+        moved = self.dynamics.step(self.particles, derivative)
+        del derivative  # large, and not to be kept through the next evaluation
         if not _is_finite(moved):
             self.reason = self.functional.explain(self.particles)
             if step == 0 and self.reason:
@@ -173,7 +178,7 @@ class Integration:
             return "diverged"
         # The start's storage keeps the state before, so that the flow holds no third copy of the features.
         self.particles.x = self._start.copy_(self.particles.x)
-        self.particles, self._derivative = moved, None  # large, and not to be kept through the next evaluation
+        self.particles = moved
         return None
 
 

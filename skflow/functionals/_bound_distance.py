@@ -147,7 +147,7 @@ class BoundOTDD(BoundFunctional):
         return any(saved)
 
     def release(self) -> None:
-        self._blocks = []
+        self._blocks, self._workspace = [], Workspace()
 
     def coupling_of(self, particles: Particles) -> Tensor:
         """Mass (K, K') that the last plan moves between the classes of `particles` and the target's."""

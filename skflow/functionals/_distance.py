@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
 from .._sklearn import Interval, StrOptions
@@ -151,8 +152,10 @@ class OTDDFunctional(Functional):
             particles or with entries that are not finite, and a `correspondence` that does not fit the labels.
         """
         self.validate()
+        X_target, y_target = self._checked_target(particles.x.shape[1])
+        precision = np.float64 if particles.x.dtype == torch.float64 else np.float32  # nothing is kept in a better one
         checked = copy(self).set_params(
-            target=self._checked_target(particles.x.shape[1]),
+            target=(X_target.astype(precision, copy=False), y_target),
             label_weight=float(self.label_weight),  # torch takes no integer beyond 64 bits
             weight=float(self.weight),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -77,12 +76,12 @@ def classes(found: list[ClassMovement], subject: Subject) -> Markup | None:
         row: list[Any] = [name_of(c.label), "–" if c.goes_to is None else name_of(c.goes_to)]
         row += [percent(c.share), "–" if c.target_share is None else percent(c.target_share)]
         if estimated is not None:
-            row.append(percent(estimated[c.label]) if c.label in estimated else "–")
+            row.append(estimated.get(c.label, "–"))
         row += ["–" if value is None else number(value, 2) for value in (c.moved, c.before, c.after)]
         rows.append(row)
     header = ["Class", "Goes to", "Share of rows", "in the model's data", "Movement", "Off before", "Off after"]
     if estimated is not None:
-        header.insert(4, "estimated")
+        header.insert(4, "as estimated")
     more = len(found) - len(rows)
     return section(
         "Classes",
@@ -97,15 +96,9 @@ def classes(found: list[ClassMovement], subject: Subject) -> Markup | None:
     )
 
 
-def _estimated(subject: Subject) -> dict[Any, float] | None:
-    """Class proportions as the flow estimated them, by label."""
+def _estimated(subject: Subject) -> dict[Any, str] | None:
+    """Share of each class in the source as the flow found it, with its standard error."""
     found = fitted_part(subject, "class_proportions_")
     if found is None:
         return None
-    if isinstance(found, Mapping):
-        return {label: float(np.ravel(value)[0]) for label, value in found.items()}
-    values = np.ravel(getattr(found, "values", found))
-    for names in (fitted_part(subject, "classes_"), getattr(subject.flow, "target_classes_", None)):
-        if names is not None and len(names) == len(values):
-            return dict(zip(np.asarray(names).tolist(), values.tolist(), strict=True))
-    return None
+    return {c.label: f"{percent(c.source)} ± {percent(c.standard_error, 1)}" for c in found}

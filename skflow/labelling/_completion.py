@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 
 from .._warnings import warn
@@ -15,6 +16,9 @@ from ._class_frequencies import class_prior
 from ._clusters import name_clusters
 from ._graph import NeighbourGraph
 from ._places import beliefs_from_target, labelling_loss
+
+HIDDEN = 5
+"""Parts of the known labels that are hidden in turn."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class PseudoLabels:
     """The fitted clusterer, where the user's was used."""
     names: dict[Any, Any] | None = None
     """``{label: target label}`` where no label is known; None where labels are the user's own."""
+    found: np.ndarray | None = None
+    """Of shape (n_samples,): known labels that come out right when they are hidden, and the others spread; False where
+    there is none, or none to hide. None where all labels are known."""
 
 
 def complete_labels(
@@ -39,6 +46,7 @@ def complete_labels(
     known: np.ndarray,
     *,
     target: tuple[np.ndarray, np.ndarray],
+    own: np.ndarray | None = None,
     clusterer: Any = None,
     label_distance: str = "gaussian",
     random_state: int | np.random.RandomState | None = None,
@@ -57,6 +65,8 @@ def complete_labels(
         Labels of the known rows, and which these are, see :func:`split_labels`.
     target : tuple of ndarray (X, y) or Reference
         The reference dataset, checked.
+    own : ndarray of shape (n_samples, n_columns) or None, default=None
+        The rows as their neighbours are found, where an alignment has lost some of what they hold; None is `X`.
     clusterer : clusterer or None, default=None
         Makes classes of rows where no label is known; it is cloned. Rows that it leaves out as noise (-1) take the
         cluster of their neighbours.
@@ -78,15 +88,16 @@ def complete_labels(
         return PseudoLabels(labels, np.ones(len(labels)))
     X_target, y_target = target
     if known.any():
-        spread = PseudoLabels(*_spread(X, labels, known, keep=1.0))
+        near = X if own is None else own
+        spread = PseudoLabels(*_spread(near, labels, known, keep=1.0), found=_found_when_hidden(near, labels, known))
         classes = np.unique(y_target)
         without = np.setdiff1d(classes, labels).tolist() if np.isin(labels, classes).all() else []
         if not without:
             return spread
-        return _with_classes_that_have_none(X, labels, known, target, spread, without, random_state)
+        return _with_classes_that_have_none(X, near, labels, known, target, spread, without, random_state)
     if clusterer is None:
         classes = np.unique(y_target)
-        beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state))
+        beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state), own)
         found = classes[beliefs.argmax(axis=1)]
         names = {name: name for name in np.unique(found).tolist()}
         return PseudoLabels(found, confidence_of(beliefs), names=names)
@@ -95,6 +106,22 @@ def complete_labels(
     # A cluster's own rows may be amid those of another: half from the neighbours, half from the clusterer.
     found, confidence = _spread(X, clusters[clusters >= 0], clusters >= 0, keep=0.5)
     return PseudoLabels(found, confidence, fitted, name_clusters(X, found, X_target, y_target, label_distance))
+
+
+def _found_when_hidden(X: np.ndarray, labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which known labels come out right where they are hidden in turn, and the others spread."""
+    rows, (classes, codes) = np.flatnonzero(known), np.unique(labels, return_inverse=True)
+    found, fewest = np.zeros(len(X), dtype=bool), np.bincount(codes).min()
+    if fewest < 2:
+        return found
+    folds = list(StratifiedKFold(min(int(fewest), HIDDEN)).split(rows, codes))
+    evidence = np.zeros((len(folds), len(X), len(classes)))
+    for piece, (kept, _) in zip(evidence, folds, strict=True):
+        piece[rows[kept], codes[kept]] = 1
+    uniform = np.full(len(classes), 1 / len(classes))
+    for (_, hidden), spread in zip(folds, NeighbourGraph(X).spread(evidence), strict=True):
+        found[rows[hidden]] = balance(spread, uniform)[rows[hidden]].argmax(axis=1) == codes[hidden]
+    return found
 
 
 def _checked(clusters: Any, clusterer: Any, n_samples: int) -> np.ndarray:
@@ -111,6 +138,7 @@ def _checked(clusters: Any, clusterer: Any, n_samples: int) -> np.ndarray:
 
 def _with_classes_that_have_none(
     X: np.ndarray,
+    near: np.ndarray,
     labels: np.ndarray,
     known: np.ndarray,
     target: tuple[np.ndarray, np.ndarray],
@@ -121,10 +149,10 @@ def _with_classes_that_have_none(
     """`spread`, or what the target says beside the known labels, where that fits better: it knows all classes."""
     X_target, y_target = target
     classes, codes = np.unique(y_target, return_inverse=True)
-    beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state))
+    beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state), near)
     found, confidence = classes[beliefs.argmax(axis=1)], confidence_of(beliefs)
     found[known], confidence[known] = labels, 1.0
-    graph = NeighbourGraph(X)
+    graph = NeighbourGraph(near)
 
     def loss(labels: np.ndarray) -> float:
         return labelling_loss(X, np.searchsorted(classes, labels), X_target, codes, graph)
@@ -132,7 +160,7 @@ def _with_classes_that_have_none(
     better = loss(found) < loss(spread.labels)
     how = "are looked for where the target's lie" if better else "will not be found: label a row of each that is there"
     warn(f"No row is labelled as {without}, {len(without)} of {len(classes)} classes of the target. Its rows {how}.")
-    return PseudoLabels(found, confidence) if better else spread
+    return PseudoLabels(found, confidence, found=spread.found) if better else spread
 
 
 def _spread(X: np.ndarray, labels: np.ndarray, known: np.ndarray, keep: float) -> tuple[np.ndarray, np.ndarray]:

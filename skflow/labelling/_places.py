@@ -35,7 +35,11 @@ N_NEIGHBORS, N_COMPONENTS = 10, 50
 
 
 def beliefs_from_target(
-    X: np.ndarray, X_target: np.ndarray, y_target: np.ndarray, rng: np.random.RandomState
+    X: np.ndarray,
+    X_target: np.ndarray,
+    y_target: np.ndarray,
+    rng: np.random.RandomState,
+    own: np.ndarray | None = None,
 ) -> np.ndarray:
     """Beliefs (n_samples, n_target_classes) about rows of which no label is known.
 
@@ -53,14 +57,18 @@ def beliefs_from_target(
         The target.
     rng : RandomState
         Of the clusters.
+    own : ndarray of shape (n_samples, n_columns) or None
+        The rows as their neighbours are found, where an alignment has lost some of what they hold.
     """
+    near = X if own is None else own
+    near = near / (np.abs(near).max() or 1.0)
     X, X_target = _in_units(np.asarray(X, dtype=np.float64), np.asarray(X_target, dtype=np.float64))
     classes, codes = np.unique(y_target, return_inverse=True)
     K = len(classes)
     if K == 1:
         return np.ones((len(X), 1))
-    graph = NeighbourGraph(X)
-    points = _cluster_space(X, K, rng)
+    graph = NeighbourGraph(near)
+    points = _cluster_space(near, K, rng)
     best, least = np.full((len(X), K), 1 / K), np.inf
     for rows, rescaled in ((X, False), (_rescaled(X, X_target), True)):
         predictions = _quick_predictions(rows, X_target, codes)
@@ -68,7 +76,7 @@ def beliefs_from_target(
             loss = labelling_loss(rows, beliefs.argmax(axis=1), X_target, codes, graph)
             if loss < least * (SIMPLER if rescaled else 1):
                 best, least = beliefs, loss
-    blind = _blind(X, X_target, codes, rng)
+    blind = _blind(near, X, X_target, codes, rng)
     if blind is not None:
         evidence = graph.spread(np.eye(K)[blind], alpha=0.5)
         if labelling_loss(X, blind, X_target, codes, graph) < SIMPLER * least:
@@ -163,12 +171,14 @@ def _cluster_space(X: np.ndarray, K: int, rng: np.random.RandomState) -> np.ndar
     return points / max(points.std(), TINY)
 
 
-def _blind(X: np.ndarray, X_target: np.ndarray, codes: np.ndarray, rng: np.random.RandomState) -> np.ndarray | None:
+def _blind(
+    near: np.ndarray, X: np.ndarray, X_target: np.ndarray, codes: np.ndarray, rng: np.random.RandomState
+) -> np.ndarray | None:
     """Codes of the target's classes for rows by clusters that have not seen the target."""
     K = codes.max() + 1
     if len(X) < K:
         return None
-    clusters = SpectralMixture(K, random_state=rng).fit_predict(X)
+    clusters = SpectralMixture(K, random_state=rng).fit_predict(near)
     names = name_clusters(X, clusters, X_target, codes)
     return np.array([names[cluster] for cluster in clusters.tolist()])
 

@@ -106,8 +106,9 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         of the predictions, of rows that sum to one. Its predictions are read by it. None where it was not asked, or a
         class has fewer than two labels.
     decision_ : {"flow", "predictions"}
-        "predictions" where some class has no label and the classifier's own predictions for the rows as they are fit
-        the target's classes and the rows' neighbourhoods as well as all evidence together: new rows get these.
+        "predictions" where some class has no label and the rows lie where the target's do, or the classifier's own
+        predictions for them, aligned if that brings them nearer to the target, fit the target's classes and the rows'
+        neighbourhoods as well as all evidence together.
     temperature_ : float
         By which the logarithms of the probabilities are divided; 1 without `calibrate`.
     n_queries_ : int

@@ -167,6 +167,12 @@ def align_once(
     return flow
 
 
+def aligner_of(flow: Any) -> Any:
+    """The fitted aligner that :func:`align_once` has given to a flow; None where there is none."""
+    found = (value for value in _everywhere(flow, "alignment").values() if isinstance(value, FrozenEstimator))
+    return next(found, None)
+
+
 def target_of(flow: Any) -> Any:
     """The target of a flow, or of the flow inside of it; None where there is none."""
     return next((value for value in _everywhere(flow, "target").values() if value is not None), None)

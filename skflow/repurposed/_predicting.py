@@ -79,12 +79,13 @@ class PredictsLabels(ClassifierMixin):
     def _pieces(self, rows: np.ndarray) -> list[np.ndarray]:
         """What each kind of evidence says of unseen rows; the product is the answer."""
         if self._found.decision == "predictions":
-            return [predictions_for(self._model(rows), cast(np.ndarray, self._goes_to))]
+            return [predictions_for(self._model(self._found.brought(rows)), cast(np.ndarray, self._goes_to))]
         pieces = [self.decode(self._carrying.carry(rows))]
         if self._found.graph is not None:
             pieces.append(self._found.graph.extend(rows, self._found.beliefs))
         if self._found.prediction_weight and self._goes_to is not None:
-            pieces.append(self._as_they_are(predictions_for(self._model(rows), self._goes_to)))
+            brought = self._found.brought(rows)
+            pieces.append(self._as_they_are(predictions_for(self._model(brought), self._goes_to)))
         return pieces
 
     def _left_out_pieces(self, rows: np.ndarray) -> list[np.ndarray]:

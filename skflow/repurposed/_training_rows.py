@@ -10,9 +10,10 @@ from .._warnings import warn
 from ..labelling import SIMPLER, NeighbourGraph, combine, labelling_loss, temper
 from ._black_box import BlackBox
 from ._evidence import TEMPER, weigh_evidence
-from ._flows import FlowPlan
+from ._flows import FlowPlan, aligner_of
 from ._names import predictions_for
 from ._second_query import MANY, ask_again
+from ._way_home import WayHome
 
 LEAST_WEIGHT_TO_ASK = 0.01
 """Least weight of the model's predictions for rows as they are for which new rows are asked about."""
@@ -35,6 +36,12 @@ class TrainingRows:
     confusion: np.ndarray | None = None
     n_queries: int = 0
     decision: str = "flow"
+    home: WayHome | None = None
+    """How rows are brought to the model before any flow; None as they are."""
+
+    def brought(self, X: np.ndarray) -> np.ndarray:
+        """Rows as the model is asked about them before any flow."""
+        return X if self.home is None else self.home(X)
 
 
 def certain(truth: np.ndarray, plan: FlowPlan) -> TrainingRows:
@@ -74,11 +81,19 @@ def believe(
         raise ValueError(f"Rows without a label need neighbours: at least 2 rows, got n_samples={len(X)}.")
     graph, predictions, n_queries, prediction_weight = NeighbourGraph(X), None, 0, None
     known, K = np.flatnonzero(truth >= 0), len(plan.classes)
+    some_without, home = np.bincount(truth[known], minlength=K).min() == 0, None
     if plan.goes_to is not None:
-        predictions = predictions_for(model(X), plan.goes_to)
+        if some_without:
+            home = WayHome(X, aligner_of(plan.flow), plan.target)
+        brought = X if home is None else home(X)
+        predictions = predictions_for(model(brought), plan.goes_to)
         n_queries += len(X)
         if not len(known):
             _warn_if_blind(predictions)
+        if home is not None and home.at_home:
+            beliefs = predictions.copy()
+            beliefs[known] = np.eye(K)[truth[known]]
+            return TrainingRows(beliefs, graph, own=predictions, n_queries=n_queries, decision="predictions", home=home)
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
     beliefs, weights, carried = evidence.beliefs, evidence.weights, None
     if predictions is not None:
@@ -91,12 +106,12 @@ def believe(
         beliefs = combine(temper(beliefs, before), temper(again.predictions, second))
         weights = {name: weight * before for name, weight in weights.items()} | {"carried": second}
         n_queries += again.n_queries
-    decision, some_without = "flow", np.bincount(truth[known], minlength=K).min() == 0
-    if predictions is not None and some_without and _fit_better(X, graph, predictions, beliefs, plan):
+    decision = "flow"
+    if predictions is not None and some_without and _fit_better(brought, graph, predictions, beliefs, plan):
         decision, beliefs = "predictions", predictions.copy()
     beliefs[known] = np.eye(K)[truth[known]]
     return TrainingRows(
-        beliefs, graph, weights, predictions, carried, prediction_weight, evidence.confusion, n_queries, decision
+        beliefs, graph, weights, predictions, carried, prediction_weight, evidence.confusion, n_queries, decision, home
     )
 
 

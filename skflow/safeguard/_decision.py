@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,10 +11,13 @@ WORTH_MOVING = 0.02
 """Share of the rows by which a movement must be better than none: a model's inputs are not touched for less."""
 WORTH_MORE = 0.004
 """Share of the rows by which more of the flow must be better than less: the alignment keeps what a row holds."""
-DRAWS = 4
-"""Halves of the rows that a divergence is taken on, for its standard error."""
-DRAWN_ROWS = 400
-"""Rows a side that a divergence is taken on."""
+ERRORS_TO_MOVE = 2.0
+"""Standard errors by which a movement must be better than none."""
+ALLOWANCE = 0.2
+"""Share of its floor by which a divergence may exceed it: two draws of one population differ by more now and then."""
+
+Named = Sequence[tuple[str, float | None]]
+"""Names of candidates and the shares of the residual that they use, the simplest first; None leaves rows alone."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,22 @@ class Choice:
         The larger the better: mean agreement of the judges with the labels, or minus the divergence.
     standard_error : float
         Of the difference between this score and the best.
+    harm : float
+        What the judge that loses most loses beside leaving rows as they are. It counts against the score: who comes
+        after the flow may be like that judge.
+    divergence : float or None
+        From the target, its classes in the proportions that they seem to have among the rows.
+    floor : float or None
+        The same divergence between two parts of the target, of as many rows and with the same proportions of classes.
     """
 
     name: str
     share: float | None
     score: float
     standard_error: float = 0.0
+    harm: float = 0.0
+    divergence: float | None = None
+    floor: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,12 +61,12 @@ class Decision:
     chosen : Choice
     table : list of Choice
         All of them, the simplest first.
-    judged_by : {"labels", "divergence"}
-        What the score is.
+    judged_by : {"labels", "divergence", "labels and divergence"}
+        What decided.
     reason : str
         One sentence.
     floor : float or None
-        The divergence between two halves of the target, where divergences were compared.
+        That of the chosen candidate, where divergences were compared.
     """
 
     chosen: Choice
@@ -64,93 +77,146 @@ class Decision:
 
 
 def decide_by_labels(
-    agreements: Sequence[tuple[str, float | None, np.ndarray]], weights: np.ndarray, *, continuous: bool = False
+    candidates: Named,
+    agreements: Sequence[np.ndarray],
+    weights: np.ndarray,
+    worth_moving: float = WORTH_MOVING,
+    *,
+    continuous: bool = False,
 ) -> Decision:
-    """The simplest candidate within one standard error of the best, by the judges' agreement with the labels.
+    """The simplest candidate that is not worse than the best, by the judges' agreement with the labels.
 
     Parameters
     ----------
-    agreements : sequence of (name, share, ndarray of shape (n_samples,))
-        For each candidate, the simplest first, the share of the judges that are right on each held-out row.
+    candidates : sequence of (name, share)
+        The simplest first.
+    agreements : sequence of ndarray of shape (n_judges, n_samples)
+        For each candidate, which judges are right on each held-out row.
     weights : ndarray of shape (n_samples,)
         Of the rows.
+    worth_moving : float
+        Share of the rows by which a movement must be better than none.
     continuous : bool
         Whether labels are numbers, and agreement the share of their variance that the judges explain.
     """
-    weights = weights / weights.sum()
-    scores = [float(weights @ right) for _, _, right in agreements]
-    best = int(np.argmax(scores))
+    table = _by_labels(candidates, agreements, weights)
+    best = max(table, key=_worth)
 
-    def error(right: np.ndarray) -> float:
-        difference = agreements[best][2] - right
-        return float(np.sqrt(np.square(weights * (difference - weights @ difference)).sum()))
+    def margin(choice: Choice) -> float:
+        errors, worth = (ERRORS_TO_MOVE, worth_moving) if choice.share is None else (1.0, WORTH_MORE)
+        return max(errors * choice.standard_error, worth)
 
-    table = [
-        Choice(name, share, score, error(right)) for (name, share, right), score in zip(agreements, scores, strict=True)
-    ]
-    words = "the judges explain {:.1%} of the labels"
-    if not continuous:
-        words = "the judges are right on {:.1%} of the held-out rows"
-    return _simplest(table, best, "labels", words, None)
+    chosen = next(choice for choice in table if _worth(choice) >= _worth(best) - margin(choice))
+    verb, of = ("explain", "the labels' variance") if continuous else ("are right on", "the held-out rows")
+    reason = f"{chosen.name!r} was chosen: the judges {verb} {chosen.score:.1%} of {of}"
+    if chosen is best:
+        reason += ", which no other candidate betters."
+    else:
+        error = f"standard error {chosen.standard_error:.2g}"
+        reason += f", beside {best.score:.1%} by the best candidate, {best.name!r} ({error})."
+    if chosen.share is not None and table[0].share is None:
+        reason += f" Left as they are: {table[0].score:.1%}."
+    return Decision(chosen, table, "labels", reason)
 
 
 def decide_by_divergence(
-    candidates: Sequence[tuple[str, float | None, np.ndarray]],
-    divergence: Callable[[np.ndarray, np.ndarray], float],
-    n_target: int,
-    floor: float,
-    rng: np.random.RandomState,
+    candidates: Named, divergences: np.ndarray, floors: np.ndarray, allowed: Sequence[bool] | None = None
 ) -> Decision:
-    """The simplest candidate within one standard error of the lowest divergence from the target; no label is needed.
+    """The simplest candidate whose divergence from the target is as low as two parts of the target are apart.
+
+    To come closer than that is no sign of a better map: a flow draws rows together whatever their labels are. Where no
+    candidate comes as close, the simplest takes it that is as low as the lowest.
 
     Parameters
     ----------
-    candidates : sequence of (name, share, ndarray of shape (n_samples, n_features))
-        Held-out rows, moved by each candidate, the simplest first.
-    divergence : callable (moved rows, rows of the target by number) -> float
-        What to compare by, see :func:`skflow.metrics.divergence`.
-    n_target : int
-        Rows of the target.
-    floor : float
-        The divergence between two halves of the target: what is below it counts for no less.
-    rng : RandomState
-        Draws the rows.
+    candidates : sequence of (name, share)
+        The simplest first.
+    divergences, floors : ndarray of shape (n_candidates, n_draws)
+        Of moved rows from the target, and of as many rows of the target from others; draws are of rows.
+    allowed : sequence of bool or None
+        Which candidates may be chosen; None is all.
     """
-    values = np.empty((len(candidates), DRAWS))
-    for draw in range(DRAWS):
-        size = max(2, min(DRAWN_ROWS, len(candidates[0][2]) // 2, n_target // 2))
-        own, other = (rng.permutation(n)[:size] for n in (len(candidates[0][2]), n_target))
-        for k, (_, _, moved) in enumerate(candidates):
-            values[k, draw] = max(divergence(moved[own], other), floor)
-    scores = -values.mean(axis=1)
-    best = int(np.argmax(scores))
-    errors = (values - values[best]).std(axis=1, ddof=1) / np.sqrt(DRAWS)
+    excess = divergences - floors
+    errors, margins = _spread(excess), allowances(divergences, floors)
     table = [
-        Choice(name, share, float(score), float(error))
-        for (name, share, _), score, error in zip(candidates, scores, errors, strict=True)
+        Choice(name, share, -float(value), float(error), divergence=float(value), floor=float(floor))
+        for (name, share), value, error, floor in zip(
+            candidates, divergences.mean(axis=1), errors, floors.mean(axis=1), strict=True
+        )
     ]
-    return _simplest(table, best, "divergence", "its divergence from the target is {:.3g}", floor)
-
-
-def _simplest(table: list[Choice], best: int, judged_by: str, words: str, floor: float | None) -> Decision:
-    """The first candidate that is within one standard error of the best."""
-
-    def margin(candidate: Choice) -> float:
-        worth = 0.0 if judged_by != "labels" else WORTH_MOVING if candidate.share is None else WORTH_MORE
-        return max(candidate.standard_error, worth)
-
-    chosen = next(c for c in table if c.score >= table[best].score - margin(c))
-
-    def said(candidate: Choice) -> str:
-        return words.format(candidate.score if judged_by == "labels" else -candidate.score)
-
-    reason = f"{chosen.name!r} was chosen: {said(chosen)}"
-    if chosen is table[best]:
-        reason += ", the best of all candidates."
-    else:
-        error = chosen.standard_error
-        reason += f", simpler than the best, {table[best].name!r} ({said(table[best])}; standard error {error:.2g})."
+    may = [k for k in range(len(table)) if allowed is None or allowed[k]]
+    over = excess.mean(axis=1)
+    least = max(float(over[may].min()), 0.0)
+    k = next(k for k in may if over[k] <= least + margins[k])
+    chosen = table[k]
+    parts = f"that of two parts of the target {chosen.floor:.3g}"
+    words = f"its divergence from the target is {chosen.divergence:.3g}, {parts}"
+    reason = f"{chosen.name!r} was chosen: {words}."
     if chosen.share is not None and table[0].share is None:
-        left = table[0].score if judged_by == "labels" else -table[0].score
-        reason += f" Left as they are: {left:.1%}." if judged_by == "labels" else f" Left as they are: {left:.3g}."
-    return Decision(chosen, table, judged_by, reason, floor)
+        reason += f" Left as they are: {table[0].divergence:.3g}."
+    return Decision(chosen, table, "divergence", reason, chosen.floor)
+
+
+def allowances(divergences: np.ndarray, floors: np.ndarray) -> np.ndarray:
+    """By how much mean divergences (n_candidates, n_draws) may exceed their floors and count as no higher."""
+    return np.maximum(_spread(divergences - floors), ALLOWANCE * floors.mean(axis=1))
+
+
+def _spread(excess: np.ndarray) -> np.ndarray:
+    return excess.std(axis=1, ddof=1) if excess.shape[1] > 1 else np.zeros(len(excess))
+
+
+def decide_by_both(
+    candidates: Named,
+    agreements: Sequence[np.ndarray],
+    weights: np.ndarray,
+    divergences: np.ndarray,
+    floors: np.ndarray,
+) -> Decision:
+    """A few labels leave out candidates that are worse than the best; among the others the divergence decides.
+
+    Parameters
+    ----------
+    candidates, agreements, weights
+        See :func:`decide_by_labels`; of the rows whose label is known.
+    divergences, floors
+        See :func:`decide_by_divergence`.
+    """
+    by_labels = _by_labels(candidates, agreements, weights)
+    best, one_row = max(map(_worth, by_labels)), 1 / len(weights)
+    allowed = [_worth(choice) >= best - max(choice.standard_error, one_row) for choice in by_labels]
+    decision = decide_by_divergence(candidates, divergences, floors, allowed)
+    table = [
+        replace(choice, divergence=other.divergence, floor=other.floor)
+        for choice, other in zip(by_labels, decision.table, strict=True)
+    ]
+    chosen = table[decision.table.index(decision.chosen)]
+    known = f" Of {len(weights)} rows with a label, the judges are right on {chosen.score:.1%}"
+    if table[0].share is None and chosen.share is not None:
+        known += f", and on {table[0].score:.1%} left as they are"
+    return Decision(chosen, table, "labels and divergence", f"{decision.reason}{known}.", chosen.floor)
+
+
+def _worth(choice: Choice) -> float:
+    return choice.score - choice.harm
+
+
+def _by_labels(candidates: Named, agreements: Sequence[np.ndarray], weights: np.ndarray) -> list[Choice]:
+    weights = weights / weights.sum()
+    by_judge = np.stack([right @ weights for right in agreements])  # (n_candidates, n_judges)
+    harm = np.zeros(len(by_judge))
+    if candidates[0][1] is None:
+        one_row = weights.max()  # is no evidence of harm
+        harm = np.maximum((by_judge[0] - by_judge).max(axis=1) - one_row, 0)
+    scores = by_judge.mean(axis=1)
+    rights = [right.mean(axis=0) for right in agreements]
+    best = int(np.argmax(scores - harm))
+
+    def error(right: np.ndarray) -> float:
+        difference = rights[best] - right
+        return float(np.sqrt(np.square(weights * (difference - weights @ difference)).sum()))
+
+    return [
+        Choice(name, share, float(score), error(right), float(lost))
+        for (name, share), score, right, lost in zip(candidates, scores, rights, harm, strict=True)
+    ]

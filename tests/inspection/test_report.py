@@ -26,6 +26,7 @@ from skflow import (
 )
 from skflow.functionals import NormPotential
 from skflow.inspection import FlowReport
+from skflow.safeguard import ClassShare
 
 pytestmark = pytest.mark.filterwarnings("ignore:The flow did not converge")
 
@@ -123,6 +124,7 @@ def test_a_flow_with_rows_and_labels(flow, source):
         "The flow",
         "Columns that moved most",
         "Classes",
+        "Rows to distrust",
     ]
     assert "Rows are aligned by one global map" in report.headline
     assert flow.decision_.reason.replace("'", "&#x27;") in report.to_html()
@@ -186,12 +188,13 @@ def test_other_columns_and_images():
 
 def test_what_the_safeguard_and_trust_add(flow, source):
     X, y = source
-    told = {"unmatched_classes_": {"source": ["zebra"], "target": []}, "class_proportions_": np.array([0.2, 0.3, 0.5])}
+    shares = [ClassShare(label, share, 1 / 3, 0.011) for label, share in zip("abc", (0.2, 0.3, 0.5), strict=True)]
+    told = {"unmatched_classes_": {"source": ["zebra"], "target": []}, "class_proportions_": shares}
     extended = OTDDFlowTransformer()
     extended.__dict__ = flow.__dict__ | told | {"trust": lambda rows: np.where(np.arange(len(rows)) < 20, 0.1, 0.9)}
     words = text_of(FlowReport(extended, X, y))
     assert "without a counterpart: zebra" in words
-    assert "estimated" in words
+    assert "50 % ± 1.1 %" in words
     assert "22 % of the rows have a trust below 0.5" in words
     assert "78 % of the rows have a trust of 0.5 or more" in words
 
@@ -282,6 +285,6 @@ def test_a_real_browser_shows_it_and_a_phone_does_not_scroll_sideways(flow, sour
     )
     width, n_sections, headline, drawn = re.search(r"<p>(.*?)</p>", done.stdout).group(1).split(";")
     assert int(width) <= 360
-    assert int(n_sections) == 8
+    assert int(n_sections) == 9
     assert headline == FlowReport(flow).headline
     assert drawn == "true"

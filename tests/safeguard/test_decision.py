@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits, make_blobs
+from sklearn.datasets import load_digits, load_wine, make_blobs
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import SVC
 
-from skflow import OTDDFlowTransformer, Reference
-from skflow.safeguard import Panel, decide_by_divergence, decide_by_labels
+from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
+from skflow.safeguard import Panel, decide_by_both, decide_by_divergence, decide_by_labels
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
@@ -15,23 +16,26 @@ TARGET, SOURCE, UNSEEN = np.split(np.random.default_rng(0).permutation(len(X)), 
 MODEL = SVC(C=5).fit(X[TARGET], y[TARGET])
 
 
+NAMES = [("leave", None), ("align", 0.0), ("flow", 1.0)]
+
+
 def votes(*shares, n=400):
-    """Rows of which the first part is right, by candidate."""
-    return [(f"{k}", None if k == 0 else k / 4, (np.arange(n) < share * n) * 1.0) for k, share in enumerate(shares)]
+    """Rows of which the first part is right, by candidate; one judge."""
+    return [((np.arange(n) < share * n) * 1.0)[None] for share in shares]
 
 
 @pytest.mark.parametrize(
     ("shares", "chosen"),
     [
-        ((0.90, 0.90, 0.90), "0"),  # all alike: the simplest
-        ((0.89, 0.90, 0.90), "0"),  # a gain that is not worth moving for
-        ((0.50, 0.90, 0.90), "1"),  # moving pays, more of it does not
-        ((0.50, 0.60, 0.95), "2"),
-        ((0.90, 0.20, 0.30), "0"),  # moving harms
+        ((0.90, 0.90, 0.90), "leave"),  # all alike: the simplest
+        ((0.89, 0.90, 0.90), "leave"),  # a gain that is not worth moving for
+        ((0.50, 0.90, 0.90), "align"),  # moving pays, more of it does not
+        ((0.50, 0.60, 0.95), "flow"),
+        ((0.90, 0.20, 0.30), "leave"),  # moving harms
     ],
 )
 def test_the_simplest_of_those_that_are_as_good(shares, chosen):
-    decision = decide_by_labels(votes(*shares), np.ones(400))
+    decision = decide_by_labels(NAMES, votes(*shares), np.ones(400))
     assert decision.chosen.name == chosen
     assert [choice.score for choice in decision.table] == pytest.approx(shares)
     assert repr(chosen) in decision.reason
@@ -40,23 +44,43 @@ def test_the_simplest_of_those_that_are_as_good(shares, chosen):
 def test_standard_errors_are_those_of_the_paired_difference():
     rng = np.random.default_rng(0)
     first, second = rng.random(500), rng.random(500) + 0.5
-    decision = decide_by_labels([("a", None, first), ("b", 1.0, second)], np.ones(500))
+    decision = decide_by_labels([("a", 0.0), ("b", 1.0)], [first[None], second[None]], np.ones(500))
     expected = (second - first).std() / np.sqrt(500)
     assert decision.table[0].standard_error == pytest.approx(expected)
 
 
-def test_divergences_decide_without_labels():
-    rng = np.random.default_rng(0)
-    target, rows = rng.normal(size=(200, 3)), rng.normal(size=(200, 3))
+def test_what_one_judge_loses_counts():
+    """Three judges gain five points by the move, and a fourth loses ten: who comes after may be like the fourth."""
+    before, gained, lost = (votes(share)[0] for share in (0.8, 0.85, 0.7))
+    moved = np.concatenate([gained, gained, gained, lost])
+    decision = decide_by_labels(NAMES[:2], [np.repeat(before, 4, axis=0), moved], np.ones(400))
+    assert decision.chosen.name == "leave"
+    assert decision.table[1].harm == pytest.approx(0.1, abs=0.003)
 
-    def divergence(moved, at):
-        return float(np.square(moved.mean(0) - target[at].mean(0)).sum())
 
-    candidates = [("leave", None, rows + 5), ("align", 0.0, rows), ("flow", 1.0, rows + 1)]
-    decision = decide_by_divergence(candidates, divergence, 200, 0.05, np.random.RandomState(0))
-    assert decision.chosen.name == "align"
-    assert decision.floor == 0.05
-    assert -decision.table[0].score > 50
+@pytest.mark.parametrize(
+    ("divergences", "chosen"),
+    [
+        ((1.1, 0.9, 0.2), "leave"),  # as near as two parts of the target are: nearer is no sign of a better map
+        ((9.0, 1.1, 0.2), "align"),
+        ((9.0, 5.0, 0.2), "flow"),
+        ((9.0, 5.0, 5.0), "align"),  # none comes as near: the simplest that is as near as the nearest
+    ],
+)
+def test_divergences_decide_without_labels(divergences, chosen):
+    values = np.array(divergences)[:, None] + np.linspace(-0.05, 0.05, 4)
+    decision = decide_by_divergence(NAMES, values, np.ones((3, 4)))
+    assert decision.chosen.name == chosen
+    assert decision.floor == 1.0
+    assert [-choice.score for choice in decision.table] == pytest.approx(divergences)
+
+
+@pytest.mark.parametrize(("right", "chosen"), [((0.5, 0.5, 1.0), "flow"), ((1.0, 1.0, 1.0), "leave")])
+def test_a_few_labels_leave_out_what_is_worse(right, chosen):
+    values = np.full((3, 4), 1.0)
+    decision = decide_by_both(NAMES, votes(*right, n=20), np.ones(20), values, values)
+    assert decision.chosen.name == chosen
+    assert decision.judged_by == "labels and divergence"
 
 
 def test_the_panel_knows_the_target():
@@ -107,3 +131,29 @@ def test_modes(mode):
 def test_parameter():
     with pytest.raises(ValueError, match="(?s)safeguard.*'divergance'.*Did you mean 'divergence'"):
         OTDDFlowTransformer((X[TARGET], y[TARGET]), safeguard="divergance").fit(X[SOURCE], y[SOURCE])
+
+
+def test_the_model_itself_may_judge():
+    """It knows the digits by another name of their columns: what helps other models is no good to it."""
+    mirrored = SVC(C=5).fit(1 - X[TARGET], y[TARGET])
+    flow = OTDDFlowTransformer(Reference(X[TARGET], y[TARGET]), safeguard=FrozenEstimator(mirrored), random_state=0)
+    flow.fit(1 - X[SOURCE][:250], y[SOURCE][:250])
+    assert flow.decision_.chosen.name == "leave"
+    assert flow.decision_.chosen.score > 0.95
+
+
+@pytest.mark.parametrize("frequencies", [False, True])
+@pytest.mark.parametrize("n_labels", [0, 5])
+def test_few_labels_move_nothing_where_nothing_moved(frequencies, n_labels):
+    wine, classes = load_wine(return_X_y=True)
+    order = np.random.default_rng(1).permutation(len(wine))
+    wine, classes = ((wine - wine.mean(0)) / wine.std(0))[order], classes[order]
+    source = np.arange(70, 178)
+    if frequencies:
+        source = source[(classes[source] == 0) | (np.arange(108) % 3 == 0)]
+    known = np.full(len(source), -1)
+    for k in range(3):
+        rows = np.flatnonzero(classes[source] == k)[:n_labels]
+        known[rows] = k
+    flow = PseudoLabelFlow(Reference(wine[:70], classes[:70]), random_state=0).fit(wine[source], known)
+    assert flow.decision_.chosen.name == "leave"
