@@ -39,7 +39,7 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
     invariance : str, Invariance or sequence of these, default="auto"
         The class of maps: "identity", "translation", "diagonal" (units), "similarity", "orthogonal", "permutation" (of
         columns), "affine", "gaussian", or an object of :mod:`skflow.alignment`. Held-out rows choose among several;
-        "auto" is all that make sense for the columns.
+        "auto" is all that make sense for the columns. For spectra, :class:`~skflow.alignment.Spectral`.
     unlabelled : object, default=-1
         What marks an unlabelled row in `y`, beside None and NaN.
     max_starts : int, default=64

@@ -13,8 +13,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._inputs import FLOATS
-from ._learning import LearntMap
-from ._rowwise import transform_rows
+from ._learning import LearntMap, PartOfTheWay
+from ._rowwise import RowMap, transform_rows
 from ._sklearn import check_feature_names_in
 from ._trusting import FlowTrust
 
@@ -29,7 +29,7 @@ class CarriesRows(TransformerMixin):
     particles_: np.ndarray
     verbose: int
 
-    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
+    def transform(self, X: ArrayLike | Iterator[ArrayLike], t: float = 1.0) -> np.ndarray | Iterator[np.ndarray]:
         """Carry samples of the source domain along the learnt movement.
 
         Rows are carried block by block, with a progress bar where `verbose` is set. What is larger than memory stays
@@ -41,6 +41,9 @@ class CarriesRows(TransformerMixin):
         X : array-like of shape (n_samples, n_features), iterator of such, or dask array
             Samples, seen in `fit` or not; no labels are needed. An iterator yields blocks of rows, such as the frames
             of ``pandas.read_csv(..., chunksize=10_000)``.
+        t : float, default=1.0
+            How far along, from 0, where rows are as they came, to 1, where the map takes them: on the straight lines
+            between (displacement interpolation). Less than 1 takes as many columns as the target has.
 
         Returns
         -------
@@ -60,7 +63,16 @@ class CarriesRows(TransformerMixin):
                 Z[rows] = moved
         """
         check_is_fitted(self)
-        return transform_rows(self, X, self._row_map(), self._n_features_out, self.verbose)
+        if not 0 <= t <= 1:
+            raise ValueError(f"t={t!r} must be from 0 to 1.")
+        row_map: RowMap = self._row_map()
+        if t < 1:
+            if self._n_features_out != self.n_features_in_:
+                raise ValueError(
+                    f"t={t!r}: there is no way between {self.n_features_in_} features and {self._n_features_out}."
+                )
+            row_map = PartOfTheWay(row_map, t)
+        return transform_rows(self, X, row_map, self._n_features_out, self.verbose)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Carry rows from where the target's are back to where the source's are.

@@ -107,6 +107,25 @@ class LearntMap:
         return moved.astype(X.dtype, copy=False)
 
 
+class PartOfTheWay:
+    """Rows on the straight lines to where a map takes them; it pickles.
+
+    Parameters
+    ----------
+    row_map : callable (rows) -> rows
+        Where they go.
+    t : float
+        How far, from 0 to 1.
+    """
+
+    def __init__(self, row_map: Callable[[np.ndarray], np.ndarray], t: float) -> None:
+        self.row_map, self.t = row_map, t
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        """The rows there."""
+        return X if self.t == 0 else (X + self.t * (self.row_map(X) - X)).astype(X.dtype, copy=False)
+
+
 class LazyRegressor:
     """A regressor that is learnt when it is first used.
 

@@ -211,20 +211,22 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
             context.call_on_fit_task_end(estimator=self, X=rows, y=found.labels, reconstruction_attributes={})
         return self
 
-    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
+    def transform(self, X: ArrayLike | Iterator[ArrayLike], t: float = 1.0) -> np.ndarray | Iterator[np.ndarray]:
         """Carry samples of the source domain along the learnt movement, see :meth:`OTDDFlowTransformer.transform`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), iterator of such, or dask array
             Samples, seen in `fit` or not; no labels are needed.
+        t : float, default=1.0
+            How far along.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
         """
         check_is_fitted(self)
-        return self.flow_.transform(X)
+        return self.flow_.transform(X, t)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Carry rows from where the target's are back, see :meth:`OTDDFlowTransformer.inverse_transform`.
@@ -282,10 +284,7 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
             sample_weight=weight,
         )
         if target is None:
-            raise ValueError(
-                f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
-                "y_target to fit."
-            )
+            raise ValueError(f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y).")
         return target
 
     def _weights(self, weight: np.ndarray | None) -> np.ndarray | None:

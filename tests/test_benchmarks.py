@@ -83,3 +83,7 @@ def test_reproduce(tmp_path):
 
 def test_regression():
     assert_figures(quick("regression.py"), "Meats, fat", "Diabetes")
+
+
+def test_mixed_tables():
+    assert_figures(quick("mixed_tables.py"), "Heart disease, categories")

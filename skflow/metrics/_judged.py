@@ -81,6 +81,8 @@ def _flows(estimator: Any, X: Any) -> Iterator[tuple[Any, Any]]:
     if hasattr(estimator, "flows_"):  # RepurposedClassifier
         for flow in estimator.flows_:
             yield from _flows(flow, X)
+    elif hasattr(estimator, "flow_") and not hasattr(estimator, "transform"):  # RepurposedRegressor
+        yield from _flows(estimator.flow_, X)
     elif hasattr(estimator, "steps"):  # Pipeline
         steps = [step for _, step in estimator.steps if hasattr(step, "fit")]
         last = max((k for k, step in enumerate(steps) if _holds_flow(step)), default=-1)
@@ -98,7 +100,11 @@ def _holds_flow(estimator: Any) -> bool:
     if hasattr(estimator, "steps"):
         return any(_holds_flow(step) for _, step in estimator.steps)
     inner = _wrapped(estimator)
-    return _holds_flow(inner) if inner is not None else hasattr(estimator, "flows_") or _is_flow(estimator)
+    return (
+        _holds_flow(inner)
+        if inner is not None
+        else hasattr(estimator, "flows_") or hasattr(estimator, "flow_") or _is_flow(estimator)
+    )
 
 
 def _wrapped(estimator: Any) -> Any:

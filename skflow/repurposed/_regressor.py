@@ -225,7 +225,8 @@ class RepurposedRegressor(RegressorMixin, BaseEstimator):
 
         Conformal, from the errors for known labels that the correction was not told, where these are enough. Else they
         are as wide as the regressor's errors should be where the rows have been carried to its own ground: how far it
-        is there from a quick model of the reference dataset, and how far that is from left-out labels of it.
+        is there from a quick model of the reference dataset, and how far that is from left-out labels of it. Errors of
+        the alignment are not in these, so that they may be too narrow.
 
         Parameters
         ----------

@@ -14,6 +14,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import DomainAligner, OTDDFlowTransformer, Reference, RepurposedRegressor
+from skflow.metrics import neg_divergence_scorer, neg_otdd_scorer
 from tests._data import PLAIN, Named
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -174,3 +175,10 @@ def test_nothing_to_score_by():
         reg.fit(SRC, np.full(150, np.nan))
     with pytest.raises(ValueError, match="holds no label"):
         reg.score(NEW, np.full(300, np.nan))
+
+
+def test_scorers_judge_what_carries():
+    right = RepurposedRegressor(MODEL, ALIGNER).fit(SRC)
+    none = RepurposedRegressor(MODEL, clone(ALIGNER).set_params(invariance="identity")).fit(SRC)
+    for scorer in (neg_otdd_scorer, neg_divergence_scorer):
+        assert scorer(right, NEW, Y_NEW) > scorer(none, NEW, Y_NEW)
