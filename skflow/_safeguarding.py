@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 
-from ._divergences import divergences_from
 from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
 from ._target import Reference
+from .metrics import divergences_beside_floors
 from .pushforward import left_out_predictions
 from .safeguard import WORTH_MORE, WORTH_MOVING, Decision, Panel, decide_by_both, decide_by_divergence, decide_by_labels
 
@@ -131,8 +132,11 @@ def decide(
     names = [(candidate.name, candidate.share) for candidate in candidates]
     seed = int(rng.randint(np.iinfo(np.int32).max))
     told = known[rows]
+    measured = partial(
+        divergences_beside_floors, [moved.rows for moved in candidates], judging.target.X, judging.target.y, rng
+    )
     if not judging.by_labels or not told.any():
-        return decide_by_divergence(names, *divergences_from([moved.rows for moved in candidates], judging.target, rng))
+        return decide_by_divergence(names, *measured())
     panel = Panel(judging.target.X, judging.target.y, seed, judging.model)
     agreements = [panel.agreement(candidate.rows[told], wanted[rows][told]) for candidate in candidates]
     if judging.found is not None:
@@ -146,7 +150,10 @@ def decide(
     if not judging.by_divergence:
         return decide_by_labels(names, agreements, weights, max(WORTH_MOVING, OPTIMISM * _freedom(aligner, len(start))))
     return decide_by_both(
-        names, agreements, weights, *divergences_from([moved.rows for moved in candidates], judging.target, rng)
+        names,
+        agreements,
+        weights,
+        *measured(),
     )
 
 

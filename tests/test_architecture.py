@@ -28,7 +28,7 @@ FLOORS = (
     ("labelling",),
     ("inspection", "trajectories"),
     ("safeguard",),
-    ("_run", "_learning", "_divergences", "_safeguarding", "_rowwise", "_aligned", "_aligner"),
+    ("_run", "_learning", "_nearest", "_safeguarding", "_rowwise", "_aligned", "_aligner"),
     ("_carrying",),
     ("_flow",),
     ("_otdd_flow", "_constrained_flow"),

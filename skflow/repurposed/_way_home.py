@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._divergences import nearest
+from .._nearest import nearest
 from .._target import Reference
 
 
