@@ -28,7 +28,13 @@ from _protocol import add_data_argument, few_labels
 from _tables import markdown
 from frozen_accuracy import SINKHORN
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
-from skflow.metrics import agreement_scorer, confidence_scorer, neg_divergence_scorer, neg_otdd_scorer
+from skflow.metrics import (
+    agreement_scorer,
+    confidence_scorer,
+    neg_divergence_scorer,
+    neg_misfit_scorer,
+    neg_otdd_scorer,
+)
 
 try:
     import skada
@@ -245,6 +251,7 @@ def scorers(record, case, options):
     target = Reference(case.home.X, case.home.y)
     rows, model = case.X_test, case.home.models["logistic"]
     ours = {
+        "misfit": neg_misfit_scorer,
         "divergence": neg_divergence_scorer,
         "agreement": agreement_scorer,
         "confidence": confidence_scorer,

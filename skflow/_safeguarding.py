@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 
-from ._divergences import divergences_from
 from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
 from ._repeats import each_row_once
 from ._target import Reference, as_given
+from .metrics import divergences_beside_floors
 from .pushforward import left_out_predictions
 from .safeguard import WORTH_MORE, WORTH_MOVING, Decision, Panel, decide_by_both, decide_by_divergence, decide_by_labels
 
@@ -138,8 +139,11 @@ def decide(
     names = [(candidate.name, candidate.share) for candidate in candidates]
     seed = int(rng.randint(np.iinfo(np.int32).max))
     told = known[rows]
+    moved = [candidate.rows for candidate in candidates]
+    classes_of_target = None if judging.target.is_continuous else judging.target.y
+    measured = partial(divergences_beside_floors, moved, judging.target.X, classes_of_target, rng)
     if not judging.by_labels or not told.any():
-        return decide_by_divergence(names, *divergences_from([moved.rows for moved in candidates], judging.target, rng))
+        return decide_by_divergence(names, *measured())
     y_target = judging.target.y if labels.ndim == 1 else judging.target.y.reshape(len(judging.target.X), -1)
     panel = Panel(judging.target.X, y_target, seed, judging.model)
     agreements = [panel.agreement(candidate.rows[told], wanted[rows][told]) for candidate in candidates]
@@ -153,9 +157,7 @@ def decide(
     if not judging.by_divergence:
         worth_moving = max(WORTH_MOVING, OPTIMISM * _freedom(aligner, len(start)))
         return decide_by_labels(names, agreements, weights, worth_moving, continuous=labels.ndim == 2)
-    return decide_by_both(
-        names, agreements, weights, *divergences_from([moved.rows for moved in candidates], judging.target, rng)
-    )
+    return decide_by_both(names, agreements, weights, *measured())
 
 
 def guard_guessed(

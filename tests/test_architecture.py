@@ -33,7 +33,6 @@ FLOORS = (
         "_run",
         "_reporting",
         "_learning",
-        "_divergences",
         "_safeguarding",
         "_matching",
         "_trusting",

@@ -24,6 +24,8 @@ class Judged(NamedTuple):
     """The rows where the flow takes them."""
     X_target: np.ndarray
     y_target: np.ndarray
+    rows: np.ndarray
+    """The rows as they reach it."""
 
 
 def judged_flows(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) -> Iterator[Judged]:
@@ -37,7 +39,7 @@ def judged_flows(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) -> It
     found = False
     for flow, rows in _flows(estimator, X):
         found = True
-        yield Judged(flow, np.asarray(flow.transform(rows)), *_target_of(flow, rows, y))
+        yield Judged(flow, np.asarray(flow.transform(rows)), *_target_of(flow, rows, y), np.asarray(rows))
     if not found:
         raise ValueError(f"estimator={estimator!r} holds no fitted flow.")
 

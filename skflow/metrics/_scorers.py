@@ -41,7 +41,7 @@ def neg_otdd_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) ->
         If `estimator` holds no fitted flow that has a target, or `y` has labels that the flow has not seen.
     """
     scores = []
-    for flow, moved, X_target, y_target in judged_flows(estimator, X, y):
+    for flow, moved, X_target, y_target, _ in judged_flows(estimator, X, y):
         unknown = np.zeros(len(moved), dtype=bool), np.empty(0)
         known, labels = unknown if y is None else known_labels(estimator, flow, y)
         if len(known) != len(moved):
@@ -88,7 +88,7 @@ def neg_divergence_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = No
         divergence(moved, X_target)
         if is_regression(flow) or y_target is None
         else divergence(moved, X_target, y_target, class_weight="estimated")
-        for flow, moved, X_target, y_target in judged_flows(estimator, X, y)
+        for flow, moved, X_target, y_target, _ in judged_flows(estimator, X, y)
     ]
     return -float(np.mean(found))
 

@@ -13,7 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
-from skflow.metrics import agreement_scorer, confidence_scorer, divergence, neg_divergence_scorer, neg_otdd_scorer
+from skflow.metrics import (
+    agreement_scorer,
+    confidence_scorer,
+    divergence,
+    neg_divergence_scorer,
+    neg_misfit_scorer,
+    neg_otdd_scorer,
+)
 from tests._data import PLAIN
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -86,7 +93,7 @@ def iris():
     return X[::2], y[::2], X[1::2] + 2, y[1::2]
 
 
-EVERY_DISTANCE = pytest.mark.parametrize("scorer", [neg_otdd_scorer, neg_divergence_scorer])
+EVERY_DISTANCE = pytest.mark.parametrize("scorer", [neg_otdd_scorer, neg_divergence_scorer, neg_misfit_scorer])
 
 
 @EVERY_DISTANCE
@@ -163,6 +170,26 @@ def test_divergence_scorer_does_not_mind_frequencies():
     moved, size = fitted.transform(X[rare]), TARGET[0].var(axis=0).sum()
     assert -neg_divergence_scorer(fitted, X[rare]) < 0.05 * size < divergence(moved, TARGET[0])
     assert neg_divergence_scorer(fitted, X) > neg_divergence_scorer(hardly_moved().fit(X, y), X)
+
+
+class DrawnTogether:
+    """Carries rows of the target's own domain a share of the way to the mean of their class."""
+
+    target_ = Reference(*TARGET)
+
+    def __init__(self, share):
+        self.share = share
+
+    def transform(self, X):
+        means = CENTRES[np.square(X[:, None] - CENTRES).sum(axis=2).argmin(axis=1)]
+        return X + self.share * (means - X)
+
+
+def test_misfit_scorer_does_not_reward_what_is_drawn_together():
+    rows = make_blobs(200, centers=CENTRES, cluster_std=0.5, random_state=2)[0]
+    left, half, collapsed = (neg_misfit_scorer(DrawnTogether(share), rows) for share in (0.0, 0.5, 1.0))
+    assert 0 >= left > half > collapsed
+    assert left > neg_misfit_scorer(DrawnTogether(0.0), rows + 3)
 
 
 @pytest.mark.parametrize("scorer", [neg_otdd_scorer, neg_divergence_scorer, confidence_scorer, agreement_scorer])
