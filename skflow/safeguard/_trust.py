@@ -148,7 +148,7 @@ class TrustModel:
         united = -np.sqrt(np.square(moves - moves.mean(axis=1, keepdims=True)).sum(axis=2).mean(axis=1)) / self._spread
         alike = (self._labels[neighbours] == answers[:, None]).mean(axis=1)
         rows = [aligned, moved] if X.shape[1] != aligned.shape[1] else [X, aligned, moved]
-        agreed = np.mean([self._panel.agreement(some, answers) for some in rows], axis=0)
+        agreed = np.mean([self._panel.agreement(some, answers).mean(axis=0) for some in rows], axis=0)
         return np.column_stack([near, united, alike, agreed, sure])
 
 
