@@ -11,22 +11,24 @@ DOCS_READY := $(VENV)/.ready-docs
 export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs bench reproduce clean
+.PHONY: help setup demo test lint format docs bench reproduce package lowest clean
 
 help:
-	@echo "make demo    the main job on real data: a frozen classifier, before and after the flow"
+	@echo "make demo    one minute: four situations of a frozen classifier, before and after"
 	@echo "make test    lint and the whole test suite"
 	@echo "make lint    ruff and mypy: rules, format, types   make format  let ruff mend what it can"
 	@echo "make docs    the documentation, to docs/_build/html"
 	@echo "make bench   the benchmarks at their quick sizes, into benchmarks/RESULTS.md (DATA=folder of the .npz files;"
 	@echo "             SCRIPTS=\"peers.py steps.py\" for some of them; ARGS= for full sizes: hours)"
 	@echo "make reproduce  the paper's table 1 and transfer experiments; figures into figures/ (DATA; ARGS=--quick)"
+	@echo "make package sdist and wheel into dist/; the wheel is installed into an empty environment and tried there"
+	@echo "make lowest  the quick tests with the oldest versions of constraints-lowest.txt"
 	@echo "make clean   remove everything that make made, .venv too"
 
 setup: $(READY)
 
 demo: $(READY)
-	$(BIN)/python examples/plot_frozen_classifier.py
+	OMP_NUM_THREADS=1 $(BIN)/python examples/plot_four_situations.py
 
 # One process a core, one thread each: two threads that wait for each other on small matrices gain nothing.
 test: export OMP_NUM_THREADS ?= 1
@@ -54,9 +56,25 @@ reproduce: $(READY)
 		echo "== $$script"; $(BIN)/python benchmarks/$$script.py $(if $(DATA),--data $(DATA)) $(ARGS); \
 	done
 
+# The smoke test runs away from the checkout, so that it is the installed package that is tried.
+package: $(READY)
+	$(INSTALL) build
+	rm -rf dist $(VENV)-wheel
+	$(BIN)/python -m build
+	$(PYTHON) -m venv $(VENV)-wheel
+	$(VENV)-wheel/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt dist/*.whl
+	cd dist && OMP_NUM_THREADS=1 ../$(VENV)-wheel/bin/python -P ../tests/smoke.py
+
+lowest: $(READY)
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints-lowest.txt --editable '.[test]'
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python tests/smoke.py
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/python -m pytest -m 'not slow' -p no:cacheprovider
+
 clean:
-	rm -rf $(VENV) build dist docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst \
-		.mypy_cache .pytest_cache .ruff_cache .hypothesis figures frozen_classifier.png
+	rm -rf $(VENV) $(VENV)-wheel $(VENV)-lowest build dist docs/_build docs/auto_examples docs/generated docs/sg_execution_times.rst \
+		.mypy_cache .pytest_cache .ruff_cache .hypothesis figures frozen_classifier.png four_situations.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: pip is not called again before pyproject.toml or constraints.txt changes.

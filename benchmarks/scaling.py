@@ -10,10 +10,12 @@ the first steps (which find the first potentials and label distances) and later.
    between Gaussians. Resident memory has what the allocator keeps of what was freed, which differs from run to run by
    tens of MiB; "of it used" is the peak where it is told to give back.
 3. A flow of many samples whose classes match: 20 steps.
-4. Mini-batches: the objective on all samples, against a flow on all samples that has had as much time, for 1, 2 and 5
+4. The hierarchical solver: processor seconds and memory by n, with their slopes; what its plans cost over optimal ones
+   (POT's, of subsamples) and entropic ones of all pairs; and whole flows to tol = 1e-3.
+5. Mini-batches: the objective on all samples, against a flow on all samples that has had as much time, for 1, 2 and 5
    steps; and what is left of the difference when both have run their course (the bias).
 
-    python benchmarks/scaling.py [--quick] [--figures DIR] [--threads N] [--only growth|large|many|batches]
+    python benchmarks/scaling.py [--quick] [--figures DIR] [--threads N] [--only growth|large|many|huge|batches]
 """
 
 import argparse
@@ -34,7 +36,7 @@ from matplotlib.ticker import LogLocator
 
 from _memory import Watch, status
 from _tables import markdown
-from skflow.flow import Euler, FeatureDriven, Particles
+from skflow.flow import Euler, FeatureDriven, Particles, integrate
 from skflow.functionals import OTDDFunctional
 
 STEP_SIZE = 0.1
@@ -72,23 +74,26 @@ def start(n, d, n_classes, **parameters):
     return particles, OTDDFunctional(target, **parameters)
 
 
-def flow(particles, bound, n_steps=None, seconds=np.inf):
+def flow(particles, bound, n_steps=None, seconds=np.inf, clock=time.perf_counter):
     """Steps until there were enough, or time is over; yields the seconds of each. The particles move in place."""
     dynamics = FeatureDriven().bind(particles, optimizer=Euler(), step_size=STEP_SIZE)
-    begin, step = time.perf_counter(), 0
-    while (n_steps is None or step < n_steps) and time.perf_counter() - begin < seconds:
-        before = time.perf_counter()
+    begin, step = clock(), 0
+    while (n_steps is None or step < n_steps) and clock() - begin < seconds:
+        before = clock()
         derivative = bound.evaluate(particles)
         particles.x.copy_(dynamics.step(particles, derivative).x)
         del derivative
         step += 1
-        yield time.perf_counter() - before
+        yield clock() - before
 
 
-def measure(n, d, n_classes, n_steps, trimmed=False, **parameters):
-    """Seconds of a warm step, of the first with all that comes before it, MiB at first and later, in a new process."""
+def measure(n, d, n_classes, n_steps, trimmed=False, cpu=False, **parameters):
+    """Seconds of a warm step, of the first with all that comes before it, MiB at first and later, in a new process.
+
+    `cpu` asks for the processor's seconds, those of all threads.
+    """
     command = [sys.executable, __file__, "--threads", str(torch.get_num_threads()), "--child"]
-    command.append(json.dumps([n, d, n_classes, n_steps, parameters]))
+    command.append(json.dumps([n, d, n_classes, n_steps, parameters, cpu]))
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=os.environ | (TRIM if trimmed else {})
     )
@@ -97,18 +102,19 @@ def measure(n, d, n_classes, n_steps, trimmed=False, **parameters):
     return [float(number) for number in done.stdout.split()[-4:]]
 
 
-def child(n, d, n_classes, n_steps, parameters):
+def child(n, d, n_classes, n_steps, parameters, cpu):
+    clock = time.process_time if cpu else time.perf_counter
     small, functional = start(200, d, n_classes, **parameters)
     list(flow(small, functional.bind(small), 2))  # libraries are loaded, threads are started
     particles, functional = start(n, d, n_classes, **parameters)
     with Watch() as first:
-        begin = time.perf_counter()
+        begin = clock()
         bound = functional.bind(particles)
         list(flow(particles, bound, 1))
-        cold = time.perf_counter() - begin
+        cold = clock() - begin
     grown = status() - first.before[0]
     with Watch() as later:
-        warm = list(flow(particles, bound, n_steps))
+        warm = list(flow(particles, bound, n_steps, clock=clock))
     print(np.median(warm), cold, first.peak[0], later.peak[0] + grown)
 
 
@@ -186,17 +192,73 @@ def many(quick, figures):
     print(markdown(["solver='auto'", *header], [["", *row]]), flush=True)
 
 
+def huge(quick, figures):
+    sizes = [500, 1000, 2000] if quick else [10_000, 30_000, 100_000, 300_000]
+    rows = []
+    for correspondence in ("same", "coupling"):
+        settings = {"solver": "hierarchical", "correspondence": correspondence}
+        measured = [measure(n, 64, 10, 3, cpu=True, trimmed=True, **settings) for n in sizes]
+        for name, column in {"a warm step, s": 0, "the first, s": 1, "peak, MiB": 3}.items():
+            values = [max(m[2:]) if column == 3 else m[column] for m in measured]
+            shown = [f"{value:.0f}" if column == 3 else f"{value:.2f}" for value in values]
+            rows.append([correspondence, name, *shown, f"{slope(sizes, values):.2f}"])
+    print("\n### solver='hierarchical', 64-d, 10 classes: processor seconds, and memory above the data\n")
+    print(markdown(["correspondence", "", *(f"n = {n:,}" for n in sizes), "slope"], rows), flush=True)
+    bias(400 if quick else 4000)
+    rows = []
+    for n in sizes[: 1 if quick else 2]:
+        for solver in ("dense", "hierarchical"):
+            particles, functional = start(n, 64, 10, solver=solver, correspondence="same")
+            begin = time.process_time()
+            bound = functional.bind(particles)
+            dynamics = FeatureDriven().bind(particles, optimizer=Euler(), step_size=STEP_SIZE)
+            ran = integrate(bound, dynamics, max_iter=200, tol=1e-3)
+            seconds = time.process_time() - begin
+            reached = value(n, 64, 10, ran.particles, bound.reg, correspondence="same", solver="dense")
+            rows.append([f"{n:,}", solver, ran.n_iter, f"{seconds:.0f}", f"{reached:.3f}"])
+    print("\n### Whole flows, 64-d, 10 classes that match, tol = 1e-3: the objective at the end, by the dense solver\n")
+    print(markdown(["n", "solver", "steps", "processor seconds", "objective"], rows), flush=True)
+
+
+def bias(n):
+    """What plans cost over those of all pairs: optimal ones, and entropic ones in cost alone."""
+    rows = []
+    for n_classes in (1, 10):
+        # The classes are a part of the features here, and of nothing else.
+        (X, _), (X_target, _) = mixture(n, 64, n_classes, 1), mixture(n, 64, n_classes, 0)
+        particles = Particles.from_arrays(X, np.zeros(n, dtype=int))
+        for reg in (0.0, 0.01, 0.05):
+            costs = {}
+            for solver in ("exact" if reg == 0 else "dense", "hierarchical"):
+                functional = OTDDFunctional((X_target, np.zeros(n, dtype=int)), reg=reg, label_weight=0, solver=solver)
+                bound = functional.bind(particles)
+                n_solves = 10 if reg == 0 and solver == "hierarchical" else 1  # which then improves its plan
+                costs[solver] = [transport_cost(bound, particles, X_target) for _ in range(n_solves)]
+            best, found = costs.values()
+            rows.append([n_classes, reg, *(f"{cost / best[0] - 1:+.1%}" for cost in (found[0], found[-1]))])
+    print(f"\n### Cost of hierarchical plans over that of plans of all pairs, n = m = {n:,}, 64-d\n")
+    print(markdown(["clusters", "reg", "first solve", "tenth"], rows), flush=True)
+
+
+def transport_cost(bound, particles, X_target):
+    """``<P, C>`` of the plan, by its image, which the gradient tells."""
+    gradient = bound.evaluate(particles).features.double()
+    x, target = particles.x.double(), torch.as_tensor(X_target).double()
+    image = particles.a[:, None] * x - gradient / 2
+    return ((particles.a[:, None] * x - 2 * image) * x).sum().item() + target.square().sum(1).mean().item()
+
+
 def batches(quick, figures):
     """Every flow is looked at with its objective on all samples, at its own regularisation, by an unused functional."""
     n, d, n_classes = (2000, 64, 10) if quick else (20_000, 64, 10)
     n_steps_full, sizes, small = ([2], [200], 1000) if quick else ([1, 2, 5], [200, 1000, 5000], 2000)
     for correspondence in ("same", "coupling"):
-        judge = {"correspondence": correspondence, "refresh_tol": 0}
+        judge = {"correspondence": correspondence, "refresh_tol": 0, "solver": "tiled"}
         rows = []
         for n_full in n_steps_full:
             budget = None
             for size in (None, *sizes):
-                particles, functional = start(n, d, n_classes, correspondence=correspondence, batch_size=size)
+                particles, functional = start(n, d, n_classes, correspondence=correspondence, **batched(size))
                 bound = functional.bind(particles)
                 seconds = list(flow(particles, bound, n_full if budget is None else None, budget or np.inf))
                 if budget is None:
@@ -210,7 +272,7 @@ def batches(quick, figures):
         print(markdown(["batch", "steps", "seconds", "objective on all"], rows), flush=True)
         rows, n_steps = [], 5 if quick else 60
         for size in (None, *(size for size in sizes if size < small)):
-            particles, functional = start(small, d, n_classes, correspondence=correspondence, batch_size=size)
+            particles, functional = start(small, d, n_classes, correspondence=correspondence, **batched(size))
             bound = functional.bind(particles)
             list(flow(particles, bound, n_steps))
             told = bound.evaluate(particles).value.item()
@@ -220,6 +282,11 @@ def batches(quick, figures):
         rows = [[*row[:2], f"{float(row[1]) / best - 1:+.1%}", row[2]] for row in rows]
         print(f"\n### Their bias, {correspondence}, n = m = {small:,}, {d}-d: after {n_steps} steps\n")
         print(markdown(["batch", "objective on all", "relative", "objective on batches"], rows), flush=True)
+
+
+def batched(size):
+    """Parameters of a flow by batches of that size, or of all."""
+    return {"solver": "tiled"} if size is None else {"batch_size": size}
 
 
 def value(n, d, n_classes, particles, reg, **parameters):
@@ -232,7 +299,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs")
     parser.add_argument("--figures", type=Path, default=Path("figures"), help="where to draw (default: figures)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parts = {"growth": growth, "large": large, "many": many, "batches": batches}
+    parts = {"growth": growth, "large": large, "many": many, "huge": huge, "batches": batches}
     parser.add_argument("--only", nargs="+", choices=list(parts), default=list(parts))
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -31,7 +31,10 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_title = "skflow"
 html_show_sourcelink = False
-html_theme_options = {"secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {"secondary_sidebar_items": ["page-toc"], "header_links_before_dropdown": 4}
+# Pages that have none below them need no list of these.
+ALONE = ("which", "wrong", "questions", "quickstart", "user_guide", "mathematics", "compare", "glossary", "tested")
+html_sidebars = {page: [] for page in ALONE}
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -40,4 +43,5 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "show_signature": False,
     "download_all_examples": False,
+    "matplotlib_animations": (True, "jshtml"),  # with a slider, and all frames in the page
 }

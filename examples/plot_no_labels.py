@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from skflow import DomainAligner, Reference
+from skflow.inspection import FlowReport, RowsDisplay
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
@@ -58,26 +59,17 @@ for name, shift in {"turned by 90°": turn, "inverted": invert}.items():
 # %%
 # There and back
 # --------------
-# Unseen digits before the map, after it, and as they were before the shift. On the right, ``inverse_transform`` has
-# carried the aligned digits back to the source.
+# Unseen digits before the map, after it, carried back to the source by ``inverse_transform``, and as they were before
+# the shift.
 unseen = [np.flatnonzero(y_new == k)[0] for k in range(10)]
-
-
-def tile(rows):
-    """Ten digits in two rows of five, with a gap between them."""
-    images = np.pad(np.reshape(rows, (10, 8, 8)), ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
-    return images.reshape(2, 5, 10, 10).swapaxes(1, 2).reshape(20, 50)
-
-
-titles = ["before", "aligned", "as they were", "back again"]
-figure, axes = plt.subplots(len(aligners), len(titles), figsize=(11, 2.6), layout="constrained")
-for row, (name, (shift, aligner)) in zip(axes, aligners.items(), strict=True):
-    shifted = shift(X_new[unseen])
-    aligned = aligner.transform(shifted)
-    for ax, rows in zip(row, [shifted, aligned, X_new[unseen], aligner.inverse_transform(aligned)], strict=True):
-        ax.imshow(tile(rows), cmap="gray_r", vmin=0, vmax=1)
-        ax.set(xticks=[], yticks=[], frame_on=False)
-    row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-for ax, title in zip(axes[0], titles, strict=True):
-    ax.set_title(title)
+for shift, aligner in aligners.values():
+    RowsDisplay.from_estimator(aligner, shift(X_new[unseen]), truth=X_new[unseen], image_shape=(8, 8))
 plt.show()
+
+# %%
+# The report
+# ----------
+# What moved, the map in words, the distance to the model's data, and how sure all this is. In a notebook the report is
+# the last line of a cell; ``write_html`` makes one file of it.
+shift, aligner = aligners["turned by 90°"]
+FlowReport(aligner, shift(X_new), y_new, image_shape=(8, 8))

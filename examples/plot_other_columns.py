@@ -25,6 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from skflow import DomainAligner, Reference
+from skflow.inspection import RowsDisplay
 
 
 def three_parts(X, y):
@@ -45,15 +46,7 @@ print(f"8 by 8 pixels, as the model knows them: {model.score(X_new, y_new):.1%} 
 print(f"6 by 6 pixels, aligned without a label: {pipe.score(coarse(X_new), y_new):.1%}")
 
 unseen = [np.flatnonzero(y_new == k)[0] for k in range(10)]
-rows = {"6 by 6 pixels": coarse(X_new[unseen]), "8 by 8, as they were": X_new[unseen]}
-rows["aligned, 8 by 8"] = pipe[0].transform(rows["6 by 6 pixels"])
-figure, axes = plt.subplots(1, 3, figsize=(10, 2), layout="constrained")
-for ax, title in zip(axes, ["6 by 6 pixels", "aligned, 8 by 8", "8 by 8, as they were"], strict=True):
-    side = int(rows[title].shape[1] ** 0.5)
-    images = np.pad(rows[title].reshape(10, side, side), ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
-    tiles = images.reshape(2, 5, side + 2, side + 2).swapaxes(1, 2).reshape(2 * (side + 2), -1)
-    ax.imshow(tiles, cmap="gray_r", vmin=0, vmax=1)
-    ax.set(xticks=[], yticks=[], frame_on=False, title=title)
+RowsDisplay.from_estimator(pipe[0], coarse(X_new[unseen]), truth=X_new[unseen])
 
 # %%
 # Twenty columns of thirty, in another order

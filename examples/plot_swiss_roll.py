@@ -60,6 +60,7 @@ for name, flow in flows.items():
         max_iter=n_steps,
         tol=0,  # all of them take the same number of steps, whether needed or not
         keep_trajectory=n_steps + 1,
+        mass=1.0,  # two clouds are to become a roll, however foreign to it their points are
         pushforward=LinearRegression(),  # no unseen rows here: the cheapest will do
         random_state=0,
     ).fit(X, y)

@@ -5,19 +5,24 @@ After Alvarez-Melis & Fusi, "Dataset Dynamics via Gradient Flows in Probability 
 
 from ._aligner import DomainAligner
 from ._constrained_flow import ConstrainedFlow
+from ._drift_detector import DriftDetector
+from ._gradual_aligner import GradualAligner
 from ._otdd_flow import OTDDFlowTransformer
 from ._pseudo_label import PseudoLabelFlow
 from ._target import Reference
-from .repurposed import RepurposedClassifier
+from .repurposed import RepurposedClassifier, RepurposedRegressor
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ConstrainedFlow",
     "DomainAligner",
+    "DriftDetector",
+    "GradualAligner",
     "OTDDFlowTransformer",
     "PseudoLabelFlow",
     "Reference",
     "RepurposedClassifier",
+    "RepurposedRegressor",
     "__version__",
 ]

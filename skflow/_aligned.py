@@ -13,6 +13,7 @@ from sklearn.utils.multiclass import type_of_target
 
 from ._inputs import FLOATS
 from ._sklearn import check_feature_names_in
+from ._support import Support
 from ._target import Reference
 from .alignment import Alignment
 from .labelling import split_labels
@@ -21,12 +22,13 @@ from .labelling import split_labels
 class AlignedRows:
     """An alignment, or a fitted aligner, as a map of rows, in their own dtype; it pickles."""
 
-    def __init__(self, alignment: Any) -> None:
-        self.alignment = alignment
+    def __init__(self, alignment: Any, support: Support | None = None) -> None:
+        self.alignment, self.support = alignment, support
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
-        """The rows, aligned."""
-        return np.asarray(self.alignment.transform(X)).astype(X.dtype, copy=False)
+        """The rows, aligned, and in the target's support where that is given."""
+        rows = np.asarray(self.alignment.transform(X)).astype(X.dtype, copy=False)
+        return rows if self.support is None else self.support.project(rows)
 
 
 def inverse_rows(X: ArrayLike, alignment: Alignment) -> np.ndarray:

@@ -19,8 +19,8 @@ from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, fit_context
-from ._target import Reference, Target, read_target
-from .alignment import Alignment, Invariance, align
+from ._target import Reference, Target, is_continuous, read_target
+from .alignment import Alignment, Invariance, align, named_invariance
 
 
 class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
@@ -39,7 +39,7 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
     invariance : str, Invariance or sequence of these, default="auto"
         The class of maps: "identity", "translation", "diagonal" (units), "similarity", "orthogonal", "permutation" (of
         columns), "affine", "gaussian", or an object of :mod:`skflow.alignment`. Held-out rows choose among several;
-        "auto" is all that make sense for the columns.
+        "auto" is all that make sense for the columns. For spectra, :class:`~skflow.alignment.Spectral`.
     unlabelled : object, default=-1
         What marks an unlabelled row in `y`, beside None and NaN.
     max_starts : int, default=64
@@ -52,8 +52,8 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
     Attributes
     ----------
     alignment_ : Alignment
-        The map, and how it was found: its class, start and objective, the divergence of held-out rows and its floor, a
-        verdict ("aligned", "identity" or "not found"), and all candidates.
+        The map, and how it was found: its class, start and objective, the divergence of held-out rows and its floor,
+        whether another map fits as well, a verdict ("aligned", "identity" or "not found"), and all candidates.
     target_ : Reference
         The reference dataset, checked.
     n_features_in_ : int
@@ -148,6 +148,7 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
             weight = read_weights(sample_weight, rows)
+            continuous = is_continuous(self.target, y, y_target)
             target = read_target(
                 self.target,
                 rows,
@@ -172,7 +173,9 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
                 task.call_on_fit_task_begin(estimator=self, X=rows, y=y)
                 return bool(task.call_on_fit_task_end(estimator=self, X=rows, y=y))
 
-            codes, codes_target = class_codes(y, target.y, self.unlabelled)
+            codes, codes_target = None, None
+            if not continuous and not target.is_continuous:
+                codes, codes_target = class_codes(y, target.y, self.unlabelled)
             self.alignment_: Alignment = align(
                 rows,
                 target.X,
@@ -202,7 +205,9 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
             In the target's columns, in the dtype of `X`.
         """
         check_is_fitted(self)
-        return transform_rows(self, X, AlignedRows(self.alignment_), self._n_features_out, self.verbose)
+        return transform_rows(
+            self, X, AlignedRows(self.alignment_, self.target_.find_support()), self._n_features_out, self.verbose
+        )
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Carry rows in the target's columns back to where the source's rows are.
@@ -263,6 +268,8 @@ def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) ->
         For an aligner with a target of its own.
     """
     if isinstance(alignment, str | Invariance):
+        if alignment != "auto":
+            named_invariance(alignment, "alignment")
         aligner = DomainAligner(invariance=alignment)
     else:
         aligner = clone(alignment)
@@ -273,7 +280,8 @@ def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) ->
                 f"alignment={alignment!r} has a target of its own; the flow gives it its own: leave it None."
             )
     known = aligner.get_params(deep=False)
-    own = {"target": target, "random_state": int(rng.randint(np.iinfo(np.int32).max)), "unlabelled": None}
+    free = Reference(target.X, target.y, target.feature_names, target.target_type)  # the flow goes on from there
+    own = {"target": free, "random_state": int(rng.randint(np.iinfo(np.int32).max)), "unlabelled": None}
     own = {name: value for name, value in own.items() if name in known}
     if known.get("random_state") is not None:
         del own["random_state"]

@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._inputs import FLOATS
-from ._learning import LearntMap
-from ._rowwise import transform_rows
+from ._learning import LearntMap, PartOfTheWay
+from ._rowwise import RowMap, transform_rows
 from ._sklearn import check_feature_names_in
+from ._trusting import FlowTrust
 
 
 class CarriesRows(TransformerMixin):
@@ -28,7 +29,7 @@ class CarriesRows(TransformerMixin):
     particles_: np.ndarray
     verbose: int
 
-    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
+    def transform(self, X: ArrayLike | Iterator[ArrayLike], t: float = 1.0) -> np.ndarray | Iterator[np.ndarray]:
         """Carry samples of the source domain along the learnt movement.
 
         Rows are carried block by block, with a progress bar where `verbose` is set. What is larger than memory stays
@@ -40,6 +41,9 @@ class CarriesRows(TransformerMixin):
         X : array-like of shape (n_samples, n_features), iterator of such, or dask array
             Samples, seen in `fit` or not; no labels are needed. An iterator yields blocks of rows, such as the frames
             of ``pandas.read_csv(..., chunksize=10_000)``.
+        t : float, default=1.0
+            How far along, from 0, where rows are as they came, to 1, where the map takes them: on the straight lines
+            between (displacement interpolation). Less than 1 takes as many columns as the target has.
 
         Returns
         -------
@@ -59,7 +63,16 @@ class CarriesRows(TransformerMixin):
                 Z[rows] = moved
         """
         check_is_fitted(self)
-        return transform_rows(self, X, self._row_map(), self._n_features_out, self.verbose)
+        if not 0 <= t <= 1:
+            raise ValueError(f"t={t!r} must be from 0 to 1.")
+        row_map: RowMap = self._row_map()
+        if t < 1:
+            if self._n_features_out != self.n_features_in_:
+                raise ValueError(
+                    f"t={t!r}: there is no way between {self.n_features_in_} features and {self._n_features_out}."
+                )
+            row_map = PartOfTheWay(row_map, t)
+        return transform_rows(self, X, row_map, self._n_features_out, self.verbose)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Carry rows from where the target's are back to where the source's are.
@@ -94,6 +107,30 @@ class CarriesRows(TransformerMixin):
         aligned = LearntMap(None, self.inverse_pushforward_, share)(rows)
         return aligned if self.aligner_ is None else self.aligner_.inverse_transform(aligned)
 
+    def trust(self, X: ArrayLike) -> np.ndarray:
+        """How far an answer on each row deserves belief, be it seen in `fit` or not.
+
+        Signs are the distance from where the map was learnt, how differently the neighbours moved, whether their
+        classes are that of the answer, whether models of the target answer alike for the row as it came, aligned and
+        moved, and how sure they are of it. Their weights are learnt on held-out rows whose label is known; without
+        labels they are fixed, and rows are ranked by them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the source domain.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            From 0 to 1; with labels the probability that a model of the target is right on the carried row.
+        """
+        check_is_fitted(self)
+        rows = validate_data(self, X, reset=False, dtype=FLOATS, order="C")
+        if getattr(self, "_trust_", None) is None:
+            self._trust_ = FlowTrust(self, self._row_map())
+        return self._trust_(rows)
+
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Names of the columns that `transform` returns: the target's, or the source's where it has none.
 
@@ -113,7 +150,9 @@ class CarriesRows(TransformerMixin):
 
     def _row_map(self) -> LearntMap:
         share = 1.0 if self.decision_ is None else self.decision_.chosen.share
-        return LearntMap(self.aligner_, self.pushforward_, share)
+        target = getattr(self, "target_", None)
+        support = None if target is None else target.find_support()
+        return LearntMap(self.aligner_, self.pushforward_, share, getattr(self, "_local_mass_", None), support)
 
     @property
     def _n_features_out(self) -> int:

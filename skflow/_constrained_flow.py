@@ -38,7 +38,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         drive the flow.
     alignment : "auto", str, Invariance, DomainAligner or None, default="auto"
         The global map to the target that comes first, where there is one, see :class:`OTDDFlowTransformer`.
-    reg, label_weight, label_distance, correspondence, class_weight, solver, batch_size
+    reg, label_weight, label_distance, correspondence, class_weight, mass, solver, batch_size
         Of the OTDD to the target, see :class:`OTDDFlowTransformer`. ``label_weight=0`` with
         ``correspondence="coupling"`` is vanilla, feature-only optimal transport. A debiased or otherwise configured
         distance is a constraint of its own: ``("otdd", OTDDFunctional(target, debias=True))``.
@@ -58,7 +58,8 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         The sum of all terms at the start and after each step.
     objective_terms_ : dict of str to ndarray of shape (n_iter + 1,)
         Each constraint's share by its name, weight included, and that of the distance as ``"target"``.
-    label_distances_, coupling_, label_map_, target_classes_, target_
+    label_distances_, coupling_, label_map_, target_classes_, target_, class_proportions_, row_mass_, unmatched_rows_,
+    unmatched_classes_
         As in :class:`OTDDFlowTransformer`, where there is a target.
 
     See Also
@@ -101,6 +102,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         label_distance: str = "gaussian",
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
+        mass: str | float = "auto",
         solver: str | Solver = "auto",
         batch_size: int | None = None,
         dynamics: str | Dynamics = "fd",
@@ -124,6 +126,7 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
             label_distance=label_distance,
             correspondence=correspondence,
             class_weight=class_weight,
+            mass=mass,
             solver=solver,
             batch_size=batch_size,
             dynamics=dynamics,
@@ -208,14 +211,15 @@ class ConstrainedFlow(BaseFlow, BaseComposition):
         with fresh_fit(self):
             if y is None and X_target is not None:
                 raise ValueError(f"{type(self).__name__} requires y to be passed where X_target is, but y=None.")
-            rows, labels, weight = self._read_source(X, y, sample_weight)
+            rows, labels, weight = self._read_source(X, y, y_target, sample_weight)
             target = self._read_target(rows, labels, X_target, y_target, weight)
-            terms = list(self.constraints)
+            terms, distance = list(self.constraints), None
             if target is not None:
-                terms.append((TARGET, self._distance_to(target)))
+                distance = self._distance_to(target)
+                terms.append((TARGET, distance))
             if not terms:
                 raise ValueError(f"constraints={self.constraints!r} and target=None leave nothing to descend.")
-            self._fit_flow(rows, labels, FunctionalSum(terms), target, weight)
+            self._fit_flow(rows, labels, FunctionalSum(terms), target, weight, distance)
         return self
 
     def _check_constraints(self) -> None:

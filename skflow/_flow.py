@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy, deepcopy
-from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import validate_data
 
 from ._aligned import AlignedRows
 from ._aligner import as_aligner
 from ._carrying import CarriesRows
+from ._column_widths import warn_of_units
 from ._device import resolve_device
-from ._fresh_fit import fitted_attributes
-from ._inputs import FLOATS, as_labels, has_foreign_dtype, read_weights
-from ._learning import LazyRegressor, learn_map
-from ._run import FlowRun, StepReporter, choose_particles
-from ._safeguarding import Judging, decide
+from ._inputs import read_source
+from ._matching import LocalMass, match_sides, set_matching
+from ._run import FlowRun, choose_particles
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
-from ._target import Reference, Target, read_target, warn_of_units
+from ._target import Reference, Target, as_given, is_continuous, read_target
 from ._threads import shared_cores
-from ._warnings import warn
+from ._unfinished import UnfinishedFit
 from .alignment import Invariance
-from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Flow, Optimizer
+from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Optimizer
 from .functionals import Functional, OTDDFunctional
-from .pushforward import TabularPushForward
 from .transport import LABEL_DISTANCES, SOLVERS, Solver
 
 
@@ -51,7 +46,8 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         "label_weight": [Interval(Real, 0, None, closed="left")],
         "label_distance": [StrOptions(set(LABEL_DISTANCES))],
         "correspondence": [StrOptions({"auto", "coupling", "assignment", "same"}), Mapping],
-        "class_weight": [StrOptions({"balanced"}), None],
+        "class_weight": [StrOptions({"balanced", "estimated"}), None],
+        "mass": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="right")],
         "solver": [StrOptions(set(SOLVERS)), Solver],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "dynamics": [StrOptions(set(DYNAMICS)), Dynamics],
@@ -79,6 +75,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         label_distance: str = "gaussian",
         correspondence: str | Mapping[Any, Any] = "auto",
         class_weight: str | None = "balanced",
+        mass: str | float = "auto",
         solver: str | Solver = "auto",
         batch_size: int | None = None,
         dynamics: str | Dynamics = "fd",
@@ -102,6 +99,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.label_distance = label_distance
         self.correspondence = correspondence
         self.class_weight = class_weight
+        self.mass = mass
         self.solver = solver
         self.batch_size = batch_size
         self.dynamics = dynamics
@@ -119,17 +117,10 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.verbose = verbose
 
     def _read_source(
-        self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None
+        self, X: ArrayLike, y: ArrayLike | None, y_target: ArrayLike | None, sample_weight: ArrayLike | None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Checked rows, labels and weights; without labels all rows are of one class."""
-        if y is None:
-            rows = validate_data(self, X, y=None, dtype=FLOATS, order="C")
-            labels = np.zeros(len(rows), dtype=int)
-        else:
-            # Before scikit-learn sees them: nullable integers would become floats, and lists of both kinds text.
-            rows, labels = validate_data(self, X, as_labels(y) if has_foreign_dtype(y) else y, dtype=FLOATS, order="C")
-            labels = as_labels(labels)
-        return rows, labels, read_weights(sample_weight, rows)
+        """Checked rows, labels and weights."""
+        return read_source(self, X, y, sample_weight, continuous=is_continuous(self.target, y, y_target))
 
     def _read_target(
         self,
@@ -163,8 +154,8 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         if target is None or self.alignment is None:
             return None
         aligner = as_aligner(self.alignment, target, rng)
-        names = self.correspondence if isinstance(self.correspondence, Mapping) else {}
-        labels = np.array([names.get(label, label) for label in y.tolist()]) if names else y
+        names = self.correspondence if isinstance(self.correspondence, Mapping) and y.ndim == 1 else {}
+        labels = np.array([names.get(label, label) for label in y.tolist()]) if names else as_given(y)
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
         return aligner.fit(X, labels, **weight)
 
@@ -175,7 +166,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             label_weight=self.label_weight,
             label_distance=self.label_distance,
             correspondence=self.correspondence,
-            class_weight=self.class_weight,
+            class_weight="balanced" if self.class_weight == "estimated" else self.class_weight,
             solver=self.solver,
             batch_size=self.batch_size,
         )
@@ -187,6 +178,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         functional: Functional,
         target: Reference | None,
         sample_weight: np.ndarray | None = None,
+        distance: OTDDFunctional | None = None,
     ) -> None:
         """Flow the particles, learn the push-forward, set the fitted attributes."""
         if target is not None:
@@ -197,6 +189,22 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
         self.aligner_ = self._align(X, y, target, sample_weight, rng)
         aligned = X if self.aligner_ is None else AlignedRows(self.aligner_)(X)
+        class_weight = None if self.class_weight == "estimated" else self.class_weight
+        if target is not None:
+            found = match_sides(
+                aligned,
+                y,
+                target,
+                aligner=self.aligner_,
+                correspondence=self.correspondence,
+                mass=self.mass,
+                weight=sample_weight,
+            )
+            self.particle_indices_ = rows = rows[set_matching(self, found, sample_weight)[rows]]
+            if self.class_weight == "estimated" and distance is not None and found.shares:
+                distance.set_params(class_weight=found.shares)
+            self._local_mass_ = LocalMass(aligned, self.row_mass_) if self.unmatched_rows_.any() else None
+        self._rows_, self._known_ = X[rows], None
         start, labels, weight = aligned, y, sample_weight
         if len(rows) < len(X):
             start, labels, weight = aligned[rows], y[rows], None if weight is None else weight[rows]
@@ -207,90 +215,51 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
                 start,
                 labels,
                 sample_weight=weight,
-                class_weight=self.class_weight,
+                class_weight=class_weight,
                 label_distance=self.label_distance,
                 dynamics=self.dynamics,
                 optimizer=self.optimizer,
                 step_size=self.step_size,
+                tol=self.tol,
+                n_frames=self.keep_trajectory,
                 n_target=0 if target is None else len(target.X),
                 device=resolve_device(self.device),
                 seed=seed,
             )
+        fit = UnfinishedFit(run, X, y, sample_weight, target, self._rows_, start, labels, weight, rng)
+        fit.go_on(self, context)
+        self._check_fit(fit)
 
-            def as_if_ended(flow: Flow) -> dict[str, Any]:
-                told = {**fitted_attributes(self), **run.attributes(flow)}
-                ended = told["particles_"], told["particle_labels_"]
-                told["decision_"] = None
-                told["pushforward_"] = LazyRegressor(partial(copy(self)._learn, start, *ended, deepcopy(rng), weight))
-                return told
+    @with_callbacks
+    def resume(self) -> Self:
+        """Go on with a fit that was interrupted, or that was pickled by a callback on its way.
 
-            flow = run.integrate(
-                max_iter=self.max_iter,
-                tol=self.tol,
-                n_frames=self.keep_trajectory,
-                monitor=StepReporter(self, context, X, y, run.unit, as_if_ended),
-            )
-            run.bound.release()
-            self._warn(flow, run)
-            for name, value in run.attributes(flow).items():
-                setattr(self, name, value)
-            self.pushforward_ = self._learn(start, self.particles_, self.particle_labels_, rng, weight)
-            self.decision_ = None
-            if self.safeguard is not False and target is not None:
-                self.decision_ = decide(
-                    Judging.of(self.safeguard, target),
-                    X[rows],
-                    start,
-                    self.particles_,
-                    labels,
-                    np.array([self.label_map_[label] for label in self.particle_labels_.tolist()]),
-                    weight,
-                    aligner=self.aligner_,
-                    regressor=self.pushforward_,
-                    rng=rng,
-                )
-            if self.fit_inverse_transform:
-                self.inverse_pushforward_ = self._learn(self.particles_, start, self.particle_labels_, rng, weight)
-        if target is not None:
-            self.target_ = target
-        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes={})
+        An interrupt (Ctrl-C) of a fit raises :class:`KeyboardInterrupt` as it should. After it the estimator is fitted
+        as if the flow had ended at the last step: `particles_`, `objective_`, and a `transform` that learns its map
+        when it is first used. This method makes the other steps, and all that comes after them. The particles are those
+        of a fit without an interrupt, to the tolerance of the plans; to the bit, where the fit goes on from a pickle
+        of a callback's `fitted_estimator`. Parameters of the loop, such as `max_iter`, may have changed.
 
-    def _learn(
-        self,
-        start: np.ndarray,
-        end: np.ndarray,
-        labels: np.ndarray,
-        rng: np.random.RandomState,
-        weight: np.ndarray | None,
-    ) -> Any:
-        """The regressor that learns ``x_0 -> x_T``."""
-        pushforward = self.pushforward
-        if pushforward is None:
-            seed = rng.randint(np.iinfo(np.int32).max)
-            pushforward = TabularPushForward(device=self.device, random_state=seed)
-        return learn_map(pushforward, start, end, labels, weight)
+        Returns
+        -------
+        self : flow
 
-    def _warn(self, flow: Flow, run: FlowRun) -> None:
-        if flow.status == "diverged":
-            message = (
-                f"The flow diverged after {flow.n_iter} steps; the particles are the last finite ones. "
-                f"{flow.reason or f'Lower step_size={self.step_size}.'}"
-            )
-        elif not run.bound.converged:
-            error = getattr(run.bound, "marginal_error", None)
-            much = "" if error is None else f" (marginal error {error:.1%} of the mass)"
-            message = (
-                f"Sinkhorn did not converge in the last step{much}; the particles may be off by about that much of "
-                f"their class's spread. Raise reg={self.reg}, or scale the features."
-            )
-        elif flow.status == "max_iter" and self.tol > 0:
-            message = (
-                f"The flow did not converge to tol={self.tol} in max_iter={self.max_iter} steps; the particles are "
-                f"still moving. Raise max_iter or step_size={self.step_size}, or scale the features."
-            )
-        else:
-            return
-        warn(message, ConvergenceWarning)
+        Raises
+        ------
+        NotFittedError
+            Where no fit was interrupted.
+        """
+        fit: UnfinishedFit | None = getattr(self, "unfinished_fit_", None)
+        if fit is None:
+            raise NotFittedError("There is no interrupted fit to go on with: call fit.")
+        context = self._init_callback_context(max_subtasks=self.max_iter)
+        context.call_on_fit_task_begin(estimator=self, X=fit.X, y=fit.y)
+        fit.go_on(self, context)
+        self._check_fit(fit)
+        return self
+
+    def _check_fit(self, fit: UnfinishedFit) -> None:
+        """Look at a fit that has ended; a subclass may find a better one."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

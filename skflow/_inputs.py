@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import validate_data
 
 from ._sklearn import check_sample_weight, feature_names
 
@@ -89,6 +91,55 @@ def as_labels(y: ArrayLike, name: str = "y") -> np.ndarray:
     return labels
 
 
+def holds_numbers(y: ArrayLike) -> bool:
+    """Whether labels are continuous, by :func:`sklearn.utils.multiclass.type_of_target`; NaN is no label."""
+    labels = np.asarray(y)
+    if labels.dtype.kind == "O" and all(isinstance(value, Real) or value is None for value in labels.flat):
+        labels = labels.astype(np.float64)
+    if labels.dtype.kind != "f" or labels.ndim > 2:
+        return False
+    present = labels.reshape(len(labels), -1)
+    present = present[np.isfinite(present).all(axis=1)]
+    return len(present) > 0 and type_of_target(present).startswith("continuous")
+
+
+def as_numbers(
+    y: ArrayLike, n_samples: int, name: str = "y", *, missing: bool = False, warn: bool = False
+) -> np.ndarray:
+    """Continuous labels in columns, float64.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_labels)
+        Numbers.
+    n_samples : int
+        Rows of the table.
+    name : str
+        The parameter, for messages.
+    missing : bool
+        Whether NaN and None may mark rows without a label.
+    warn : bool
+        Whether to warn of a single column, as scikit-learn's estimators do.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_labels)
+
+    Raises
+    ------
+    ValueError
+        For another length, text, missing values that may not be there, or infinite ones.
+    """
+    finite: Any = "allow-nan" if missing else True
+    labels = check_array(y, dtype=np.float64, ensure_2d=False, ensure_all_finite=finite, input_name=name)
+    if warn and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = column_or_1d(labels, warn=True)
+    labels = labels.reshape(len(labels), -1)
+    if len(labels) != n_samples:
+        raise ValueError(f"{name} has {len(labels)} labels for n_samples={n_samples} rows.")
+    return labels
+
+
 def read_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray | None:
     """Weights of the rows of `X`, none of them negative and not all zero; None for none.
 
@@ -103,6 +154,27 @@ def read_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray |
     if not weight.any():
         raise ValueError(f"sample_weight={sample_weight!r} gives no row any weight.")
     return weight
+
+
+def read_source(
+    estimator: BaseEstimator, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None, *, continuous: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Checked rows, labels and weights of what an estimator is fitted to; without labels all rows are of one class.
+
+    Labels are classes in a vector or, where `continuous`, numbers in columns.
+    """
+    labels: np.ndarray
+    if y is None:
+        rows = validate_data(estimator, X, y=None, dtype=FLOATS, order="C")
+        labels = np.zeros(len(rows), dtype=int)
+    elif continuous:
+        rows = validate_data(estimator, X, dtype=FLOATS, order="C")
+        labels = as_numbers(y, len(rows))
+    else:
+        # Before scikit-learn sees them: nullable integers would become floats, and lists of both kinds text.
+        rows, labels = validate_data(estimator, X, as_labels(y) if has_foreign_dtype(y) else y, dtype=FLOATS, order="C")
+        labels = as_labels(labels)
+    return rows, labels, read_weights(sample_weight, rows)
 
 
 def has_foreign_dtype(y: ArrayLike) -> bool:
@@ -132,7 +204,10 @@ def _of_one_kind(labels: np.ndarray, name: str) -> np.ndarray:
 
 def check_confidence(confidence: ArrayLike, n_samples: int) -> np.ndarray:
     """Confidences as an array, one for each row of `X`, between 0 and 1."""
-    checked = np.asarray(confidence, dtype=float)
+    try:
+        checked = np.asarray(confidence, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"confidence must be numbers, one per row of X; got {confidence!r}.") from None
     if checked.shape != (n_samples,):
         raise ValueError(f"confidence must have shape ({n_samples},), one per row of X; got {checked.shape}.")
     if not ((checked >= 0) & (checked <= 1)).all():

@@ -10,12 +10,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from ._support import Support
+
 
 def learn_map(
     pushforward: Any,
     start: np.ndarray,
     end: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     sample_weight: np.ndarray | None,
 ) -> Any:
     """A clone of the regressor, fitted to the particles, and asked once so that errors come here.
@@ -26,8 +28,8 @@ def learn_map(
         With `fit` and `predict`; labels and weights are passed where its `fit` has `labels` and `sample_weight`.
     start, end : ndarray of shape (n_particles, n_features)
         Features of the particles.
-    labels, sample_weight : ndarray of shape (n_particles,)
-        Their labels and weights.
+    labels, sample_weight : ndarray of shape (n_particles,) or None
+        Their classes and weights.
 
     Raises
     ------
@@ -37,6 +39,8 @@ def learn_map(
     regressor = clone(pushforward)
     optional = {"labels": labels, "sample_weight": sample_weight}
     known = {name: v for name, v in optional.items() if v is not None and has_fit_parameter(regressor, name)}
+    if not _is_own(regressor):  # who writes, writes into a copy
+        start, end = start.copy(), end.copy()
     regressor.fit(start, end, **known)
     some = start[:2].copy()
     moved = np.asarray(regressor.predict(some))
@@ -62,24 +66,64 @@ class LearntMap:
         Fitted to aligned rows.
     share : float or None, default=1.0
         Of the regressor's movement; None leaves rows as they are.
+    local_mass : callable (aligned rows) -> ndarray of shape (n_samples,) or None, default=None
+        Share of the movement that each row takes part in.
+    support : Support or None, default=None
+        Values that the target's columns may take.
     """
 
-    def __init__(self, aligner: Any, regressor: Any, share: float | None = 1.0) -> None:
-        self.aligner, self.regressor, self.share = aligner, regressor, share
+    def __init__(
+        self,
+        aligner: Any,
+        regressor: Any,
+        share: float | None = 1.0,
+        local_mass: Any = None,
+        support: Support | None = None,
+    ) -> None:
+        self.aligner, self.regressor, self.share, self.local_mass = aligner, regressor, share, local_mass
+        self.support = support
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Where the rows are carried."""
         if self.share is None:
             return X
+        rows = self._carried(X, self.share)
+        return rows if self.support is None else self.support.project(rows)
+
+    def _carried(self, X: np.ndarray, share: float) -> np.ndarray:
         rows = X if self.aligner is None else np.asarray(self.aligner.transform(X)).astype(X.dtype, copy=False)
-        if self.share == 0:
+        if share == 0:
             return rows
-        moved = np.asarray(self.regressor.predict(rows.copy())).reshape(len(X), -1)  # who writes, writes into a copy
+        given = rows if _is_own(self.regressor) else rows.copy()  # who writes, writes into a copy
+        moved = np.asarray(self.regressor.predict(given)).reshape(len(X), -1)
         if not np.isfinite(moved).all():
             raise ValueError(f"The map of {type(self.regressor).__name__} is not finite for some rows of X.")
-        if self.share < 1:
-            moved = rows + self.share * (moved - rows)
+        if share < 1:
+            moved = moved - rows
+            moved *= share
+            moved += rows
+        if self.local_mass is not None:
+            moved = rows + self.local_mass(rows)[:, None] * (moved - rows)
         return moved.astype(X.dtype, copy=False)
+
+
+class PartOfTheWay:
+    """Rows on the straight lines to where a map takes them; it pickles.
+
+    Parameters
+    ----------
+    row_map : callable (rows) -> rows
+        Where they go.
+    t : float
+        How far, from 0 to 1.
+    """
+
+    def __init__(self, row_map: Callable[[np.ndarray], np.ndarray], t: float) -> None:
+        self.row_map, self.t = row_map, t
+
+    def __call__(self, X: np.ndarray) -> np.ndarray:
+        """The rows there."""
+        return X if self.t == 0 else (X + self.t * (self.row_map(X) - X)).astype(X.dtype, copy=False)
 
 
 class LazyRegressor:
@@ -102,3 +146,8 @@ class LazyRegressor:
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Where the map takes the rows of `X`."""
         return self.regressor.predict(X)
+
+
+def _is_own(regressor: Any) -> bool:
+    """Whether it is one of this package's, which write into nothing that they are given."""
+    return type(regressor).__module__.startswith(f"{__package__}.")

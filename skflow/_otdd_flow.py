@@ -10,6 +10,7 @@ from ._flow import BaseFlow
 from ._fresh_fit import fresh_fit
 from ._safeguarding import drop_lossy_alignment
 from ._sklearn import fit_context
+from ._unfinished import UnfinishedFit
 
 
 class OTDDFlowTransformer(BaseFlow):
@@ -44,13 +45,21 @@ class OTDDFlowTransformer(BaseFlow):
         the class-to-class assignment that minimises the label distances. "same": the class of the same name. A mapping
         ``{source label: target label}``. "auto": "same" where every source label is a target label, else "assignment"
         where the target has enough classes, else "coupling".
-    class_weight : {"balanced", None}, default="balanced"
-        "balanced" gives all classes the same mass, None all samples the same weight.
-    solver : {"auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact"} or a solver, default="auto"
-        Algorithm that solves the transport problem, by name or configured, of :mod:`skflow.transport`. "dense" holds
-        the plan; "tiled" makes it tile by tile, in memory that grows with the number of samples, not its square.
-        "auto" is "dense" where its matrix takes no more than half of the free memory, else "tiled"; without
-        regularisation it is "exact", POT in float64. "sharded" is "tiled" with the rows shared out over the processes
+    class_weight : {"balanced", "estimated", None}, default="balanced"
+        "balanced" gives all classes the same mass, None all samples the same weight. With "estimated" source samples
+        have the same weight, and each class of the target the share that the source has of it.
+    mass : "auto" or float in (0, 1], default="auto"
+        Share of the source's samples that belong to the target and flow; the others are left where the alignment takes
+        them. "auto" lets the data tell, where an alignment was found: samples far from all of the target's, and classes
+        without a counterpart, are left alone. 1.0 takes all.
+    solver : str or a solver, default="auto"
+        Algorithm that solves the transport problem: "auto", "dense", "tiled", "hierarchical", "sharded", "geomloss",
+        "fused", "exact", or a configured one, of :mod:`skflow.transport`. "dense" holds
+        the plan; "tiled" makes it tile by tile, in memory that grows with the number of samples, not its square;
+        "hierarchical" finds a nearly optimal one block by block, in nearly linear time. "auto" is "dense" where its
+        matrix takes no more than half of the free memory, else "tiled"; without regularisation it is "exact", POT in
+        float64. Beyond 16,384 samples a side (8,192 without regularisation, 65,536 on a GPU), of each pair of classes
+        where these are matched, it is "hierarchical". "sharded" is "tiled" with the rows shared out over the processes
         of :mod:`torch.distributed`, each of which fits the same flow to the same data. "geomloss" and "fused" are
         geomloss on KeOps and flash-sinkhorn on a GPU, where installed.
     batch_size : int or None, default=None
@@ -121,6 +130,15 @@ class OTDDFlowTransformer(BaseFlow):
         Target label that each source label goes to (most of its mass, where the coupling is soft).
     classes_, target_classes_ : ndarray
         Labels of source (in "jd-vl" at the end of the flow) and target.
+    class_proportions_ : list of ClassShare
+        For each class its `label`, its share of the `source` and of the `target`, and the `standard_error` of the
+        former; ``pandas.DataFrame(flow.class_proportions_)`` is a table of it.
+    row_mass_ : ndarray of shape (n_samples,)
+        Mass of each training sample that the target has a place for: 1, or 0 where it is left alone.
+    unmatched_rows_ : ndarray of bool of shape (n_samples,)
+        The training samples that are left alone.
+    unmatched_classes_ : dict
+        Labels of the classes without a counterpart, lists under "source" and "target".
     aligner_ : DomainAligner or None
         The fitted alignment; None where there is none, or where the safeguard dropped one that loses content.
     pushforward_ : regressor
@@ -199,16 +217,19 @@ class OTDDFlowTransformer(BaseFlow):
             that are not classes, or a `correspondence` that does not fit the labels.
         """
         with fresh_fit(self):
-            rows, labels, weight = self._read_source(X, y, sample_weight)
+            rows, labels, weight = self._read_source(X, y, y_target, sample_weight)
             target = self._read_target(rows, labels, X_target, y_target, weight)
             if target is None:
                 raise ValueError(
                     f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target "
                     "and y_target to fit."
                 )
-            self._fit_flow(rows, labels, self._distance_to(target), target, weight)
-            drop_lossy_alignment(self, rows, labels, weight)
+            distance = self._distance_to(target)
+            self._fit_flow(rows, labels, distance, target, weight, distance)
         return self
+
+    def _check_fit(self, fit: UnfinishedFit) -> None:
+        drop_lossy_alignment(self, fit.X, fit.y, fit.sample_weight)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

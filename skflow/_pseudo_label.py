@@ -16,17 +16,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._aligner import as_aligner
 from ._fresh_fit import fitted_attributes, fresh_fit
 from ._inputs import FLOATS, check_confidence, read_weights
+from ._matching import estimate_classes
 from ._otdd_flow import OTDDFlowTransformer
 from ._safeguarding import guard_guessed, is_narrow
 from ._sklearn import HasMethods, ValidatedParameters, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
+from ._trusting import TrustsItsFlow
 from .labelling import complete_labels, merge_labels, split_labels
 
 LEAST_WEIGHT = 1e-2
 """Weight of a row of which nothing is known beside that of one with a label: particles need some."""
 
 
-class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Moves a dataset with few labels or none towards a reference dataset: finds the labels, then has a flow.
 
     The OTDD needs labels, so the rows without one get pseudo-labels first (section 6.3). Where some labels are known,
@@ -66,7 +68,7 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
     flow_ : flow
         The fitted flow.
     particles_, coupling_, label_map_, classes_, target_classes_ and all others of the flow
-        As in :class:`OTDDFlowTransformer`: what `flow_` has, this has too.
+        As in :class:`OTDDFlowTransformer`; `class_proportions_` are estimated where labels are missing.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (n_features,)
@@ -184,8 +186,8 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             about = {"target": tuple(target), "own": near, "clusterer": self.clusterer, "random_state": seed}
             found = complete_labels(aligned, labels, known, **about)
             trust = 1.0 if confidence is None else check_confidence(confidence, len(rows))
-            self.pseudo_labels_, self.confidence_ = found.labels, found.confidence * trust
-            self.clusterer_ = found.clusterer
+            self.confidence_ = found.confidence * trust
+            self.pseudo_labels_, self.clusterer_ = found.labels, found.clusterer
             params = flow.get_params(deep=False)
             if found.names is not None and params.get("correspondence") == "auto":
                 flow.set_params(correspondence=found.names)
@@ -199,29 +201,32 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             weights = self._weights(weight)
             with context.subcontext(task_name="flow").propagate_callback_context(flow):
                 flow.fit(X, self.pseudo_labels_, **({} if weights is None else {"sample_weight": weights}))
+            self.flow_, flow._known_ = flow, known
             if safeguard is not False:
                 guard_guessed(flow, rows, self.pseudo_labels_, weights, (known, found.found), safeguard, rng)
-            self.flow_ = flow
             for name, value in fitted_attributes(flow).items():
                 setattr(self, name, value)
+            if not known.all() and hasattr(self, "class_proportions_"):
+                estimate_classes(self, rows, aligned)
             context.call_on_fit_task_end(estimator=self, X=rows, y=found.labels, reconstruction_attributes={})
         return self
 
-    def transform(self, X: ArrayLike | Iterator[ArrayLike]) -> np.ndarray | Iterator[np.ndarray]:
+    def transform(self, X: ArrayLike | Iterator[ArrayLike], t: float = 1.0) -> np.ndarray | Iterator[np.ndarray]:
         """Carry samples of the source domain along the learnt movement, see :meth:`OTDDFlowTransformer.transform`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features), iterator of such, or dask array
             Samples, seen in `fit` or not; no labels are needed.
+        t : float, default=1.0
+            How far along.
 
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            The samples where the push-forward takes them.
         """
         check_is_fitted(self)
-        return self.flow_.transform(X)
+        return self.flow_.transform(X, t)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Carry rows from where the target's are back, see :meth:`OTDDFlowTransformer.inverse_transform`.
@@ -234,7 +239,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         Returns
         -------
         ndarray of shape (n_samples, n_features)
-            In the source's columns.
         """
         check_is_fitted(self)
         return self.flow_.inverse_transform(X)
@@ -250,7 +254,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         Returns
         -------
         ndarray of shape (n_columns,)
-            The names.
         """
         check_is_fitted(self)
         return self.flow_.get_feature_names_out(input_features)
@@ -267,7 +270,6 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
         own = flow.get_params(deep=False).get("target")
         if self.target is not None and own is not None:
             raise ValueError(f"A target was given twice: target={self.target!r}, and to flow={self.flow!r}.")
-        names = getattr(self, "feature_names_in_", None)
         wanted, marked = own if self.target is None else self.target, np.asarray(y)
         if marked.shape[:1] != (len(X),):
             raise ValueError(f"y must have one label for each of the {len(X)} rows of X, got the shape {marked.shape}.")
@@ -277,15 +279,12 @@ class PseudoLabelFlow(ValidatedParameters, CallbackSupportMixin, TransformerMixi
             marked,
             X_target,
             y_target,
-            names=names,
+            names=getattr(self, "feature_names_in_", None),
             same_columns=flow.get_params(deep=False).get("alignment") is None,
             sample_weight=weight,
         )
         if target is None:
-            raise ValueError(
-                f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y), or X_target and "
-                "y_target to fit."
-            )
+            raise ValueError(f"target=None: {type(self).__name__} has nothing to flow towards. Pass target=(X, y).")
         return target
 
     def _weights(self, weight: np.ndarray | None) -> np.ndarray | None:

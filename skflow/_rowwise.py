@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import dask.array as da
     from sklearn.base import BaseEstimator
 
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**23
 """What the rows of a block take in float64, about."""
 
 RowMap = Callable[[np.ndarray], np.ndarray]
@@ -95,7 +95,9 @@ def _moved(blocks: Iterable[Any], move: RowMap, bar: str | None = None, n_rows: 
             with shared_cores():
                 moved = move(block)
             progress.update(len(moved))
+            del block  # no block is kept while the next is moved
             yield moved
+            del moved
 
 
 def _stack(blocks: Iterable[np.ndarray], shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
@@ -104,6 +106,7 @@ def _stack(blocks: Iterable[np.ndarray], shape: tuple[int, int], dtype: np.dtype
     for block in blocks:
         out[start : start + len(block)] = block
         start += len(block)
+        del block
     return out
 
 
@@ -119,6 +122,7 @@ def _memory_map(blocks: Iterator[np.ndarray], shape: tuple[int, int]) -> np.memm
             for block in blocks:
                 file.write(np.ascontiguousarray(block).data)
                 dtype = block.dtype
+                del block
             file.flush()
             mapped = np.memmap(path, dtype, mode="r+", shape=shape)
         except BaseException:

@@ -1,17 +1,18 @@
-"""One run of a flow: from arrays to particles, through the loop, and back to arrays; and what is told meanwhile."""
+"""One run of a flow: from arrays to particles, through the loop, and back to arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.utils import resample
 from torch import Tensor
 
+from ._target import as_given
 from .flow import (
     DYNAMICS,
     OPTIMIZERS,
@@ -21,17 +22,12 @@ from .flow import (
     Dynamics,
     FeatureDriven,
     Flow,
+    Integration,
     Optimizer,
     Particles,
-    integrate,
 )
 from .functionals import BoundSum, Coordinates, Functional
 
-if TYPE_CHECKING:
-    from sklearn.callback import CallbackContext
-
-PRINT_EVERY = 10
-"""Steps between two printed lines."""
 CHEAP = 2**20
 """Pairs of source and target rows up to which float64 data are computed with in float64."""
 COVARIANCES = {"gaussian-diag": "diag", "means": "means"}
@@ -49,16 +45,18 @@ class FlowRun:
     ----------
     functional : Functional
         What to descend.
-    X, y : ndarray of shape (n_particles, n_features), (n_particles,)
-        Where the particles start, and their labels.
+    X, y : ndarray of shape (n_particles, n_features), (n_particles,) or (n_particles, n_labels)
+        Where the particles start, and their labels; continuous ones in columns.
     sample_weight : ndarray of shape (n_particles,) or None
         Positive weights.
     class_weight, label_distance : {"balanced", None}, str
         See :class:`~skflow.OTDDFlowTransformer`.
     dynamics, optimizer : str or object
         By name or configured.
-    step_size : float
+    step_size, tol : float
         See :class:`~skflow.OTDDFlowTransformer`.
+    n_frames : int
+        Frames of the trajectory.
     n_target : int
         Rows of the target, 0 without one.
     device : torch.device
@@ -79,6 +77,8 @@ class FlowRun:
         dynamics: str | Dynamics,
         optimizer: str | Optimizer,
         step_size: float,
+        tol: float,
+        n_frames: int,
         n_target: int,
         device: torch.device,
         seed: int,
@@ -110,6 +110,7 @@ class FlowRun:
             particles, optimizer=self.optimizer, step_size=step_size, seed=seed, unit=self.unit
         )
         self.bound: BoundFunctional = functional.bind(self.dynamics.particles)
+        self.loop = Integration(self.bound, self.dynamics, tol=tol, n_frames=n_frames)
 
     def _precision(self, X: np.ndarray, n_target: int) -> torch.dtype:
         """float64 where the data are and it is cheap, or where float32 would lose them."""
@@ -121,18 +122,9 @@ class FlowRun:
                 return torch.float64
         return torch.float32
 
-    def integrate(
-        self, *, max_iter: int, tol: float, n_frames: int, monitor: Callable[[int, float, Particles], bool]
-    ) -> Flow:
-        """Let the particles flow, see :func:`~skflow.flow.integrate`."""
-        return integrate(
-            self.bound,
-            self.dynamics,
-            max_iter=max_iter,
-            tol=tol,
-            n_frames=n_frames,
-            monitor=monitor,
-        )
+    def integrate(self, *, max_iter: int, monitor: Callable[[int, float, Particles], bool]) -> Flow:
+        """Let the particles flow, from the start or from where they were left."""
+        return self.loop.run(max_iter, monitor)
 
     def to_user(self, x: Tensor) -> np.ndarray:
         """Features of particles as an array in the user's own units."""
@@ -144,19 +136,21 @@ class FlowRun:
         particles, square = flow.particles, self.unit**2
         codes = particles.in_data_order(particles.y).cpu().numpy()
         told = {
-            "classes_": particles.classes,
             "n_iter_": flow.n_iter,
             "particles_": self.to_user(particles.in_data_order(particles.x)),
-            "particle_labels_": particles.classes[codes],
             "trajectory_": np.array([self.to_user(x) for x in flow.frames]).reshape(-1, *self._shape),
             "objective_": np.array(flow.objective) * square,
         }
+        if particles.continuous is None:
+            told |= {"classes_": particles.classes, "particle_labels_": particles.classes[codes]}
+        else:
+            told["particle_labels_"] = as_given(particles.continuous.cpu().numpy())
         terms = self.bound.terms if isinstance(self.bound, BoundSum) else {}
         if isinstance(self.bound, BoundSum):
             history = {name: np.array(values[: flow.n_iter + 1]) for name, values in self.bound.history.items()}
             told["objective_terms_"] = {name: values * square for name, values in history.items()}
         distance = terms.get(TARGET, None if terms else self.bound)
-        if distance is not None and hasattr(distance, "target_classes"):
+        if particles.continuous is None and hasattr(distance, "target_classes"):
             told |= self._of_target(distance, particles)
         return told
 
@@ -208,7 +202,12 @@ def check_extent(scale: float) -> None:
 def choose_particles(
     y: np.ndarray, sample_weight: np.ndarray | None, most: int | None, rng: np.random.RandomState
 ) -> np.ndarray:
-    """Rows that flow: those with weight, or a stratified sample of `most` of them with every class in it."""
+    """Rows that flow: those with weight, or a stratified sample of `most` of them with every class in it.
+
+    Of continuous labels, in columns, all rows are alike.
+    """
+    if y.ndim == 2:
+        y = np.zeros(len(y), dtype=int)
     rows = np.arange(len(y)) if sample_weight is None else np.flatnonzero(sample_weight)
     if most is None or most >= len(rows):
         return rows
@@ -218,53 +217,3 @@ def choose_particles(
     left_out = np.setdiff1d(y[rows], y[chosen])
     first = [rows[y[rows] == label][0] for label in left_out]
     return np.sort(np.concatenate([chosen, np.array(first, dtype=int)]))
-
-
-class StepReporter:
-    """The monitor of a flow: one callback task a step, and a printed line now and then.
-
-    A callback whose hook has the parameter `fitted_estimator` gets the estimator as if the flow had ended here, with
-    `particles_`, `objective_`, `n_iter_` and all else; it is put together only if it is asked for, and its
-    push-forward is learnt only if it transforms. A hook that returns True ends the flow.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-        Whose fit this is.
-    context : CallbackContext
-        Of the fit.
-    X, y : ndarray
-        The training data.
-    unit : float
-        Length in the user's units of one unit of the particles' coordinates.
-    fitted : callable (Flow) -> dict
-        Fitted attributes as if the flow had ended so.
-    """
-
-    def __init__(
-        self,
-        estimator: BaseEstimator,
-        context: CallbackContext,
-        X: np.ndarray,
-        y: np.ndarray,
-        unit: float,
-        fitted: Callable[[Flow], dict[str, Any]],
-    ) -> None:
-        self.estimator, self.context, self.X, self.y, self.unit = estimator, context, X, y, unit
-        self.fitted = fitted
-        self.objective: list[float] = []
-
-    def __call__(self, step: int, objective: float, particles: Particles) -> bool:
-        self.objective.append(objective)
-        if step == 0:
-            return False
-        if self.estimator.verbose and step % PRINT_EVERY == 0:
-            print(f"[{type(self.estimator).__name__}] step {step}: objective {objective * self.unit**2:.6g}")
-        task = self.context.subcontext(task_name="flow step")
-        task.call_on_fit_task_begin(estimator=self.estimator, X=self.X, y=self.y)
-        return task.call_on_fit_task_end(
-            estimator=self.estimator,
-            X=self.X,
-            y=self.y,
-            reconstruction_attributes=lambda: self.fitted(Flow(particles, list(self.objective), "stopped")),
-        )

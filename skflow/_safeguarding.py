@@ -14,7 +14,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
-from ._target import Reference
+from ._repeats import each_row_once
+from ._target import Reference, as_given
 from .metrics import divergences_beside_floors
 from .pushforward import left_out_predictions
 from .safeguard import WORTH_MORE, WORTH_MOVING, Decision, Panel, decide_by_both, decide_by_divergence, decide_by_labels
@@ -104,8 +105,8 @@ def decide(
         What decides.
     X, start, end : ndarray of shape (n_particles, n_features), (n_particles, n_columns), same
         The particles' rows as they came, aligned, and at the end of the flow.
-    labels, wanted : ndarray of shape (n_particles,)
-        Their labels, and the target labels that these go to.
+    labels, wanted : ndarray of shape (n_particles,) or (n_particles, n_labels)
+        Their labels, and the target labels that these go to; continuous ones in columns.
     weight : ndarray of shape (n_particles,) or None
         Weights.
     aligner : DomainAligner or None
@@ -115,7 +116,13 @@ def decide(
     rng : RandomState
         Draws rows.
     """
-    rows, predicted = _held_out(regressor, start, end, labels, rng)
+    classes = labels if labels.ndim == 1 else np.zeros(len(labels), dtype=int)
+    # Neither the order of the rows nor whether a row is repeated or weighed may change the decision.
+    codes = np.unique(labels, axis=None if labels.ndim == 1 else 0, return_inverse=True)[1].reshape(-1)
+    first, mass = each_row_once(X, codes, weight)
+    rows, predicted = _held_out(regressor, start, end, classes, first, rng)
+    weight = np.zeros(len(X))
+    weight[first] = mass
     known = np.ones(len(start), dtype=bool) if judging.known is None else judging.known
     if len(rows) > MOST_ROWS:
         some = rng.permutation(len(rows))
@@ -132,12 +139,13 @@ def decide(
     names = [(candidate.name, candidate.share) for candidate in candidates]
     seed = int(rng.randint(np.iinfo(np.int32).max))
     told = known[rows]
-    measured = partial(
-        divergences_beside_floors, [moved.rows for moved in candidates], judging.target.X, judging.target.y, rng
-    )
+    moved = [candidate.rows for candidate in candidates]
+    classes_of_target = None if judging.target.is_continuous else judging.target.y
+    measured = partial(divergences_beside_floors, moved, judging.target.X, classes_of_target, rng)
     if not judging.by_labels or not told.any():
         return decide_by_divergence(names, *measured())
-    panel = Panel(judging.target.X, judging.target.y, seed, judging.model)
+    y_target = judging.target.y if labels.ndim == 1 else judging.target.y.reshape(len(judging.target.X), -1)
+    panel = Panel(judging.target.X, y_target, seed, judging.model)
     agreements = [panel.agreement(candidate.rows[told], wanted[rows][told]) for candidate in candidates]
     if judging.found is not None:
         credible = judging.found[rows][told]
@@ -145,16 +153,11 @@ def decide(
             right * credible if candidate.share else right
             for candidate, right in zip(candidates, agreements, strict=True)
         ]
-    weights = compute_sample_weight("balanced", labels[rows][told])
-    weights = weights if weight is None else weights * weight[rows][told]
+    weights = compute_sample_weight("balanced", classes[rows][told]) * weight[rows][told]
     if not judging.by_divergence:
-        return decide_by_labels(names, agreements, weights, max(WORTH_MOVING, OPTIMISM * _freedom(aligner, len(start))))
-    return decide_by_both(
-        names,
-        agreements,
-        weights,
-        *measured(),
-    )
+        worth_moving = max(WORTH_MOVING, OPTIMISM * _freedom(aligner, len(start)))
+        return decide_by_labels(names, agreements, weights, worth_moving, continuous=labels.ndim == 2)
+    return decide_by_both(names, agreements, weights, *measured())
 
 
 def guard_guessed(
@@ -232,11 +235,12 @@ def drop_lossy_alignment(
     if not _is_lossy(estimator.aligner_, X.shape[1]):
         return
     other = clone(estimator).set_params(alignment=None, target=estimator.target_)
-    other.fit(X, y, **({} if weight is None else {"sample_weight": weight}))
+    other.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
     if redecide is not None:
         other.decision_ = redecide(other)
     before, after = decision.chosen, other.decision_.chosen
-    words = f"without the alignment {after.score:.1%} of the held-out rows are right, with it {before.score:.1%}."
+    of = "the labels is explained" if y.ndim == 2 else "the held-out rows are right"
+    words = f"without the alignment {after.score:.1%} of {of}, with it {before.score:.1%}."
     if after.score <= before.score + WORTH_MORE:
         estimator.decision_ = replace(decision, reason=f"{decision.reason} The alignment stays: {words}")
         return
@@ -275,16 +279,15 @@ def _freedom(aligner: Any, n_samples: int) -> float:
 
 
 def _held_out(
-    regressor: Any, start: np.ndarray, end: np.ndarray, labels: np.ndarray, rng: np.random.RandomState
+    regressor: Any, start: np.ndarray, end: np.ndarray, labels: np.ndarray, rows: np.ndarray, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rows, and where a map that was not fitted to them carries them."""
+    """Some of the `rows`, and where a map that was not fitted to them carries them."""
     if getattr(regressor, "oof_", None) is not None:
-        return np.arange(len(start)), left_out_predictions(regressor, start, end, labels)
-    if len(start) < 4:
-        return np.arange(len(start)), np.asarray(regressor.predict(start)).reshape(len(start), -1)
-    few = np.unique(labels, return_counts=True)[1].min() < 2 or len(start) * HELD_OUT < len(np.unique(labels))
-    seen, held = train_test_split(
-        np.arange(len(start)), test_size=HELD_OUT, stratify=None if few else labels, random_state=rng
-    )
+        return rows, left_out_predictions(regressor, start, end, labels)[rows]
+    if len(rows) < 4:
+        return rows, np.asarray(regressor.predict(start[rows])).reshape(len(rows), -1)
+    counts = np.unique(labels[rows], return_counts=True)[1]
+    few = counts.min() < 2 or len(rows) * HELD_OUT < len(counts)
+    seen, held = train_test_split(rows, test_size=HELD_OUT, stratify=None if few else labels[rows], random_state=rng)
     other = learn_map(clone(regressor), start[seen], end[seen], labels[seen], None)
     return held, np.asarray(other.predict(start[held])).reshape(len(held), -1)

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.utils import check_array, check_X_y
 
-from ._inputs import FLOATS, as_labels, check_same_columns
+from ._inputs import FLOATS, as_labels, as_numbers, check_same_columns, holds_numbers
 from ._sklearn import feature_names
-from ._warnings import warn
+from ._support import Columns, Support, check_support, find_support
 
+TARGET_TYPES = ("classes", "continuous")
+"""What labels may be."""
 MOST_REPEATS = 100
 """Weights that are larger than this on the average are no counts of rows."""
-WIDE = 100.0
-"""A column that is wider than half of the others by this factor hides them."""
 
 
 class Reference:
@@ -34,10 +34,18 @@ class Reference:
     ----------
     X : array-like of shape (n_samples, n_features)
         Features: an array, a DataFrame, or what NumPy makes a table of.
-    y : array-like of shape (n_samples,) or None
+    y : array-like of shape (n_samples,), (n_samples, n_labels) or None
         Labels; None where only a :class:`DomainAligner` is to use them.
     columns : sequence of str or None, default=None
         Names of the columns; None is those that `X` has, if any.
+    target_type : {"classes", "continuous"} or None, default=None
+        What the labels are: names of classes, or numbers that a regressor predicts. None asks
+        :func:`sklearn.utils.multiclass.type_of_target`, which takes whole numbers for classes.
+    support : "auto", mapping or None, default=None
+        Values that columns may take; `transform` ends with the nearest of them. "auto": columns of two values are
+        indicators, and neighbouring ones of which exactly one is on in each row are the categories of one column. A
+        mapping of columns, by name or number, says "indicator", "levels" (no values but those in `X`), "counts" (whole
+        numbers) or a pair of bounds, of which either may be None. None: any value.
 
     Attributes
     ----------
@@ -45,11 +53,14 @@ class Reference:
         As passed.
     feature_names : sequence of str or None
         Names of the columns.
+    target_type : {"classes", "continuous"} or None
+    support : "auto", mapping or None
+        As passed.
 
     Raises
     ------
     ValueError
-        If `X` is no dense table, `y` is no single column, or they differ in length.
+        If `X` is no dense table, `y` is no column of labels, or several of numbers, or they differ in length.
 
     Examples
     --------
@@ -63,7 +74,18 @@ class Reference:
     True
     """
 
-    def __init__(self, X: ArrayLike, y: ArrayLike | None, columns: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        columns: Sequence[str] | None = None,
+        target_type: str | None = None,
+        support: str | Columns | None = None,
+    ) -> None:
+        if target_type not in (None, *TARGET_TYPES):
+            raise ValueError(f"target_type of a Reference must be one of {TARGET_TYPES} or None; got {target_type!r}.")
+        check_support(support)
+        self.target_type, self.support = target_type, support
         if sparse.issparse(X):
             raise ValueError(f"X of a Reference must be dense, got a sparse {type(X).__name__}; use X.toarray().")
         self.X: Any = X if hasattr(X, "shape") else np.asarray(X)
@@ -73,8 +95,11 @@ class Reference:
             raise ValueError(f"X of a Reference must be a table (n_samples, n_features), got the shape {self.X.shape}.")
         if self.y is None:
             return
-        if len(self.y.shape) != 1:
-            raise ValueError(f"y of a Reference must have the shape (n_samples,), got {self.y.shape}.")
+        if len(self.y.shape) != 1 and (len(self.y.shape) != 2 or self.target_type == "classes"):
+            raise ValueError(
+                f"y of a Reference must have the shape (n_samples,), or of numbers (n_samples, n_labels); got "
+                f"{self.y.shape}."
+            )
         if self.X.shape[0] != self.y.shape[0]:
             raise ValueError(f"X and y of a Reference differ in length: {self.X.shape[0]} and {self.y.shape[0]}.")
 
@@ -89,8 +114,28 @@ class Reference:
         return self
 
     def __repr__(self) -> str:
+        shape = f"n_samples={self.X.shape[0]}, n_features={self.X.shape[1]}"
+        if self.y is not None and self.is_continuous:
+            return f"Reference({shape}, n_labels={np.asarray(self.y).reshape(self.X.shape[0], -1).shape[1]})"
         n_classes = 0 if self.y is None else len(set(map(repr, np.asarray(self.y).tolist())))
-        return f"Reference(n_samples={self.X.shape[0]}, n_features={self.X.shape[1]}, n_classes={n_classes})"
+        return f"Reference({shape}, n_classes={n_classes})"
+
+    def find_support(self) -> Support:
+        """What `support` stands for, by the rows.
+
+        Raises
+        ------
+        ValueError
+            For columns that there are not.
+        """
+        return find_support(np.asarray(self.X), self.support, self.feature_names)
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether the labels are numbers that a regressor predicts."""
+        if self.target_type is not None:
+            return self.target_type == "continuous"
+        return self.y is not None and holds_numbers(self.y)
 
 
 Target = tuple[ArrayLike, ArrayLike] | Reference | Callable[..., tuple[ArrayLike, ArrayLike]]
@@ -111,11 +156,13 @@ def read_target(
 ) -> Reference | None:
     """The reference dataset, from the parameter `target` or from what `fit` was given, checked against the source.
 
+    Where the source's labels `y` are in columns, they are continuous, and so must be the target's.
+
     Parameters
     ----------
     target : tuple (X, y), Reference, callable or None
         The estimator's parameter. A callable is given copies of `X` and `y`, as often as whole `sample_weight` say.
-    X, y : ndarray of shape (n_samples, n_features), (n_samples,)
+    X, y : ndarray of shape (n_samples, n_features), (n_samples,) or (n_samples, n_labels)
         The source, validated. `y` may be None.
     X_target, y_target : array-like or None
         What `fit` was given.
@@ -149,19 +196,57 @@ def read_target(
         if target is None:
             return None
         rows = repeats(sample_weight) if callable(target) and sample_weight is not None else slice(None)
-        X_target, y_target = pair_of(target, X[rows], None if y is None else y[rows])
+        X_target, y_target = pair_of(target, X[rows], None if y is None else as_given(y)[rows])
     own = target.feature_names if isinstance(target, Reference) else feature_names(X_target)
     shuffled = own is not None and names is not None and sorted(own) == sorted(names)
     if same_columns or shuffled:
         check_same_columns(X_target, names, X.shape[1], "target", own_names=own)
+    declared, support = (target.target_type, target.support) if isinstance(target, Reference) else (None, None)
     try:
         if y_target is None and not classes:
-            return Reference(check_array(X_target, dtype=FLOATS, order="C"), None, own)
+            return Reference(check_array(X_target, dtype=FLOATS, order="C"), None, own, None, support)
+        numeric = y_target is not None and (declared == "continuous" or holds_numbers(y_target))
+        if (y is not None and y.ndim == 2) or (numeric and not classes):
+            checked = check_array(X_target, dtype=FLOATS, order="C")
+            numbers = as_numbers(np.asarray(y_target), len(checked))
+            if y is not None and y.ndim == 2 and numbers.shape[1] != y.shape[1]:
+                raise ValueError(f"y has {numbers.shape[1]} labels a row, but the source's has {y.shape[1]}.")
+            return Reference(checked, as_given(numbers), own, "continuous", support)
+        if numeric:
+            raise ValueError("y: Unknown label type: continuous; labels of classes are needed.")
         labels = np.asarray(y_target) if y_target is None or not classes else as_labels(y_target, "target: y")
         checked, labels = check_X_y(X_target, labels, dtype=FLOATS, order="C")
     except ValueError as error:
         raise ValueError(f"target: {error}".replace("target: target: ", "target: ")) from error
-    return Reference(checked, labels, own)
+    return Reference(checked, labels, own, declared, support)
+
+
+def is_continuous(target: Target | None, y: ArrayLike | None, y_target: ArrayLike | None = None) -> bool:
+    """Whether the labels of a flow are numbers.
+
+    A :class:`Reference` may say so. Else those of the target are asked, if they are known already, and those of the
+    source, which must at least be floats.
+
+    Parameters
+    ----------
+    target : tuple (X, y), Reference, callable or None
+        The estimator's parameter.
+    y, y_target : array-like or None
+        What `fit` was given.
+    """
+    if isinstance(target, Reference) and target.target_type is not None:
+        return target.is_continuous
+    if y_target is None and isinstance(target, tuple | Reference) and len(target) == 2:
+        y_target = tuple(target)[1]
+    known = y if y_target is None else y_target
+    if known is None or not holds_numbers(known):
+        return False
+    return y is None or np.asarray(y).dtype.kind in "fO"
+
+
+def as_given(y: np.ndarray) -> np.ndarray:
+    """A single column of continuous labels as a vector, as users have it; others as they are."""
+    return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def pair_of(target: Target, X: np.ndarray | None = None, y: np.ndarray | None = None) -> tuple[Any, Any]:
@@ -185,30 +270,3 @@ def repeats(sample_weight: np.ndarray) -> np.ndarray:
     """Rows as often as their weights say, where these are whole numbers; else those with any weight."""
     whole = (sample_weight == np.round(sample_weight)).all() and sample_weight.mean() <= MOST_REPEATS
     return np.repeat(np.arange(len(sample_weight)), sample_weight.astype(int) if whole else sample_weight > 0)
-
-
-def warn_of_units(X: np.ndarray, names: np.ndarray | None = None) -> None:
-    """Warn where one column is so much wider than most that Euclidean distances see little else.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        The target's features.
-    names : array-like of shape (n_features,) or None
-        Names of the columns, for the message.
-    """
-    spread = np.nanstd(X - X.mean(axis=0, dtype=np.float64), axis=0)
-    varying = np.flatnonzero(spread > 0)
-    if len(varying) < 2:
-        return
-    ordered = varying[spread[varying].argsort()]
-    narrow, middle, wide = ordered[0], ordered[(len(ordered) - 1) // 2], ordered[-1]
-    if spread[wide] <= WIDE * spread[middle]:
-        return
-    wide_name, narrow_name = (repr(str(names[k])) if names is not None else str(k) for k in (wide, narrow))
-    warn(
-        f"Columns are in very different units: the standard deviation of column {wide_name} is {spread[wide]:.3g}, "
-        f"that of column {narrow_name} {spread[narrow]:.3g}. Distances between rows, and so the flow, see little but "
-        "the wide columns. Scale the columns: put a StandardScaler that was fitted on the target ahead of the flow, "
-        "and pass the flow the target scaled by it."
-    )

@@ -62,7 +62,28 @@ def test_no_harm():
     assert_figures(quick("no_harm.py"), *titles)
 
 
+def test_trust():
+    titles = (
+        "Found",
+        "other rows",
+        "Class frequencies",
+        "most trusted",
+        "risk and coverage",
+        "Calibration",
+        "area by trust",
+    )
+    assert_figures(quick("trust.py"), *titles, "Calibration", "area by trust")
+
+
 def test_reproduce(tmp_path):
     assert_figures(quick("reproduce.py", "--figures", tmp_path), "3e and 10", "Figure 4", "6 and 11", "Figure 5")
     drawn = {path.name for path in tmp_path.iterdir() if path.stat().st_size > 5000}
     assert drawn == {"figure_3e_10.png", "figure_4.png", "figure_6_11.png", "figure_5.png"}
+
+
+def test_regression():
+    assert_figures(quick("regression.py"), "Meats, fat", "Diabetes")
+
+
+def test_mixed_tables():
+    assert_figures(quick("mixed_tables.py"), "Heart disease, categories")

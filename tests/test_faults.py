@@ -25,7 +25,8 @@ from skflow.flow import JointVariableLabels
 from skflow.functionals import Entropy, OTDDFunctional, PotentialEnergy, TubePotential
 from skflow.inspection import CouplingDisplay
 from skflow.metrics import class_coupling, divergence, label_distances, neg_otdd_scorer, otdd
-from skflow.pushforward import SmoothPushForward, TabularPushForward, left_out_predictions
+from skflow.pushforward import ImagePushForward, SmoothPushForward, TabularPushForward, left_out_predictions
+from tests._data import PLAIN
 
 X, y = load_iris(return_X_y=True)
 A, a, B, b = X[::2], y[::2], X[1::2] + 2, y[1::2]  # A: the model's data, B: the source
@@ -208,10 +209,8 @@ class TestSurroundings:
     def test_threads_leave_the_warning_filters(self):
         before = list(warnings.filters)
         fits = [
-            threading.Thread(
-                target=PseudoLabelFlow(Reference(A, a), flow=OTDDFlowTransformer(max_iter=3, **QUICK)).fit, args=(B,)
-            )
-            for _ in range(8)
+            threading.Thread(target=PseudoLabelFlow(flow=flow(alignment="translation", max_iter=3)).fit, args=(B,))
+            for _ in range(4)
         ]
         for thread in fits:
             thread.start()
@@ -465,3 +464,119 @@ class TestGenerated:
     def test_formats_that_are_none(self, values_format):
         with pytest.raises(ValueError, match="values_format="):
             CouplingDisplay(np.eye(2), [0, 1], [0, 1]).plot(values_format=values_format)
+
+
+class TestDecisions:
+    """Whether to move at all may depend on what the rows are, and on no accident of the table."""
+
+    @staticmethod
+    def noisy():
+        random = np.random.RandomState(3)
+        X = A[::2] + random.normal(scale=1.5, size=A[::2].shape)
+        return X, a[::2]
+
+    def test_the_order_of_the_rows_does_not_matter(self):
+        X, y = self.noisy()
+        order = np.random.RandomState(0).permutation(len(X))
+        quick = {"alignment": "translation", "max_iter": 3}
+        one, other = flow(**quick).fit(X, y), flow(**quick).fit(X[order], y[order])
+        assert one.decision_.table == other.decision_.table
+        assert_allclose(one.transform(X), other.transform(X), atol=1e-4)
+
+    def test_repeated_rows_decide_as_rows_of_weight_two(self):
+        X, y = self.noisy()
+        twice = 1 + (np.arange(len(X)) % 4 == 0)
+        quick = {"alignment": "translation", "max_iter": 3}
+        weighted = flow(**quick).fit(X, y, sample_weight=twice)
+        repeated = flow(**quick).fit(X.repeat(twice, axis=0), y.repeat(twice))
+        for one, other in zip(weighted.decision_.table, repeated.decision_.table, strict=True):
+            assert (one.name, one.share) == (other.name, other.share)
+            assert_allclose([one.score, one.standard_error], [other.score, other.standard_error], atol=1e-9)
+
+
+@pytest.mark.parametrize("dynamics", ["fd", "jd-fl"])
+@pytest.mark.parametrize("optimizer", ["adam", "momentum", "auto"])
+def test_a_weight_of_two_is_two_rows_to_all_optimizers(optimizer, dynamics):
+    twice = 1 + (np.arange(len(B)) % 4 == 0)
+    quick = {**PLAIN, "optimizer": optimizer, "dynamics": dynamics, "max_iter": 4, "reg": 0.1}
+    weighted = flow(**quick).fit(B, b, sample_weight=twice)
+    repeated = flow(**quick).fit(B.repeat(twice, axis=0), b.repeat(twice))
+    assert_allclose(weighted.transform(B), repeated.transform(B), rtol=0, atol=1e-5)
+
+
+class TestWhoWrites:
+    """A user's own piece that writes into what it is given writes into a copy."""
+
+    def test_clusterers(self):
+        rows = B.copy()
+        PseudoLabelFlow(flow=flow(**PLAIN, max_iter=2), clusterer=Writes()).fit(rows)
+        assert_array_equal(rows, B)
+
+    def test_push_forwards(self):
+        rows = B.copy()
+        flow(**PLAIN, max_iter=2, pushforward=WritesInFit()).fit(rows, b)
+        assert_array_equal(rows, B)
+
+    def test_models(self):
+        rows, before = B.copy(), B.copy()
+
+        def model(X):
+            X *= 0.5
+            return np.eye(3)[np.arange(len(X)) % 3]
+
+        clf = RepurposedClassifier(model, flow(max_iter=2), second_query=False).fit(rows)
+        clf.predict(rows)
+        assert_array_equal(rows, before)
+
+
+class Writes:
+    def fit_predict(self, X):
+        X *= 0
+        return np.arange(len(X)) % 3
+
+    def get_params(self, deep=True):
+        return {}
+
+
+class WritesInFit(LinearRegression):
+    def fit(self, X, y):
+        super().fit(X, y)
+        X *= 0
+        y *= 0
+        return self
+
+
+class TestWrongTypes:
+    @pytest.mark.parametrize("alignment", ["", "rotation", "Affine"])
+    def test_a_class_of_maps_that_is_none(self, alignment):
+        with pytest.raises(ValueError, match="alignment must be .*got"):
+            flow(alignment=alignment).fit(B, b)
+
+    def test_images_that_are_shifted_out_of_sight(self):
+        with pytest.raises(ValueError, match="max_shift=4 must be smaller"):
+            ImagePushForward((4, 4), max_shift=4).fit(np.ones((4, 16)), np.ones((4, 16)))
+
+    @pytest.mark.parametrize("parameters", [{"cmap": {0: 0}}, {"cmap": "no"}, {"include_values": pd.DataFrame([1])}])
+    def test_displays_name_their_parameters(self, parameters):
+        pytest.importorskip("matplotlib")
+        with pytest.raises(ValueError, match=next(iter(parameters))):
+            CouplingDisplay(np.eye(2), ["a", "b"], ["c", "d"]).plot(**parameters)
+
+    @pytest.mark.parametrize("model_classes", [np.array(0.5), [[0, 1, 2]], "abc", [0, 1, 2, 2]])
+    def test_classes_that_are_no_list(self, model_classes):
+        with pytest.raises(ValueError, match="model_classes"):
+            RepurposedClassifier(CLF, flow(), model_classes=model_classes).fit(B, b)
+
+    @pytest.mark.parametrize("carried", [3, [], [B, B]])
+    def test_carried_rows_that_are_none(self, carried):
+        clf = RepurposedClassifier(CLF, flow(**PLAIN, max_iter=2)).fit(B, b)
+        with pytest.raises(ValueError, match="carried must be 1 arrays"):
+            clf.decode(carried)
+
+    def test_answers_of_several_lengths(self):
+        with pytest.raises(ValueError, match="classifier=.* returned no array"):
+            RepurposedClassifier(lambda X: [[1], [1, 2]], flow(max_iter=2)).fit(B)
+
+    def test_confidence_that_is_no_number(self):
+        with pytest.raises(ValueError, match="confidence must be numbers"):
+            PseudoLabelFlow(flow=flow(**PLAIN, max_iter=2)).fit(B, b, confidence="x")

@@ -133,3 +133,16 @@ def test_code_on_pages_is_found():
         "Euler",
         "Dense",
     }
+
+
+def test_oldest_versions_are_those_that_are_declared():
+    if not (ROOT / "constraints-lowest.txt").exists():
+        pytest.skip("an installed package has no constraints beside it")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["plot"]]
+    lowest = dict(
+        re.findall(r"^([\w-]+)==([\d.]+)$", (ROOT / "constraints-lowest.txt").read_text(), flags=re.MULTILINE)
+    )
+    wanted = dict(re.findall(r"^([\w-]+)>=([\d.]+)$", "\n".join(declared), flags=re.MULTILINE))
+    assert wanted.pop("torch")  # a large download, and each of its versions wants another NumPy
+    assert {name: version.removesuffix(".0") for name, version in lowest.items()} == wanted

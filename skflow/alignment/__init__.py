@@ -2,22 +2,24 @@
 
 from ._affine_map import AffineMap
 from ._align import Alignment, align
-from ._alternation import Alternation, Pair, alternate, schedule
+from ._alternation import Alternation, alternate, schedule
+from ._base import Invariance
 from ._choice import Candidate
 from ._divergence import Divergence, sinkhorn_divergence
+from ._invariance_names import INVARIANCES, named_invariance
 from ._invariances import (
-    INVARIANCES,
     Affine,
     Diagonal,
     Gaussian,
     Identity,
-    Invariance,
     Orthogonal,
-    Permutation,
     Similarity,
     Translation,
 )
-from ._moments import PlanMoments
+from ._pair import Pair
+from ._permutation import Permutation
+from ._plan_moments import PlanMoments
+from ._spectral import Spectral
 
 __all__ = [
     "INVARIANCES",
@@ -36,9 +38,11 @@ __all__ = [
     "Permutation",
     "PlanMoments",
     "Similarity",
+    "Spectral",
     "Translation",
     "align",
     "alternate",
+    "named_invariance",
     "schedule",
     "sinkhorn_divergence",
 ]

@@ -16,11 +16,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class AffineMap:
-    """The map ``h(x) = (x - center) F_1 ... F_r + image``.
+    """An affine map of rows, kept in factors.
 
-    Rows are centred before they are multiplied, so that a large common offset costs no digits. A factor is a matrix,
-    or a vector of gains, one a column; no factor at all is the identity's matrix. A map between the principal axes of
-    wide data stays in its factors, ``(d, r), (r, s), (s, k)``, and the ``(d, k)`` matrix is made only when asked for.
+    It is ``h(x) = (x - center) F_1 ... F_r + image``. Rows are centred before they are multiplied, so that a large
+    common offset costs no digits. A factor is a matrix, or a vector of gains, one a column; no factor at all is the
+    identity's matrix. A map between the principal axes of wide data stays in its factors, ``(d, r), (r, s), (s, k)``,
+    and the ``(d, k)`` matrix is made only when asked for.
 
     Parameters
     ----------

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._sklearn import InvalidParameterError
 from ._affine_map import AffineMap, Array
-from ._alternation import Monitor, Pair, alternate, schedule
-from ._choice import Candidate, Judge, Judgement, Posterior, choose
-from ._coordinates import Coordinates, Workspace
-from ._invariances import INVARIANCES, Invariance
-from ._moments import PlanMoments
+from ._alternation import Monitor
+from ._base import Invariance
+from ._choice import AMBIGUOUS, Candidate, Judge, Posterior, choose
+from ._fitting import Fit, Fitter
+from ._invariance_names import Classes, read_invariance
+from ._reading import read_pair
 from ._search import Found, search, subsample
+from ._views import Views
 
 MAX_ROWS = 3000
 """Rows a side that a map is fitted on; a subsample of more."""
-MAX_PERMUTED = 2048
-"""Columns beyond which their order is not looked for unless asked."""
-LARGEST = 1e140
-"""Size of a value beyond which its square is near the end of the floating-point range."""
 MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
-
-Classes = str | Invariance | Sequence[str | Invariance]
+TELLING = 0.1
+"""Excess of the divergence of unrelated rows over the floor, relative, from which the divergence tells something."""
+TURNED = 0.5
+"""Mean squared distance from where the identity sends rows, in units of the total variance, that counts as a turn."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +48,15 @@ class Alignment:
         variance in its leading principal axes.
     floor : float
         The divergence between two halves of the target.
+    unrelated : float
+        The divergence between two halves of the target of which one is turned over in some of its principal axes: what
+        a wrong map may have. Where it is near the floor, the divergence tells little.
+    ambiguity : float
+        Largest share of the source's rows that another map of the same class, which fits as well, sends to another
+        class of the target; without classes, how far it sends them, as a share of the distance of unrelated rows.
     verdict : {"aligned", "identity", "not found"}
         "identity": rows are best left as they are. "not found": the divergence stays far above its floor, so that the
-        two sides are not the same up to any map that was tried.
+        two sides are not the same up to any map that was tried; or the map is ambiguous.
     candidates : list of Candidate
         All classes of maps that were tried.
     """
@@ -66,6 +68,8 @@ class Alignment:
     objective: float
     divergence: float
     floor: float
+    unrelated: float
+    ambiguity: float
     verdict: str
     candidates: list[Candidate] = field(repr=False)
 
@@ -139,38 +143,33 @@ def align(
         For arrays of wrong shape or values that are not finite, and for a class of maps that needs the same columns on
         both sides where they differ.
     """
-    pair = _read(X, X_target, y, y_target, sample_weight)
-    classes = _classes(invariance, pair)
+    pair = read_pair(X, X_target, y, y_target, sample_weight)
+    classes = read_invariance(invariance, pair.X.shape[1], pair.Y.shape[1])
     rng = np.random.RandomState(seed)
-    work = Workspace.of(subsample(pair, rng, MAX_ROWS))
+    work = Views.of(subsample(pair, rng, MAX_ROWS))
     judge = Judge(work.columns, posterior, rng)
-    found: Found | None = None
-    candidates: list[Candidate] = []
-    judgements: list[Judgement] = []
-    # Classes that need no search come first. Where one that treats column by column reaches the floor, nothing is
-    # left to look for; the Gaussian map matches all second moments, and may be near the floor and wrong.
-    for step, (name, c) in enumerate(sorted(classes.items(), key=lambda item: item[1].turns)):
-        if c.turns and found is None:
-            if any(done.invariance.by_column and _reaches(done, judge.floor) for done in candidates):
+    fitter, found = Fitter(work, judge, rng), None
+    fits: dict[str, Fit] = {}
+    for step, (name, needs_search) in enumerate(_stages(classes)):
+        c = classes[name]
+        if needs_search and found is None:
+            # Where a class that treats column by column reaches the floor, nothing is left to look for. The Gaussian
+            # map matches all second moments, and may be near the floor and wrong.
+            done = (fit.candidate for fit in fits.values() if fit.candidate.invariance.by_column)
+            if any(_reaches(candidate, judge) for candidate in done):
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
-            if found.others and work.columns.same is not None:
-                found = min((found, *found.others), key=lambda end: judge.appraise(work.scaled, end.map))
-        candidate, judgement = _candidate(name, c, work, found, judge)
-        candidates.append(candidate)
-        judgements.append(judgement)
-        if monitor is not None and monitor(step, candidate.objective):
+            found = _preferred(found, work, judge)
+        if not needs_search and c.turns and not fitter.proposed(name, c):
+            continue
+        fits[name] = fitter.fit(name, c, found)
+        if monitor is not None and monitor(step, fits[name].candidate.objective):
             break
-    turned = found is not None and found.start != "identity"
-    chosen, candidates = choose(candidates, judgements, judge.floor, turned)
-    return _alignment(candidates, chosen, found, judge.floor)
-
-
-def _alignment(candidates: list[Candidate], chosen: int, found: Found | None, floor: float) -> Alignment:
+    turned = found is not None and _turns(found, work)
+    judgements = [fit.judgement for fit in fits.values()]
+    chosen, candidates = choose([fit.candidate for fit in fits.values()], judgements, judge.floor, turned)
     best = candidates[chosen]
     searched = found is not None and best.invariance.turns
-    missed = best.divergence > floor + MISSED
-    verdict = "identity" if best.name == "identity" else "not found" if missed else "aligned"
     return Alignment(
         best.map,
         best.name,
@@ -178,130 +177,59 @@ def _alignment(candidates: list[Candidate], chosen: int, found: Found | None, fl
         found.n_starts if found is not None and searched else 1,
         best.objective,
         best.divergence,
-        floor,
-        verdict,
+        judge.floor,
+        judge.unrelated,
+        best.ambiguity,
+        _verdict(best, judge),
         candidates,
     )
 
 
-def _reaches(candidate: Candidate, floor: float) -> bool:
-    """Whether the divergence is at its floor, without classes that would have to change much."""
-    return candidate.divergence <= floor and candidate.score <= 1.25 * floor
+def _turns(found: Found, work: Views) -> bool:
+    """Whether the search left the neighbourhood of the identity."""
+    pair, same = work.scaled.pair, work.scaled.same
+    if same is None:
+        return True
+    return float(pair.a @ ((found.map(pair.X) - pair.X @ same) ** 2).sum(1)) > TURNED
 
 
-def _candidate(
-    name: str, invariance: Invariance, work: Workspace, found: Found | None, judge: Judge
-) -> tuple[Candidate, Judgement]:
-    """The best map of a class near where the search ended, or near the map of the two sides' moments."""
-    at = work.columns if invariance.by_column else work.own if invariance.turns else cast(Coordinates, work.common)
-    if invariance.turns:
-        start = work.between(cast(Found, found).map, at)
-    else:
-        start = invariance.fit(PlanMoments.of_marginals(at.pair.X, at.pair.Y))
-    end = alternate(at.pair, invariance, start, schedule(0.05, 0.01, 12), n_iter=10)
-    judgement = judge.judge(at, invariance, end.map)
-    n_features = work.columns.pair.X.shape[1], work.columns.pair.Y.shape[1]
-    candidate = Candidate(
-        name,
-        invariance,
-        at.lift(end.map),
-        end.objective,
-        invariance.n_parameters(*n_features),
-        judgement.divergence,
-        judgement.change,
-        judgement.score,
-    )
-    return candidate, judgement
+def _preferred(found: Found, work: Views, judge: Judge) -> Found:
+    """The end of lowest objective, unless the divergence, which knows classes, clearly speaks for another."""
+    if not found.others or work.columns.same is None:
+        return found
+    first, *others = (judge.appraise(work.scaled, end.map) for end in (found, *found.others))
+    best = min(range(len(others)), key=lambda k: others[k].score)
+    if others[best].score >= first.score - 2 * first.standard_error(others[best]):
+        return found
+    rest = tuple(end for end in (replace(found, others=()), *found.others) if end is not found.others[best])
+    return replace(found.others[best], others=rest)
 
 
-def _classes(invariance: Classes, pair: Pair) -> dict[str, Invariance]:
-    """The classes of maps to be tried, by name."""
-    d, k = pair.X.shape[1], pair.Y.shape[1]
-    if isinstance(invariance, str) and invariance == "auto":
-        classes: dict[str, Invariance] = {name: kind() for name, kind in INVARIANCES.items()}
-        if max(d, k) > MAX_PERMUTED:
-            del classes["permutation"]
-        if d < k:  # an isometry leaves the columns that the source lacks to chance; the affine map fills them in
-            return {name: classes[name] for name in ("permutation", "affine") if name in classes}
-        return {name: c for name, c in classes.items() if d == k or not c.same_columns}
-    asked = [invariance] if isinstance(invariance, str | Invariance) else list(invariance)
-    classes = dict(_named(item) for item in asked)
-    if not classes:
-        raise InvalidParameterError("invariance must name at least one class of maps; got an empty sequence.")
-    for name, c in classes.items():
-        c.validate()
-        if c.same_columns and d != k:
-            raise InvalidParameterError(
-                f"invariance={name!r} needs the same columns on both sides; X has {d} and X_target has {k}."
-            )
-    return classes
+def _stages(classes: dict[str, Invariance]) -> list[tuple[str, bool]]:
+    """Classes in the order in which they are fitted, and whether a search must have gone before."""
+    still = [name for name, c in classes.items() if not c.turns]
+    turning = [name for name, c in classes.items() if c.turns]
+    return [*((name, False) for name in still + turning), *((name, True) for name in turning)]
 
 
-def _named(item: str | Invariance) -> tuple[str, Invariance]:
-    if isinstance(item, Invariance):
-        names = [name for name, kind in INVARIANCES.items() if type(item) is kind]
-        return (names[0] if names else type(item).__name__), item
-    if isinstance(item, str) and item in INVARIANCES:
-        return item, INVARIANCES[item]()
-    near = difflib.get_close_matches(str(item), INVARIANCES, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise InvalidParameterError(
-        f"invariance must be 'auto', an Invariance or one of {list(INVARIANCES)}; got {item!r}.{hint}"
-    )
+def _verdict(candidate: Candidate, judge: Judge) -> str:
+    if candidate.name == "identity":
+        return "identity"
+    missed = candidate.divergence > judge.floor + MISSED or candidate.ambiguity > AMBIGUOUS
+    # A search in all columns that finds one map alone is evidence of its own.
+    shape = len(candidate.map.center), len(candidate.map.image)
+    alone = candidate.invariance.turns and shape[0] >= shape[1]
+    return "not found" if missed or not (alone or _tells(judge)) else "aligned"
 
 
-def _read(
-    X: ArrayLike, X_target: ArrayLike, y: ArrayLike | None, y_target: ArrayLike | None, weights: ArrayLike | None
-) -> Pair:
-    """Both sides as a pair in the user's units, without rows of no weight or counterpart, in an order of their own."""
-    S, T = _rows(X, "X"), _rows(X_target, "X_target")
-    a = np.ones(len(S)) if weights is None else np.asarray(weights, dtype=np.float64)
-    if a.shape != (len(S),) or not np.isfinite(a).all() or (a < 0).any() or a.sum() <= 0:
-        raise ValueError(f"sample_weight must be {len(S)} numbers >= 0, not all zero; got an array of shape {a.shape}.")
-    codes, codes_target = _codes(y, len(S), "y"), _codes(y_target, len(T), "y_target")
-    keep = a > 0
-    if codes is not None and codes_target is not None:
-        shared = np.isin(codes, codes_target[codes_target >= 0])
-        if not (shared & keep).any() or (codes_target < 0).all():
-            codes = None
-        else:
-            keep &= shared | (codes < 0)
-    else:
-        codes = None
-    S, a, codes = _once(S[keep], a[keep], None if codes is None else codes[keep])
-    pair = Pair(S, T, a / a.sum(), np.full(len(T), 1 / len(T)), codes, codes_target)
-    return pair.rows(_canonical_order(S), _canonical_order(T))
+def _tells(judge: Judge) -> bool:
+    """Whether the divergence of a wrong map would stand out from the floor."""
+    return judge.unrelated > (1 + TELLING) * judge.floor
 
 
-def _once(S: Array, a: Array, codes: Array | None) -> tuple[Array, Array, Array | None]:
-    """Each row once, with the weight of its repetitions: to repeat a row and to weigh it are the same."""
-    together = S if codes is None else np.column_stack([codes, S])
-    _, first, place = np.unique(together, axis=0, return_index=True, return_inverse=True)
-    if len(first) == len(S):
-        return S, a, codes
-    return S[first], np.bincount(place.ravel(), a), None if codes is None else codes[first]
-
-
-def _canonical_order(Z: Array) -> Array:
-    """Rows by their distance from the mean: an order that does not depend on the one they came in."""
-    return np.argsort(((Z - Z.mean(0)) ** 2).sum(1), kind="stable")
-
-
-def _rows(X: ArrayLike, name: str) -> Array:
-    Z = np.asarray(X, dtype=np.float64)
-    if Z.ndim != 2 or 0 in Z.shape:
-        raise ValueError(f"{name} must have shape (n_samples, n_features) with at least one of each; got {Z.shape}.")
-    if not np.isfinite(Z).all():
-        raise ValueError(f"{name} must be finite; it contains NaN or infinity.")
-    if np.abs(Z).max() > LARGEST:
-        raise ValueError(f"{name} must be below {LARGEST:g} in size, so that its squares are; got {np.abs(Z).max():g}.")
-    return Z
-
-
-def _codes(y: ArrayLike | None, n: int, name: str) -> Array | None:
-    if y is None:
-        return None
-    codes = np.asarray(y)
-    if codes.shape != (n,) or not np.issubdtype(codes.dtype, np.integer):
-        raise ValueError(f"{name} must be {n} integer codes; got {codes.dtype} of shape {codes.shape}.")
-    return codes.astype(np.int64)
+def _reaches(candidate: Candidate, judge: Judge) -> bool:
+    """Whether the divergence is at its floor and says something, without classes that would have to change much."""
+    # Of all orders of the columns, none comes near the floor by chance.
+    slack = 1.1 if candidate.invariance.turns else 1.0
+    at_floor = candidate.divergence <= slack * judge.floor and candidate.score <= 1.25 * judge.floor
+    return at_floor and candidate.ambiguity <= AMBIGUOUS and _tells(judge)

@@ -3,61 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ._affine_map import AffineMap, Array
-from ._invariances import Invariance
-from ._moments import PlanMoments
+from ._base import Invariance
+from ._pair import Pair
+from ._plan_moments import PlanMoments
 
 Monitor = Callable[[int, float], bool]
 """Called as ``monitor(step, objective)`` after each turn; a true answer ends the alternation."""
 
-TINY = 1e-30
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Source and target in working units: centred, and scaled so that the target's total variance is one.
-
-    Parameters
-    ----------
-    X : array of shape (n, d)
-    Y : array of shape (m, k)
-    a : array of shape (n,)
-    b : array of shape (m,)
-        Weights, each summing to one.
-    y, t : integer arrays of shape (n,), (m,), or None
-        Codes that must match; -1 matches every code. None where nothing is known.
-    axes : array of shape (k, r) or None
-        Orthonormal directions of the target in which rows are compared; all where None.
-    """
-
-    X: Array
-    Y: Array
-    a: Array
-    b: Array
-    y: Array | None = None
-    t: Array | None = None
-    axes: Array | None = None
-
-    def rows(self, i: Array, j: Array) -> Pair:
-        """The pair of some rows of either side, their weights scaled to sum to one again."""
-        y, t = (None if code is None else code[at] for code, at in ((self.y, i), (self.t, j)))
-        a, b = self.a[i], self.b[j]
-        return replace(self, X=self.X[i], Y=self.Y[j], a=a / a.sum(), b=b / b.sum(), y=y, t=t)
-
-    def forbidden(self) -> Tensor | None:
-        """Pairs of rows whose known codes differ, (n, m), or None where all may be coupled."""
-        if self.y is None or self.t is None:
-            return None
-        y, t = self.y[:, None], self.t
-        mask = (y != t) & (y >= 0) & (t >= 0)
-        mask &= ~mask.all(axis=1, keepdims=True)  # in a subsample a class may lack its counterpart; then it is free
-        return torch.from_numpy(mask) if mask.any() else None
+SMALLEST_MASS = 1e-30
+"""Masses below this count as this much, in single precision."""
 
 
 class PlanStep:
@@ -86,7 +46,8 @@ class PlanStep:
         seen = torch.from_numpy((Z if self._axes is None else Z @ self._axes).astype(np.float32))
         a, b, g = self._a, self._b, self.potential
         # |z|^2 is the same along a row, so a row's softmax does without it.
-        K = torch.addmm((g - self._squares), seen, self._seen.T, alpha=2.0).div_(reg).add_(b.clamp_min(TINY).log())
+        K = torch.addmm((g - self._squares), seen, self._seen.T, alpha=2.0).div_(reg)
+        K += b.clamp_min(SMALLEST_MASS).log()
         if self._forbidden is not None:
             K.masked_fill_(self._forbidden, -torch.inf)
         # Denormal numbers would slow the products down tenfold.
@@ -95,9 +56,9 @@ class PlanStep:
         slack = torch.exp(-g * (1 - power) / reg)
         u = torch.ones_like(a)
         for _ in range(self.n_iter):
-            v = (b / (K.T @ (a * u)).clamp_min(TINY)) ** power * slack
-            u = 1 / (K @ v).clamp_min(TINY)
-        self.potential = g + reg * v.clamp_min(TINY).log()
+            v = (b / (K.T @ (a * u)).clamp_min(SMALLEST_MASS)) ** power * slack
+            u = 1 / (K @ v).clamp_min(SMALLEST_MASS)
+        self.potential = g + reg * v.clamp_min(SMALLEST_MASS).log()
         columns = v * (K.T @ (a * u))
         images = u[:, None] * (K @ (v[:, None] * self._Y))
         images_seen = images if self._axes is None else u[:, None] * (K @ (v[:, None] * self._seen))
@@ -139,9 +100,12 @@ def alternate(
         Scalings of each plan.
     """
     step, h = PlanStep(pair, rho, n_iter), start
+    if not invariance.uses_plan:
+        regs = regs[-1:]
     for turn, reg in enumerate(regs):
         images, columns, objective = step(h(pair.X), float(reg))
-        h = invariance.fit(PlanMoments(pair.X, pair.a, images, pair.Y, columns / columns.sum()))
+        masses = columns / columns.sum() if invariance.uses_plan else pair.b
+        h = invariance.fit(PlanMoments(pair.X, pair.a, images, pair.Y, masses, pair.zero))
         if monitor is not None and monitor(turn, objective):
             break
     _, columns, objective = step(h(pair.X), float(reg))

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ._affine_map import Array
 
-TINY = 1e-300
+LEAST_SUM = 1e-300
+"""Sums below this count as this much, in double precision: nothing is divided by zero."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +67,14 @@ def _potentials(
     """Potentials (f, g): a softmin over each row, then scalings of that stabilised kernel."""
     C = _costs(A, B, codes)
     wa, wb = torch.from_numpy(a), torch.from_numpy(b)
-    log_b = wb.clamp_min(TINY).log()
+    log_b = wb.clamp_min(LEAST_SUM).log()
     f = -reg * torch.logsumexp(log_b - C / reg, 1)
     f = torch.where(f.isfinite(), f, 0.0)
     K = torch.exp((f[:, None] - C) / reg)
     u, v = torch.ones_like(wa), torch.ones_like(wb)
     for _ in range(n_iter):
-        v = 1 / (K.T @ (wa * u)).clamp_min(TINY)
-        u = 1 / (K @ (wb * v)).clamp_min(TINY)
+        v = 1 / (K.T @ (wa * u)).clamp_min(LEAST_SUM)
+        u = 1 / (K @ (wb * v)).clamp_min(LEAST_SUM)
     return (f + reg * u.log()).numpy(), (reg * v.log()).numpy()
 
 
@@ -84,7 +85,7 @@ def _symmetric_potential(A: Array, a: Array, reg: float, codes: Array | None, n_
     K = torch.exp(-C / reg)
     u = torch.ones_like(wa)
     for _ in range(n_iter):
-        u = (u / (K @ (wa * u)).clamp_min(TINY)).sqrt()
+        u = (u / (K @ (wa * u)).clamp_min(LEAST_SUM)).sqrt()
     return (reg * u.log()).numpy()
 
 

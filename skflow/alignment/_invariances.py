@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from numbers import Real
-from typing import cast
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from .._sklearn import Interval, ParameterObject
+from .._sklearn import Interval
 from ._affine_map import AffineMap, Array
-from ._moments import PlanMoments
-
-EPS = 1e-12
-"""Smallest variance that counts, as a share of the mean one."""
-
-
-class Invariance(ParameterObject):
-    """A class of maps: given a plan, the best of them.
-
-    A user's own class derives from this one and defines :meth:`fit`. What it returns is an
-    :class:`AffineMap`, which knows how to map rows and how to map them back.
-
-    Attributes
-    ----------
-    same_columns : bool
-        Whether source and target must have the same number of features.
-    turns : bool
-        Whether maps of the class can mix columns so freely that the identity is no sensible start. Then several
-        starts are tried.
-    by_column : bool
-        Whether a map treats columns one by one, so that it is fitted in all of them. Other classes are fitted between
-        principal axes where there are many columns.
-    """
-
-    same_columns: bool = True
-    turns: bool = False
-    by_column: bool = True
-
-    @abstractmethod
-    def fit(self, moments: PlanMoments) -> AffineMap:
-        """The map of the class that minimises ``sum_ij P_ij |h(x_i) - y_j|^2``, from the plan's moments."""
-
-    @abstractmethod
-    def n_parameters(self, n_features: int, n_features_target: int) -> int:
-        """Number of free parameters of a map from `n_features` to `n_features_target` columns."""
+from ._base import Invariance
+from ._matrices import EPS, completed, gain_of, gaussian_map, nearest_orthogonal
+from ._plan_moments import PlanMoments
 
 
 class Identity(Invariance):
@@ -87,46 +52,6 @@ class Diagonal(Invariance):
         return 2 * n_features
 
 
-class Permutation(Invariance):
-    """Columns in another order, with signs and offsets: ``h(x)_k = s_k x_p(k) + b_k``, s in {-1, 1}.
-
-    The best order maximises ``sum_k |M_p(k),k|`` for the plan's cross-covariance M: a linear assignment (Kuhn, 1955;
-    Crouse, "On implementing 2D rectangular assignment algorithms", 2016). Quarter turns and mirror images of pictures,
-    inverted polarity and shuffled columns are all of this class, and a map of this class that is found at all is
-    usually found exactly. Between different numbers of columns, correlations take M's place. Columns that the source
-    lacks are filled in by their regression on the others in the target; columns that the target lacks are left out.
-
-    Parameters
-    ----------
-    signs : bool, default=True
-        Whether a column may be turned upside down.
-    """
-
-    same_columns = False
-    turns = True
-    _parameter_constraints = {"signs": ["boolean"]}
-
-    def __init__(self, signs: bool = True) -> None:
-        self.signs = signs
-
-    def fit(self, moments: PlanMoments) -> AffineMap:
-        cross = moments.cross
-        likeness = np.abs(cross) if self.signs else cross
-        if cross.shape[0] != cross.shape[1]:
-            # Where columns may be left over, those of large variance must not be taken for that alone.
-            variances = np.outer(*(np.diag(cov).clip(0) for cov in (moments.cov_x, moments.cov_y)))
-            likeness = likeness / np.sqrt(variances + EPS * variances.max() + np.finfo(float).tiny)
-        source, column = linear_sum_assignment(-likeness)
-        matrix = np.zeros(cross.shape)
-        matrix[source, column] = np.where(cross[source, column] < 0, -1.0, 1.0) if self.signs else 1.0
-        if cross.shape[0] < cross.shape[1]:
-            matrix = completed(matrix, moments.cov_y)
-        return AffineMap(moments.mean_x, moments.mean_y, (matrix,))
-
-    def n_parameters(self, n_features: int, n_features_target: int) -> int:
-        return 2 * n_features + 1
-
-
 class Orthogonal(Invariance):
     """Rotations, reflections and offsets: ``h(x) = (x - mean_x) Q + mean_y`` with Q^T Q = I.
 
@@ -141,7 +66,7 @@ class Orthogonal(Invariance):
     by_column = False
 
     def fit(self, moments: PlanMoments) -> AffineMap:
-        return AffineMap(moments.mean_x, moments.mean_y, (polar_factor(moments.cross),))
+        return AffineMap(moments.mean_x, moments.mean_y, (nearest_orthogonal(moments.cross),))
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         r, s = sorted((n_features, n_features_target))
@@ -160,7 +85,7 @@ class Similarity(Invariance):
     by_column = False
 
     def fit(self, moments: PlanMoments) -> AffineMap:
-        Q = polar_factor(moments.cross)
+        Q = nearest_orthogonal(moments.cross)
         return AffineMap(moments.mean_x, moments.mean_y, (gain_of(Q, moments) * Q,))
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
@@ -224,7 +149,7 @@ class Affine(Invariance):
         self.shrinkage = shrinkage
 
     def fit(self, moments: PlanMoments) -> AffineMap:
-        Q = polar_factor(moments.cross)
+        Q = nearest_orthogonal(moments.cross)
         penalty = max(self.ridge, EPS) * np.trace(moments.cov_x) / len(moments.cov_x) + np.finfo(float).tiny
         gram = moments.cov_x + penalty * np.eye(len(moments.cov_x))
         grows = Q.shape[0] < Q.shape[1]
@@ -236,69 +161,6 @@ class Affine(Invariance):
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         return (n_features + 1) * n_features_target
-
-
-INVARIANCES: dict[str, type[Invariance]] = {
-    "identity": Identity,
-    "translation": Translation,
-    "diagonal": Diagonal,
-    "permutation": Permutation,
-    "orthogonal": Orthogonal,
-    "similarity": Similarity,
-    "gaussian": Gaussian,
-    "affine": Affine,
-}
-"""Classes of maps by name, from the simplest to the one with the most freedom."""
-
-
-def polar_factor(M: Array) -> Array:
-    """The nearest (semi-)orthogonal matrix, ``U V^T`` of the singular value decomposition ``U S V^T``.
-
-    Directions of which M says nothing (constant columns) would be turned by rounding errors alone. There it is the
-    nearest one to the identity.
-    """
-    U, values, Vt = np.linalg.svd(M, full_matrices=False)
-    none = values <= 1e-10 * values.max(initial=0.0)
-    Q = U[:, ~none] @ Vt[~none]
-    if none.any():
-        left, right = U[:, none], Vt[none]
-        u, _, vt = np.linalg.svd(left.T @ np.eye(*M.shape) @ right.T)
-        Q = Q + left @ u @ vt @ right
-    return cast(Array, Q)
-
-
-def gain_of(Q: Array, moments: PlanMoments) -> float:
-    """Ratio of the target's spread to the source's in the directions that Q can carry."""
-    carried_x = np.einsum("ik,ij,jk->", Q, moments.cov_x, Q, optimize=True)
-    carried_y = np.einsum("ik,kl,il->", Q, moments.cov_y, Q, optimize=True)
-    return float(np.sqrt(carried_y / carried_x)) if carried_x > 0 and carried_y > 0 else 1.0
-
-
-def completed(Q: Array, cov_y: Array, shrinkage: float = 0.01) -> Array:
-    """A map to more columns, (d, k) with orthonormal rows, followed by the regression of the target on what it reaches.
-
-    Where ``x = y Q^T``, the best linear guess at y is ``x (Q cov_y Q^T)^-1 Q cov_y``.
-    """
-    reached = Q @ cov_y
-    gram = reached @ Q.T
-    gram += (shrinkage * np.trace(gram) / len(gram) + np.finfo(float).tiny) * np.eye(len(gram))
-    return cast(Array, np.linalg.solve(gram, reached))
-
-
-def gaussian_map(cov_x: Array, cov_y: Array, shrinkage: float) -> Array:
-    """The symmetric positive matrix that carries one covariance into the other, once both are shrunk alike."""
-    variance = shrinkage * (np.trace(cov_x) + np.trace(cov_y)) / (2 * len(cov_x))
-    added = (variance + np.finfo(float).tiny) * np.eye(len(cov_x))
-    root, inverse_root = powers(cov_x + added, 0.5, -0.5)
-    (middle,) = powers(root @ (cov_y + added) @ root, 0.5)
-    return inverse_root @ middle @ inverse_root
-
-
-def powers(S: Array, *exponents: float) -> list[Array]:
-    """Powers of a symmetric positive matrix; eigenvalues below rounding are lifted to it."""
-    values, V = np.linalg.eigh((S + S.T) / 2)
-    values = values.clip(max(values.max(), 0.0) * EPS + np.finfo(float).tiny)
-    return [(V * values**exponent) @ V.T for exponent in exponents]
 
 
 def _rms(values: Array) -> float:

@@ -8,10 +8,11 @@ from itertools import islice
 import numpy as np
 
 from ._affine_map import AffineMap, Array
-from ._alternation import Alternation, Monitor, Pair, alternate, schedule
-from ._coordinates import principal_axes
+from ._alternation import Alternation, Monitor, alternate, schedule
 from ._invariances import Orthogonal
+from ._pair import Pair
 from ._starts import starts
+from ._views import principal_axes
 
 SCREEN_ROWS, SCREEN_AXES = 350, 32
 REFINE_ROWS = 700
@@ -22,11 +23,15 @@ N_REFINED = 3
 NEAR_FLOOR = 1.06
 """Ratio of the objective to that of two halves of the target below which no better start is looked for."""
 AGREEMENT = 4
-"""Starts that must lead to the same objective for it to be taken for the best there is."""
+"""Starts that must lead to the same map for it to be taken for the best there is."""
 SAME = 0.015
 """Relative difference between two objectives that are taken for the same."""
 NOT_MUCH_HIGHER, MAX_OTHERS = 1.3, 5
 """Ends of the alternation that the divergence, which knows classes, may prefer to the one of lowest cost."""
+DISTINCT = 0.05
+"""Mean squared distance between two maps' images, in units of the total variance, from which they are not the same."""
+IN_PLACE = 0.5
+"""The same distance from the identity or the inversion, within which a search has ended where it began."""
 
 
 @dataclass(frozen=True)
@@ -71,19 +76,31 @@ def search(
         refined.sort(key=lambda pair: pair[0].objective)
         best, name = refined[0]
         ratio = ratio_to_floor(pair, best.map, rng)
-        agreeing = sum(end.objective < best.objective * (1 + SAME) for end, _ in refined)
+        alike = [end.map for end, _ in refined if end.objective < best.objective * (1 + SAME)]
+        agreeing = sum(images_apart(pair, best.map, h) < DISTINCT for h in alike)
         stopped = monitor is not None and monitor(n_starts, best.objective)
-        in_place = name in ("identity", "inversion") and n_starts >= 2 * ROUND
+        in_place = n_starts >= 2 * ROUND and same is not None and _in_place(pair, best.map, same)
         enough = ratio < NEAR_FLOOR or agreeing >= AGREEMENT or in_place
         if stopped or (enough and n_starts >= least):
             break
     others: list[Found] = []
-    highest = best.objective
     for end, other in refined[1:]:
-        if highest * (1 + SAME) < end.objective < best.objective * NOT_MUCH_HIGHER and len(others) < MAX_OTHERS:
+        if end.objective > best.objective * NOT_MUCH_HIGHER or len(others) == MAX_OTHERS:
+            break
+        if all(images_apart(pair, end.map, h) > DISTINCT for h in (best.map, *(found.map for found in others))):
             others.append(Found(end.map, other, end.objective, ratio, n_starts))
-            highest = end.objective
     return Found(best.map, name, best.objective, ratio, n_starts, tuple(others))
+
+
+def images_apart(pair: Pair, h: AffineMap, other: AffineMap) -> float:
+    """Mean squared distance between two maps' images of the source, in units of the total variance."""
+    return float(pair.a @ ((h(pair.X) - other(pair.X)) ** 2).sum(1))
+
+
+def _in_place(pair: Pair, h: AffineMap, same: Array) -> bool:
+    """Whether a map is near the identity or the inversion."""
+    image, origin = h(pair.X), pair.X @ same
+    return any(float(pair.a @ ((image - sign * origin) ** 2).sum(1)) < IN_PLACE for sign in (1.0, -1.0))
 
 
 def ratio_to_floor(pair: Pair, h: AffineMap, rng: np.random.RandomState) -> float:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from ._affine_map import AffineMap, Array
-from ._alternation import Pair
-from ._invariances import polar_factor
+from ._matrices import nearest_orthogonal
+from ._pair import Pair
 
 N_QUANTILES = 64
-SHARE = 0.7
+SHARE_OF_ROWS = 0.7
 """Share of the rows that a subsample for a start has: draws of it differ enough to be several chances."""
 
 
@@ -33,13 +33,13 @@ def starts(pair: Pair, rng: np.random.RandomState, *, same: Array | None) -> Ite
         yield "identity", _linear(same)
         yield "inversion", _linear(-same)
     if _n_common(pair) > 1:
-        yield "class means", _linear(polar_factor(_between_classes(pair)))
-    yield "principal axes", _linear(principal_axes(pair))
+        yield "class means", _linear(nearest_orthogonal(_between_classes(pair)))
+    yield "principal axes", _linear(_axes_of_equal_rank(pair))
     whole = np.arange(len(pair.X)), np.arange(len(pair.Y))
     yield "distance signatures", _from_signatures(pair, *whole, of_all=True, products=False)
     turn = 0
     while True:
-        i, j = (np.sort(rng.permutation(len(Z))[: max(int(SHARE * len(Z)), 1)]) for Z in (pair.X, pair.Y))
+        i, j = (np.sort(rng.permutation(len(Z))[: max(int(SHARE_OF_ROWS * len(Z)), 1)]) for Z in (pair.X, pair.Y))
         if turn == 10:
             yield "Gromov-Wasserstein", _gromov_wasserstein(pair, i, j)
         yield (
@@ -53,7 +53,7 @@ def _linear(matrix: Array) -> AffineMap:
     return AffineMap(np.zeros(matrix.shape[0]), np.zeros(matrix.shape[1]), (matrix,))
 
 
-def principal_axes(pair: Pair) -> Array:
+def _axes_of_equal_rank(pair: Pair) -> Array:
     """Axes of the same rank in the two sides' principal components, turned so that their skewness has the same sign."""
     bases = []
     for Z, w in ((pair.X, pair.a), (pair.Y, pair.b)):
@@ -148,4 +148,4 @@ def _rotation(pair: Pair, coupling: Array) -> AffineMap:
     rows, columns = coupling.sum(1), coupling.sum(0)
     mean_x, mean_y = rows @ pair.X / rows.sum(), columns @ pair.Y / columns.sum()
     cross = (pair.X - mean_x).T @ coupling @ (pair.Y - mean_y)
-    return AffineMap(mean_x, mean_y, (polar_factor(cross),))
+    return AffineMap(mean_x, mean_y, (nearest_orthogonal(cross),))

@@ -8,7 +8,7 @@ moves (:class:`Dynamics` and :class:`BoundDynamics`) and how fast (:class:`Optim
 from ._adaptive import Auto
 from ._derivative import BoundFunctional, Derivative, evaluated, rows_where
 from ._dynamics import BoundDynamics, Dynamics, FeatureDriven
-from ._integrate import Flow, integrate
+from ._integrate import Flow, Integration, integrate
 from ._joint import JointFixedLabels
 from ._optimizers import Adam, Euler, Momentum, Optimizer, Stepper
 from ._particles import Particles
@@ -34,6 +34,7 @@ __all__ = [
     "Euler",
     "FeatureDriven",
     "Flow",
+    "Integration",
     "JointFixedLabels",
     "JointVariableLabels",
     "Momentum",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections import deque
 
-import torch
 from torch import Tensor
 
-from ._optimizers import PATIENCE, Optimizer, Stepper, points_uphill
+from ._optimizers import PATIENCE, Optimizer, Stepper, inner, points_uphill
 
 
 class Auto(Optimizer):
@@ -57,8 +56,8 @@ class _AutoStepper(Stepper):
         self, velocity: Tensor, value: Tensor | float | None = None, curvature: float | None = None
     ) -> Tensor:
         if curvature:
-            return self._majorised.displacement(velocity, 1 / curvature)
-        return self._estimated.displacement(velocity, math.nan if value is None else float(value))
+            return self._majorised.displacement(velocity, 1 / curvature, self.mass)
+        return self._estimated.displacement(velocity, math.nan if value is None else float(value), self.mass)
 
 
 class _Nesterov:
@@ -68,11 +67,11 @@ class _Nesterov:
         self._momentum: Tensor | None = None
         self._age: Tensor | float = 0.0
 
-    def displacement(self, velocity: Tensor, step: float) -> Tensor:
+    def displacement(self, velocity: Tensor, step: float, mass: Tensor | None = None) -> Tensor:
         descent = velocity.mul_(step)
         # From the last minimum of a majorant to this one.
         progress = descent.clone() if self._momentum is None else self._momentum.add_(descent)
-        uphill = points_uphill(progress, descent)
+        uphill = points_uphill(progress, descent, mass)
         progress.lerp_(descent, uphill)
         self._age = (1 - uphill) * self._age
         self._momentum = progress.mul_(self._age / (self._age + 1))
@@ -92,24 +91,24 @@ class _BarzilaiBorwein:
         self._last: Tensor | None = None
         self._values: deque[float] = deque(maxlen=self.memory)
 
-    def displacement(self, velocity: Tensor, value: float) -> Tensor:
+    def displacement(self, velocity: Tensor, value: float, mass: Tensor | None = None) -> Tensor:
         if self._last is not None and value > max(self._values):
             # Back to where the velocity was the one kept, and from there less far.
             too_far = self.step_size
-            self.step_size *= min(_ratio(self._last, velocity), self.shrinkage)
+            self.step_size *= min(_ratio(self._last, velocity, mass), self.shrinkage)
             return (self.step_size - too_far) * self._last
-        if self._last is not None and (ratio := _ratio(self._last, velocity)) < math.inf:
+        if self._last is not None and (ratio := _ratio(self._last, velocity, mass)) < math.inf:
             self.step_size *= min(ratio, self.growth)
         self._values.append(value)
         self._last = velocity
         return self.step_size * velocity
 
 
-def _ratio(last: Tensor, velocity: Tensor) -> float:
+def _ratio(last: Tensor, velocity: Tensor, mass: Tensor | None) -> float:
     """What the last step would have had to be, as a multiple, to end where the velocity along it vanishes.
 
     The step is then ``<s, s> / <s, y>`` of the displacement s and the velocity's fall y. Infinite where the objective
     is not convex along the way: there is no such step, and no reason for a longer one.
     """
-    square, fall = torch.sum(last * last).item(), torch.sum(last * (last - velocity)).item()
+    square, fall = inner(last, last, mass).item(), inner(last, last - velocity, mass).item()
     return square / fall if fall > 0 else math.inf

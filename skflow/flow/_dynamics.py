@@ -78,9 +78,12 @@ class BoundDynamics(ABC):
         self.step_size, self.unit = _positive("step_size", step_size), _positive("unit", unit)
         self._noise = BrownianMotion(self.step_size, seed)
 
-    def stepper(self) -> Stepper:
-        """A new stepper, for one moving quantity."""
-        return self.optimizer.start(self.step_size)
+    def stepper(self, mass: Tensor | None = None) -> Stepper:
+        """A new stepper, for one moving quantity; `mass` (rows,) is that of its rows, None where all have the same."""
+        stepper = self.optimizer.start(self.step_size)
+        if mass is not None:
+            stepper.mass = mass * len(mass)
+        return stepper
 
     def step(self, particles: Particles, derivative: Derivative) -> Particles:
         """The particles after one step; those passed in stay as they are, the derivative is used up.
@@ -124,7 +127,7 @@ class BoundFeatureDriven(BoundDynamics):
 
     def __init__(self, particles: Particles, **setting: Any) -> None:
         super().__init__(particles, **setting)
-        self._features = self.stepper()
+        self._features = self.stepper(particles.a)
 
     def move(self, particles: Particles, derivative: Derivative) -> Particles:
         displacement = self._features.displacement(

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ._derivative import BoundFunctional, evaluated
+from ._derivative import BoundFunctional, Derivative, evaluated
 from ._dynamics import BoundDynamics
 from ._frames import Frames
 from ._particles import Particles
 from ._stopping import StoppingRule
 
+StepMonitor = Callable[[int, float, Particles], bool | None]
+"""Told step, objective and particles; True ends the flow."""
 BLOW_UP = 10.0
 """A flow that climbs by this multiple of its starting objective diverges."""
 PATIENCE_WITH_CLIMBS = 10
@@ -32,7 +34,7 @@ class Flow:
         The final state, in these dynamics' own form (:meth:`BoundDynamics.finish`).
     objective : list of float
         Objective at the start and after each step, ``n_iter + 1`` values.
-    status : {"converged", "max_iter", "diverged", "stopped"}
+    status : {"converged", "max_iter", "diverged", "stopped", "interrupted"}
         Why it ended; "stopped" is a wish of the monitor.
     frames : list of Tensor of shape (n, d)
         Features at times spread evenly over the flow, the first and the last included, in the order of the user's data.
@@ -59,7 +61,7 @@ def integrate(
     max_iter: int = 200,
     tol: float = 1e-3,
     n_frames: int = 0,
-    monitor: Callable[[int, float, Particles], bool | None] | None = None,
+    monitor: StepMonitor | None = None,
 ) -> Flow:
     """Run a flow from where `dynamics` starts.
 
@@ -91,47 +93,93 @@ def integrate(
     ValueError
         Where the functional is not finite at the start, or gives no derivative of the right form.
     """
-    name, particles = type(functional).__name__, dynamics.particles
-    stopping, frames = StoppingRule(tol, dynamics.optimizer.n_iter_no_change), Frames(n_frames)
-    objective: list[float] = []
-    status, reason, before = "max_iter", None, particles
-    noise, start = _rounding(particles), particles.x
-    blown_up, patience = 0, PATIENCE_WITH_CLIMBS if dynamics.optimizer.adaptive else 0
-    for step in range(max_iter + 1):
-        derivative = evaluated(functional, particles, name)
+    return Integration(functional, dynamics, tol=tol, n_frames=n_frames).run(max_iter, monitor)
+
+
+class Integration:
+    """The loop of a flow, which can be left and gone on with: see :func:`integrate` for its parameters.
+
+    It pickles between two steps, that is from a monitor, if functional and dynamics do.
+    """
+
+    def __init__(self, functional: BoundFunctional, dynamics: BoundDynamics, *, tol: float, n_frames: int) -> None:
+        self.functional, self.dynamics = functional, dynamics
+        self.particles = self.before = dynamics.particles
+        self.objective: list[float] = []
+        self.frames = Frames(n_frames)
+        self.stopping = StoppingRule(tol, dynamics.optimizer.n_iter_no_change)
+        self.reason: str | None = None
+        self._start, self._noise = self.particles.x, _rounding(self.particles)
+        self._derivative: Derivative | None = None
+        self._blown_up = 0
+
+    def run(self, max_iter: int, monitor: StepMonitor | None = None) -> Flow:
+        """Make steps until there is a reason to end; called again, go on from there.
+
+        An interrupt (Ctrl-C) after the first evaluation ends the flow at the last state that was evaluated, with status
+        "interrupted".
+        """
+        try:
+            status = None
+            while status is None:
+                status = self._evaluate(max_iter, monitor) if self._derivative is None else None
+                status = status or self._step(max_iter)
+        except KeyboardInterrupt:
+            if not self.objective:
+                raise
+            status = "interrupted"
+        return self.flow(status)
+
+    def flow(self, status: str) -> Flow:
+        """The flow as if it had ended at the last state that was evaluated."""
+        state = self.before if status in ("diverged", "interrupted") else self.particles
+        return Flow(self.dynamics.finish(state), list(self.objective), status, self.frames.spread(state), self.reason)
+
+    def _evaluate(self, max_iter: int, monitor: StepMonitor | None) -> str | None:
+        """Objective and derivative at the particles; why to end, if there is a reason."""
+        step, particles, objective = len(self.objective), self.particles, self.objective
+        derivative = evaluated(self.functional, particles, type(self.functional).__name__)
+        if objective and particles is self.before:  # its step was interrupted
+            self._derivative = derivative
+            return None
         value = derivative.value.item()
         if not math.isfinite(value):
-            reason = functional.explain(particles)
+            self.reason = self.functional.explain(particles)
             if step == 0:
-                raise ValueError(f"The objective is {value} where the flow starts. {reason or SCALE}")
-        climbs = step > 0 and value > objective[0] + BLOW_UP * max(abs(objective[0]), noise)
-        blown_up = blown_up + 1 if climbs else 0
-        if not math.isfinite(value) or blown_up > (patience if step < max_iter else 0):
-            status, particles = "diverged", before
-            break
+                raise ValueError(f"The objective is {value} where the flow starts. {self.reason or SCALE}")
+        climbs = step > 0 and value > objective[0] + BLOW_UP * max(abs(objective[0]), self._noise)
+        self._blown_up = self._blown_up + 1 if climbs else 0
+        patience = PATIENCE_WITH_CLIMBS if self.dynamics.optimizer.adaptive else 0
+        if not math.isfinite(value) or self._blown_up > (patience if step < max_iter else 0):
+            return "diverged"
         objective.append(value)
-        frames.add(particles)
-        stopping.observe(value, noisy=bool(derivative.diffusion))
-        if monitor is not None and monitor(step, value, particles):
-            status = "stopped"
-            break
-        if stopping.stalled() and not blown_up:
-            if not functional.settle():
-                status = "converged"
-                break
-            stopping.restart()
-        if step < max_iter:
-            moved = dynamics.step(particles, derivative)
-            if not _is_finite(moved):
-                status, reason = "diverged", functional.explain(particles)
-                if step == 0 and reason:
-                    raise ValueError(f"The flow cannot start. {reason}")
-                break
-            # The start's storage keeps the state before, so that the flow holds no third copy of the features.
-            particles.x = start.copy_(particles.x)
-            before, particles = particles, moved
-            del moved, derivative  # large, and not to be kept through the next evaluation
-    return Flow(dynamics.finish(particles), objective, status, frames.spread(particles), reason)
+        self.before, self._derivative = particles, derivative
+        self.frames.add(particles)
+        self.stopping.observe(value, noisy=bool(derivative.diffusion))
+        return "stopped" if monitor is not None and monitor(step, value, particles) else None
+
+    def _step(self, max_iter: int) -> str | None:
+        """Move the particles, unless there is a reason to end."""
+        assert self._derivative is not None
+        step = len(self.objective) - 1
+        if self.stopping.stalled() and not self._blown_up:
+            if not self.functional.settle():
+                return "converged"
+            self.stopping.restart()
+        if step >= max_iter:
+            return "max_iter"
+        derivative, self._derivative = self._derivative, None  # the step uses it up
+        moved = self.dynamics.step(self.particles, derivative)
+        del derivative  # large, and not to be kept through the next evaluation
+        if not _is_finite(moved):
+            self.reason = self.functional.explain(self.particles)
+            if step == 0 and self.reason:
+                raise ValueError(f"The flow cannot start. {self.reason}")
+            return "diverged"
+        # The start's storage keeps the state before, so that the flow holds no third copy of the features.
+        self.particles.x = self._start.copy_(self.particles.x)
+        self.particles = moved
+        return None
 
 
 def _rounding(particles: Particles) -> float:

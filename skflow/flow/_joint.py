@@ -63,7 +63,10 @@ class BoundJointFixedLabels(BoundDynamics):
 
     def __init__(self, particles: Particles, **setting: Any) -> None:
         super().__init__(particles, **setting)
-        self._features, self._means, self._factors = self.stepper(), self.stepper(), self.stepper()
+        assert particles.labels is not None
+        of_labels = _label_mass(particles, particles.labels)
+        self._features = self.stepper(particles.a)
+        self._means, self._factors = self.stepper(of_labels), self.stepper(of_labels)
 
     def move(self, particles: Particles, derivative: Derivative) -> Particles:
         labels = self._moved_labels(particles, derivative)
@@ -78,7 +81,7 @@ class BoundJointFixedLabels(BoundDynamics):
         assert labels is not None
         if gradient is None:
             return labels
-        mass = torch.zeros_like(labels.mean[:, 0]).index_add_(0, labels.of, particles.a)
+        mass = _label_mass(particles, labels)
 
         def moved(state: Tensor, stepper: Stepper, gradient: Tensor) -> Tensor:
             move = stepper.displacement(velocity(mass, gradient.flatten(1)), derivative.value, derivative.curvature)
@@ -107,3 +110,8 @@ def settle_covariance(covariance: str | int, particles: Particles, n_distributio
             "Lower max_particles, or choose covariance='diag' or a smaller rank.",
         )
     return covariance
+
+
+def _label_mass(particles: Particles, labels: GaussianLabels) -> Tensor:
+    """Mass of the particles of each label distribution."""
+    return torch.zeros_like(labels.mean[:, 0]).index_add_(0, labels.of, particles.a)

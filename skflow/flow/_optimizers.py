@@ -21,7 +21,14 @@ AVERAGING = Interval(Real, 0, 1, closed="left")
 
 
 class Stepper(ABC):
-    """An optimizer at work on one moving quantity; keeps what it has seen from step to step."""
+    """An optimizer at work on one moving quantity; keeps what it has seen from step to step.
+
+    What it compares over all rows, such as lengths and angles, it takes in the inner product of the Wasserstein space,
+    in which each row counts by its mass: a row of weight two is two rows.
+    """
+
+    mass: Tensor | None = None
+    """Mass of each row, (rows,); None where all count the same. Set by who starts it."""
 
     @abstractmethod
     def displacement(
@@ -128,7 +135,7 @@ class _MomentumStepper(Stepper):
         # Starting from v itself keeps the average unbiased: no slow first steps.
         if self._average is None:
             self._average = velocity.clone()
-        self._average.lerp_(velocity, points_uphill(self._average, velocity).clamp_(min=1 - self.beta))
+        self._average.lerp_(velocity, points_uphill(self._average, velocity, self.mass).clamp_(min=1 - self.beta))
         return self.step_size * self._average
 
 
@@ -171,7 +178,7 @@ class _AdamStepper(Stepper):
         if self._averages is None:
             self._averages = torch.zeros_like(velocity), torch.zeros_like(velocity)
         first, second = self._averages
-        go_on = 1 - points_uphill(first, velocity)
+        go_on = 1 - points_uphill(first, velocity, self.mass)
         first *= go_on
         second *= go_on
         self._n_steps = go_on * self._n_steps + 1
@@ -181,9 +188,15 @@ class _AdamStepper(Stepper):
         root = (second / (1 - self.beta2**self._n_steps)).sqrt()
         tiny = torch.finfo(mean.dtype).tiny
         direction = mean / (root + (1e-8 * root.max()).clamp(min=tiny))
-        return direction * (self.step_size * mean.norm() / direction.norm().clamp(min=tiny))
+        speed, length = (inner(v, v, self.mass).sqrt() for v in (mean, direction))
+        return direction * (self.step_size * speed / length.clamp(min=tiny))
 
 
-def points_uphill(direction: Tensor, velocity: Tensor) -> Tensor:
+def inner(u: Tensor, v: Tensor, mass: Tensor | None) -> Tensor:
+    """Inner product of two fields of vectors (rows, columns), each row counted by its mass."""
+    return torch.sum(u * v) if mass is None else torch.sum(u * v, dim=1) @ mass
+
+
+def points_uphill(direction: Tensor, velocity: Tensor, mass: Tensor | None = None) -> Tensor:
     """One where they point apart, else zero: a number on the device, for which nobody has to wait."""
-    return (torch.sum(direction * velocity) < 0).to(velocity.dtype)
+    return (inner(direction, velocity, mass) < 0).to(velocity.dtype)

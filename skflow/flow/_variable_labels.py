@@ -93,6 +93,7 @@ class BoundJointVariableLabels(BoundJointFixedLabels):
 
     def __init__(self, particles: Particles, clusterer: Clusterer, recluster_every: int, **setting: Any) -> None:
         super().__init__(particles, **setting)
+        self._features = self.stepper(particles.in_data_order(particles.a))
         self.clusterer, self.recluster_every = clusterer, recluster_every
         self._n_steps, self._names_used = 0, particles.classes.tolist()
 
@@ -113,7 +114,7 @@ class BoundJointVariableLabels(BoundJointFixedLabels):
         points = self.unit * embed(particles.labels).double().cpu().numpy()
         if not np.isfinite(points).all():  # a flow that diverges: the loop will see it, and a clusterer must not
             return particles
-        found = check_clusters(self.clusterer, self.clusterer.fit_predict(points), len(points))
+        found = check_clusters(self.clusterer, self.clusterer.fit_predict(points.copy()), len(points))
         clusters = absorb_noise(found, points)
         if clusters is None:
             return particles

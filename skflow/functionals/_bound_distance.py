@@ -41,7 +41,7 @@ class Parameters(Protocol):
     label_distance: str
     label_path: bool
     correspondence: str | Mapping[Any, Any]
-    class_weight: str | None
+    class_weight: str | Mapping[Any, float] | None
     debias: bool
     solver: str | Solver
     batch_size: int | None
@@ -147,7 +147,7 @@ class BoundOTDD(BoundFunctional):
         return any(saved)
 
     def release(self) -> None:
-        self._blocks = []
+        self._blocks, self._workspace = [], Workspace()
 
     def coupling_of(self, particles: Particles) -> Tensor:
         """Mass (K, K') that the last plan moves between the classes of `particles` and the target's."""

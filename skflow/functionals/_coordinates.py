@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
+
+NUMBERS_AT_ONCE = 2**18
+"""Numbers of a copy of some rows."""
 
 
 class Coordinates:
@@ -33,15 +38,16 @@ class Coordinates:
     """
 
     def __init__(self, X: ArrayLike, X_target: ArrayLike, *, rotate: bool = False) -> None:
-        X, X_target = (np.asarray(side, dtype=np.float64) for side in (X, X_target))
+        sides = np.asarray(X), np.asarray(X_target)
         # The first row goes before the mean is taken: the mean of equal numbers is not that number, to the last digit.
-        self.origin = X_target[0] + (X_target - X_target[0]).mean(axis=0)
+        first = sides[1][0].astype(np.float64)
+        self.origin = first + sum((rows.sum(axis=0) for rows in _centred(sides[1], first)), 0.0) / len(sides[1])
         self.basis: np.ndarray | None = None
-        sides = [X - self.origin, X_target - self.origin]
-        self.scale = _typical_norm(sides)
+        self.scale = _typical_norm(sides, self.origin)
         n_points = sum(map(len, sides))
-        if rotate and n_points < X.shape[1]:
-            self.basis = np.linalg.qr((np.concatenate(sides) / self.scale).T)[0]
+        if rotate and n_points < len(first):
+            together = np.concatenate([rows for side in sides for rows in _centred(side, self.origin)])
+            self.basis = np.linalg.qr((together / self.scale).T)[0]
 
     def reduce(self, X: ArrayLike) -> np.ndarray:
         """Points in these coordinates, float64."""
@@ -54,10 +60,17 @@ class Coordinates:
         return (Z if self.basis is None else Z @ self.basis.T) * self.scale + self.origin
 
 
-def _typical_norm(sides: list[np.ndarray]) -> float:
-    """Root mean square of the row norms, whose squares neither over- nor underflow; 1 for nothing but zeros."""
-    largest = max(float(np.abs(side).max(initial=0.0)) for side in sides)
+def _centred(side: np.ndarray, origin: np.ndarray) -> Iterator[np.ndarray]:
+    """Rows minus the origin in float64, a few at a time: never a copy of all of them."""
+    height = max(NUMBERS_AT_ONCE // side.shape[1], 1)
+    for start in range(0, len(side), height):
+        yield side[start : start + height].astype(np.float64) - origin
+
+
+def _typical_norm(sides: Sequence[np.ndarray], origin: np.ndarray) -> float:
+    """Root mean square of the distances from the origin, whose squares neither over- nor underflow; 1 if all are 0."""
+    largest = max(float(np.abs(rows).max(initial=0.0)) for side in sides for rows in _centred(side, origin))
     if largest == 0:
         return 1.0
-    total = sum(float(np.square(side / largest).sum()) for side in sides)
+    total = sum(float(np.square(rows / largest).sum()) for side in sides for rows in _centred(side, origin))
     return largest * (total / sum(map(len, sides))) ** 0.5

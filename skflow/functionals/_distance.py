@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 
 from .._sklearn import Interval, StrOptions
@@ -16,6 +17,7 @@ from ..flow import Particles
 from ..transport import CORRESPONDENCES, LABEL_DISTANCES, SOLVERS, Solver
 from ._base import WEIGHT, Functional
 from ._bound_distance import BoundOTDD
+from ._continuous_distance import BoundContinuousOTDD
 from ._coordinates import Coordinates
 from ._joint_distance import BoundJointOTDD
 
@@ -31,14 +33,16 @@ class OTDDFunctional(Functional):
     Parameters
     ----------
     target : tuple (X, y)
-        Features (m, d) and labels (m,) of the reference dataset.
+        Features (m, d) and labels (m,) of the reference dataset; of particles with continuous labels (n, q) numbers of
+        shape (m,) or (m, q), each its own point distribution.
     reg : float, default=0.05
         Entropic regularisation, the paper's lambda; 0 is exact transport.
     reg_scale : {"relative", "absolute"}, default="relative"
         Whether `reg` is a fraction of the mean ground cost at the start of the flow or a cost itself, in squared units
         of the features.
     label_weight : float, default=1.0
-        Weight of the label distance in the ground cost.
+        Weight of the label distance in the ground cost; of continuous labels in units of the two variances, so that 1
+        gives labels and features equal shares.
     label_distance : {"gaussian", "gaussian-diag", "means", "exact"}, default="gaussian"
         Label distributions as Gaussians (full or diagonal covariance, mean alone) or as the samples themselves.
     label_path : bool, default=True
@@ -46,13 +50,13 @@ class OTDDFunctional(Functional):
         the features alone.
     correspondence : {"auto", "coupling", "assignment", "same"} or mapping, default="auto"
         Which target class each source class goes to, see :class:`~skflow.OTDDFlowTransformer`.
-    class_weight : {"balanced", None}, default="balanced"
+    class_weight : {"balanced", None} or mapping {target label: mass}, default="balanced"
         Weights of the target's samples.
     debias : bool, default=False
         Sinkhorn divergence: subtracts half the two self-transports, so that the value is zero at the target.
     solver : str or solver, default="auto"
-        Solver of the transport problem: "auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact" (see
-        :class:`~skflow.OTDDFlowTransformer`), or a configured one, such as ``Dense(tol=1e-6)``.
+        Solver of the transport problem: "auto", "dense", "tiled", "hierarchical", "sharded", "geomloss", "fused",
+        "exact" (see :class:`~skflow.OTDDFlowTransformer`), or a configured one, such as ``Dense(tol=1e-6)``.
     batch_size : int or None, default=None
         Samples of a mini-batch; the plan of an evaluation goes from batches to batches, drawn anew for each.
     marginal_tol : float, default=1e-3
@@ -72,7 +76,7 @@ class OTDDFunctional(Functional):
         "label_distance": [StrOptions(set(LABEL_DISTANCES))],
         "label_path": ["boolean"],
         "correspondence": [StrOptions(set(CORRESPONDENCES)), Mapping],
-        "class_weight": [StrOptions({"balanced"}), None],
+        "class_weight": [StrOptions({"balanced"}), Mapping, None],
         "debias": ["boolean"],
         "solver": [StrOptions(set(SOLVERS)), Solver],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
@@ -91,7 +95,7 @@ class OTDDFunctional(Functional):
         label_distance: str = "gaussian",
         label_path: bool = True,
         correspondence: str | Mapping[Any, Any] = "auto",
-        class_weight: str | None = "balanced",
+        class_weight: str | Mapping[Any, float] | None = "balanced",
         debias: bool = False,
         solver: str | Solver = "auto",
         batch_size: int | None = None,
@@ -148,11 +152,17 @@ class OTDDFunctional(Functional):
             particles or with entries that are not finite, and a `correspondence` that does not fit the labels.
         """
         self.validate()
+        X_target, y_target = self._checked_target(particles.x.shape[1])
+        precision = np.float64 if particles.x.dtype == torch.float64 else np.float32  # nothing is kept in a better one
         checked = copy(self).set_params(
-            target=self._checked_target(particles.x.shape[1]),
+            target=(X_target.astype(precision, copy=False), y_target),
             label_weight=float(self.label_weight),  # torch takes no integer beyond 64 bits
             weight=float(self.weight),
         )
+        if particles.continuous is not None:
+            return BoundContinuousOTDD(checked, particles)
+        if checked.target[1].ndim == 2:
+            raise ValueError("target[1] holds continuous labels in columns, but those of the particles are classes.")
         return (BoundOTDD if particles.labels is None else BoundJointOTDD)(checked, particles)
 
     def _checked_target(self, n_features: int) -> tuple[np.ndarray, np.ndarray]:
@@ -168,9 +178,9 @@ class OTDDFunctional(Functional):
             raise ValueError(f"target[0] is to be a 2-D array of numbers, got shape {X.shape} and dtype {X.dtype}.")
         if y.ndim == 2 and y.shape[1] == 1:
             y = y[:, 0]
-        if y.shape != (len(X),) or not len(X):
+        if y.shape[:1] != (len(X),) or not len(X) or (y.ndim > 1 and (y.ndim > 2 or y.dtype.kind != "f")):
             raise ValueError(f"target[1] is to have one label a row, got shape {y.shape} for {len(X)} rows.")
-        if y.dtype.kind in "fO" and not _of_one_kind(y.tolist()):
+        if y.dtype.kind in "fO" and not _of_one_kind(y.ravel().tolist()):
             raise ValueError(f"target[1] is to hold labels of one kind, and none that is missing; got {y!r}.")
         if X.shape[1] != n_features:
             raise ValueError(f"target has {X.shape[1]} features, but the particles have {n_features}.")

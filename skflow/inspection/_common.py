@@ -59,6 +59,22 @@ def axes_for(ax: Axes | None, name: str, dimensions: int = 2) -> Axes:
     return ax
 
 
+def colour_map(cmap: Any) -> Any:
+    """A colour map, by its name or as it is.
+
+    Raises
+    ------
+    ValueError
+        For what is none.
+    """
+    from matplotlib import colormaps
+
+    try:
+        return colormaps.get_cmap(cmap)
+    except (TypeError, ValueError):
+        raise ValueError(f"cmap={cmap!r} is no colour map of matplotlib, such as 'viridis'.") from None
+
+
 def frames_of(estimator: Any, display: str) -> np.ndarray:
     """The trajectory (n_frames, n, d) of a fitted flow that kept one."""
     check_flow(estimator, "trajectory_", display)
@@ -84,6 +100,14 @@ def as_shape(value: ArrayLike, shape: tuple[int | None, ...], name: str) -> np.n
         wanted = ", ".join("any" if n is None else str(n) for n in shape) + ("," if len(shape) == 1 else "")
         raise ValueError(f"{name} must have the shape ({wanted}); got {array.shape}.")
     return array
+
+
+def number_colours(labels: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """A colour (n, 4) for each continuous label, by its rank among others."""
+    from matplotlib import colormaps
+
+    ranks = np.searchsorted(np.sort(among), labels) / max(len(among) - 1, 1)
+    return np.asarray(colormaps["viridis"](ranks.clip(0, 1)))
 
 
 def class_colours(classes: Sequence | np.ndarray) -> dict[Any, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._sklearn import StrOptions, validate_params
-from ._common import as_shape, axes_for, check_flow
+from ._common import as_shape, axes_for, check_flow, colour_map
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -96,7 +96,7 @@ class CouplingDisplay:
         """
         check_flow(estimator, "particles_", cls.__name__)
         if not hasattr(estimator, "target_classes_"):
-            raise ValueError(f"estimator={estimator!r} has no target, and so no {response}.")
+            raise ValueError(f"estimator={estimator!r} has no classes of a target, and so no {response}.")
         matrix = getattr(estimator, f"{response}_")
         if response == "coupling":
             matrix = matrix / matrix.sum(axis=1, keepdims=True)
@@ -104,6 +104,7 @@ class CouplingDisplay:
             ax=ax, **plot_kw
         )
 
+    @validate_params({"include_values": ["boolean"], "colorbar": ["boolean"]}, prefer_skip_nested_validation=True)
     def plot(
         self,
         ax: Axes | None = None,
@@ -135,7 +136,7 @@ class CouplingDisplay:
         self.ax_ = axes_for(ax, "CouplingDisplay")
         self.figure_ = self.ax_.figure
         matrix = self.matrix
-        self.im_ = self.ax_.imshow(matrix, cmap=cmap)
+        self.im_ = self.ax_.imshow(matrix, cmap=colour_map(cmap))
         self.text_ = self._write(matrix, values_format) if include_values else None
         if colorbar:
             self.figure_.colorbar(self.im_, ax=self.ax_, label=self.title)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._sklearn import check_matplotlib_support, validate_params
-from ._common import ONE_OR_MORE, as_shape, frames_of
+from ._common import ONE_OR_MORE, as_shape, colour_map, frames_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,10 +94,12 @@ class ParticlesDisplay:
         frames = frames_of(estimator, cls.__name__)
         shape = _image_shape(image_shape, frames.shape[2])
         times = np.unique(np.linspace(0, len(frames) - 1, min(n_frames, len(frames))).round().astype(int))
-        by_class = np.argsort(estimator.particle_labels_, kind="stable")
+        labels = estimator.particle_labels_
+        labels = labels[:, 0] if labels.ndim == 2 else labels
+        by_class = np.argsort(labels, kind="stable")
         rows = by_class[np.linspace(0, len(by_class) - 1, min(n_particles, len(by_class))).round().astype(int)]
         images = frames[np.ix_(times, rows)].reshape(len(times), len(rows), *shape)
-        return cls(images, labels=estimator.particle_labels_[rows]).plot(figure=figure, cmap=cmap)
+        return cls(images, labels=labels[rows]).plot(figure=figure, cmap=cmap)
 
     def plot(self, figure: Figure | None = None, *, cmap: str = "gray") -> ParticlesDisplay:
         """Draw.
@@ -126,7 +128,7 @@ class ParticlesDisplay:
         # One scale for all, that of the data at both ends: what a flow overshoots is clipped.
         low, high = images[[0, -1]].min(), images[[0, -1]].max()
         for (row, time), ax in np.ndenumerate(self.axes_):
-            ax.imshow(images[time, row], cmap=cmap, vmin=low, vmax=high)
+            ax.imshow(images[time, row], cmap=colour_map(cmap), vmin=low, vmax=high)
             ax.set(xticks=[], yticks=[])
             if time == 0 and self.labels is not None:
                 ax.set_ylabel(str(self.labels[row]), rotation=0, ha="right", va="center")

@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._sklearn import validate_params
-from ._common import DIMENSIONS, ONE_OR_MORE, as_shape, axes_for, class_colours, frames_of
+from ._common import DIMENSIONS, ONE_OR_MORE, as_shape, axes_for, class_colours, frames_of, number_colours
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+MOST_FLOAT_CLASSES = 20
+"""Different floats as labels; more are taken for numbers, and drawn on a scale of colours."""
 
 
 class TrajectoryDisplay:
@@ -25,7 +28,7 @@ class TrajectoryDisplay:
         Frames, the first and the last included. With more dimensions than three the first principal components of the
         start, the end and the target are shown.
     labels : ndarray of shape (n,)
-        Classes of the particles.
+        Classes of the particles, or continuous labels, which are drawn on a scale of colours.
     X_target, y_target : ndarray of shape (m, d), (m,), default=None
         The target.
     label_map : dict, default=None
@@ -81,6 +84,7 @@ class TrajectoryDisplay:
         self.y_target = None if y_target is None else as_shape(y_target, (m,), "y_target")
         self.label_map = label_map
         self.n_components = n_components
+        self._continuous = self.labels.dtype.kind == "f" and len(np.unique(self.labels)) > MOST_FLOAT_CLASSES
 
     @classmethod
     def from_estimator(
@@ -120,9 +124,12 @@ class TrajectoryDisplay:
         own = getattr(estimator, "target_", None) or getattr(estimator, "target", None)
         if X_target is None and y_target is None and own is not None and not callable(own):
             X_target, y_target = own
+        labels = estimator.particle_labels_
+        if labels.ndim == 2:  # several continuous labels: the first
+            labels, y_target = labels[:, 0], None if y_target is None else np.asarray(y_target)[:, 0]
         display = cls(
             frames,
-            estimator.particle_labels_,
+            labels,
             X_target=X_target,
             y_target=y_target,
             label_map=getattr(estimator, "label_map_", None),
@@ -158,7 +165,10 @@ class TrajectoryDisplay:
         for i in np.unique(np.linspace(0, len(self.labels) - 1, min(max_paths, len(self.labels))).astype(int)):
             self.paths_ += self.ax_.plot(*frames[:, i].T, color=colours[i], linewidth=0.5, alpha=0.4)
         self.ax_.scatter(*frames[0].T, s=12, facecolors="none", edgecolors=colours, linewidths=0.6)
-        for label in np.unique(self.labels):
+        if self._continuous:
+            name = "particles" if legend else None
+            self.ax_.scatter(*frames[-1].T, s=14, c=colours, edgecolors="black", linewidths=0.3, label=name)
+        for label in [] if self._continuous else np.unique(self.labels):
             rows = self.labels == label
             name = str(label) if legend else None
             self.ax_.scatter(*frames[-1][rows].T, s=14, c=colours[rows], edgecolors="black", linewidths=0.3, label=name)
@@ -227,6 +237,10 @@ class TrajectoryDisplay:
     def _colours(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Colours of particles and of target points; a source class has that of the target class it goes to."""
         labels = self.labels.tolist()
+        if self._continuous:
+            among = self.labels if self.y_target is None else self.y_target
+            own = number_colours(self.labels, among)
+            return own, None if self.y_target is None else number_colours(self.y_target, among)
         if self.y_target is None:
             colours = class_colours(np.unique(self.labels))
             return np.array([colours[label] for label in labels]), None

@@ -10,12 +10,12 @@ from ._beliefs import (
     rows_to_one,
     temper,
 )
+from ._class_frequencies import Proportions, class_prior, proportions_with_errors
 from ._clusters import SpectralMixture, name_clusters
 from ._completion import PseudoLabels, complete_labels
 from ._graph import NeighbourGraph
 from ._markers import as_array, merge_labels, split_labels, unlabelled_rows
 from ._places import SIMPLER, beliefs_from_target, labelling_loss
-from ._proportions import Proportions, class_prior, estimate_proportions
 
 __all__ = [
     "SIMPLER",
@@ -31,7 +31,7 @@ __all__ = [
     "combine",
     "complete_labels",
     "confidence_of",
-    "estimate_proportions",
+    "proportions_with_errors",
     "fit_temperature",
     "fit_weights",
     "labelling_loss",

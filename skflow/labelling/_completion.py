@@ -10,11 +10,12 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 
+from .._warnings import warn
 from ._beliefs import balance, confidence_of
+from ._class_frequencies import class_prior
 from ._clusters import name_clusters
 from ._graph import NeighbourGraph
-from ._places import beliefs_from_target
-from ._proportions import class_prior
+from ._places import beliefs_from_target, labelling_loss
 
 HIDDEN = 5
 """Parts of the known labels that are hidden in turn."""
@@ -85,10 +86,15 @@ def complete_labels(
     """
     if known.all():
         return PseudoLabels(labels, np.ones(len(labels)))
+    X_target, y_target = target
     if known.any():
         near = X if own is None else own
-        return PseudoLabels(*_spread(near, labels, known, keep=1.0), found=_found_when_hidden(near, labels, known))
-    X_target, y_target = target
+        spread = PseudoLabels(*_spread(near, labels, known, keep=1.0), found=_found_when_hidden(near, labels, known))
+        classes = np.unique(y_target)
+        without = np.setdiff1d(classes, labels).tolist() if np.isin(labels, classes).all() else []
+        if not without:
+            return spread
+        return _with_classes_that_have_none(X, near, labels, known, target, spread, without, random_state)
     if clusterer is None:
         classes = np.unique(y_target)
         beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state), own)
@@ -96,7 +102,7 @@ def complete_labels(
         names = {name: name for name in np.unique(found).tolist()}
         return PseudoLabels(found, confidence_of(beliefs), names=names)
     fitted = clone(clusterer)
-    clusters = _checked(fitted.fit_predict(X), clusterer, len(X))
+    clusters = _checked(fitted.fit_predict(X.copy()), clusterer, len(X))
     # A cluster's own rows may be amid those of another: half from the neighbours, half from the clusterer.
     found, confidence = _spread(X, clusters[clusters >= 0], clusters >= 0, keep=0.5)
     return PseudoLabels(found, confidence, fitted, name_clusters(X, found, X_target, y_target, label_distance))
@@ -128,6 +134,33 @@ def _checked(clusters: Any, clusterer: Any, n_samples: int) -> np.ndarray:
     if (clusters < 0).all():
         raise ValueError(f"clusterer={clusterer!r} found no cluster: all {n_samples} rows are noise.")
     return clusters
+
+
+def _with_classes_that_have_none(
+    X: np.ndarray,
+    near: np.ndarray,
+    labels: np.ndarray,
+    known: np.ndarray,
+    target: tuple[np.ndarray, np.ndarray],
+    spread: PseudoLabels,
+    without: list,
+    random_state: int | np.random.RandomState | None,
+) -> PseudoLabels:
+    """`spread`, or what the target says beside the known labels, where that fits better: it knows all classes."""
+    X_target, y_target = target
+    classes, codes = np.unique(y_target, return_inverse=True)
+    beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state), near)
+    found, confidence = classes[beliefs.argmax(axis=1)], confidence_of(beliefs)
+    found[known], confidence[known] = labels, 1.0
+    graph = NeighbourGraph(near)
+
+    def loss(labels: np.ndarray) -> float:
+        return labelling_loss(X, np.searchsorted(classes, labels), X_target, codes, graph)
+
+    better = loss(found) < loss(spread.labels)
+    how = "are looked for where the target's lie" if better else "will not be found: label a row of each that is there"
+    warn(f"No row is labelled as {without}, {len(without)} of {len(classes)} classes of the target. Its rows {how}.")
+    return PseudoLabels(found, confidence, found=spread.found) if better else spread
 
 
 def _spread(X: np.ndarray, labels: np.ndarray, known: np.ndarray, keep: float) -> tuple[np.ndarray, np.ndarray]:

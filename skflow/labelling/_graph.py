@@ -52,7 +52,7 @@ class NeighbourGraph:
         rows = X if self._pca is None else self._pca.transform(X)
         # scikit-learn's trees run in joblib's threads, which set the process's warning filters.
         self._neighbours = NearestNeighbors(n_neighbors=min(n_neighbors, n - 1), algorithm="brute").fit(rows)
-        distances, columns = self._neighbours.kneighbors()
+        self._own = distances, columns = self._neighbours.kneighbors()
         self._scale = float(np.median(distances)) or 1.0
         indptr = np.arange(0, columns.size + 1, columns.shape[1], dtype=np.int32)  # scikit-learn takes no int64 here
         directed = sparse.csr_array(
@@ -108,6 +108,11 @@ class NeighbourGraph:
         """Beliefs about unseen rows `X`, from those about their nearest neighbours in the graph."""
         X = (np.asarray(X, dtype=np.float64) - self._centre) / self._unit
         distances, columns = self._neighbours.kneighbors(X if self._pca is None else self._pca.transform(X))
+        return rows_to_one(np.einsum("nj,njk->nk", self._kernel(distances), beliefs[columns]))
+
+    def left_out(self, beliefs: np.ndarray) -> np.ndarray:
+        """Beliefs about the graph's own rows, from those about their nearest neighbours alone."""
+        distances, columns = self._own
         return rows_to_one(np.einsum("nj,njk->nk", self._kernel(distances), beliefs[columns]))
 
     def cut(self, labels: np.ndarray) -> float:

@@ -14,9 +14,9 @@ from sklearn.preprocessing import normalize
 
 from ..metrics import label_distances
 from ._beliefs import TINY, balance, combine, rows_to_one, temper
+from ._class_frequencies import class_prior, proportions_with_errors
 from ._clusters import SpectralMixture, embed_graph, name_clusters
 from ._graph import NeighbourGraph
-from ._proportions import class_prior, estimate_proportions
 
 BORDERS = 1.5
 """Weight of the share of the graph that labels cut, beside what is left to move, in units of the target's variance."""
@@ -93,7 +93,7 @@ def _candidates(
     spread = graph.spread(temper(predictions, once))
     priors = (
         class_prior(graph, spread, predictions.mean(axis=0)),
-        np.maximum(estimate_proportions(predictions, shares).values, 1 / len(predictions)),
+        np.maximum(proportions_with_errors(predictions, shares).values, 1 / len(predictions)),
     )
     for prior in priors:
         beliefs = combine(temper(predictions, beside), balance(spread, prior / prior.sum()))

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import check_array
 
+from .._proportions import PRIOR_SHARE, estimate_proportions
 from .._sklearn import Interval, validate_params
 from ._tables import read_positive
-
-PRIOR_SHARE = 0.02
-"""Share of the prior in the proportions at each step of EM: a little regularisation, and no class is lost for good."""
 
 
 @validate_params(
@@ -73,11 +71,4 @@ def class_proportions(
         )
     if shares.min() == 0:
         raise ValueError(f"prior must be positive for every class; got {shares.tolist()}.")
-    proportions = shares
-    for _ in range(max_iter):
-        joint = answers * (proportions / shares) + np.finfo(float).tiny
-        found = weights @ (joint / joint.sum(axis=1, keepdims=True))
-        before, proportions = proportions, (1 - PRIOR_SHARE) * found + PRIOR_SHARE * shares
-        if np.abs(proportions - before).sum() < 1e-8:
-            break
-    return proportions
+    return estimate_proportions(answers, shares, weights, prior_share=PRIOR_SHARE, max_iter=max_iter)

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import ArrayLike
 from sklearn.exceptions import ConvergenceWarning
 
+from .._inputs import as_numbers, holds_numbers
 from .._sklearn import Interval, StrOptions, validate_params
+from .._target import TARGET_TYPES
 from .._warnings import warn
 from ..flow import Particles
 from ..functionals import OTDDFunctional
@@ -37,6 +39,7 @@ _CLASS_WEIGHT = {"class_weight": [StrOptions({"balanced"}), None]}
         "label_weight": [Interval(Real, 0, None, closed="left")],
         "correspondence": [StrOptions(set(CORRESPONDENCES)), Mapping],
         "debias": ["boolean"],
+        "target_type": [StrOptions(set(TARGET_TYPES)), None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -53,6 +56,7 @@ def otdd(
     correspondence: str | Mapping[Any, Any] = "coupling",
     class_weight: str | None = None,
     debias: bool = False,
+    target_type: str | None = None,
 ) -> float:
     """Optimal transport dataset distance between two labelled datasets (eq. 6), computed in float64.
 
@@ -64,13 +68,15 @@ def otdd(
     X, X_target : array-like of shape (n_samples, n_features), (m_samples, n_features)
         Features.
     y, y_target : array-like of shape (n_samples,), (m_samples,)
-        Labels; their names do not matter to the distance unless `correspondence` says so.
+        Labels; their names do not matter to the distance unless `correspondence` says so. Continuous labels, one
+        column or several, are their own point distributions: the label distance is their squared difference.
     reg : float, default=0.0
         Entropic regularisation; 0 is exact transport.
     reg_scale : {"relative", "absolute"}, default="relative"
         Whether `reg` is a fraction of the mean ground cost.
     label_weight : float, default=1.0
-        Weight of the label distance; 0 compares the features alone.
+        Weight of the label distance; 0 compares the features alone. That of continuous labels is in units of the two
+        variances, of features and of labels [1]_.
     label_distance : {"gaussian", "gaussian-diag", "means", "exact"}, default="gaussian"
         What stands for a class.
     correspondence : {"coupling", "auto", "assignment", "same"} or mapping, default="coupling"
@@ -79,6 +85,9 @@ def otdd(
         Weights of the samples: the same for all, or the same mass for all classes.
     debias : bool, default=False
         Sinkhorn divergence.
+    target_type : {"classes", "continuous"} or None, default=None
+        What the labels are; None asks :func:`sklearn.utils.multiclass.type_of_target`, which takes whole numbers for
+        classes.
 
     Returns
     -------
@@ -95,6 +104,10 @@ def otdd(
     ConvergenceWarning
         Where `reg` is too small for the plan to converge.
 
+    References
+    ----------
+    .. [1] N. Courty et al., "Joint distribution optimal transportation for domain adaptation", NeurIPS 2017.
+
     Examples
     --------
     >>> import numpy as np
@@ -105,11 +118,16 @@ def otdd(
     >>> round(otdd(X, y, X + 1, y) ** 2, 6)  # features move by sqrt(3), and so do the classes
     6.0
     """
-    source, target, scale = _in_common_units(X, y, X_target, y_target)
+    continuous = target_type == "continuous"
+    if target_type is None:
+        continuous = holds_numbers(y) and holds_numbers(y_target)
+    source, target, scale = _in_common_units(X, y, X_target, y_target, continuous)
     particles = Particles.from_arrays(*source, class_weight=class_weight, dtype=torch.float64)
     given, most = reg, LARGEST_REG
     if reg_scale == "absolute":  # no two points are farther apart than twice the largest norm
         farthest = 4 * max(np.square(rows).sum(axis=1).max() for rows, _ in (source, target))
+        if continuous:  # nor labels farther apart than all together vary, times their number
+            farthest *= len(source[0]) + len(target[0])
         reg, most = reg / scale / scale, most * farthest * (1 + label_weight)
     bound = OTDDFunctional(
         target,
@@ -212,11 +230,14 @@ Dataset = tuple[np.ndarray, np.ndarray]
 
 
 def _in_common_units(
-    X: ArrayLike, y: ArrayLike, X_target: ArrayLike, y_target: ArrayLike
+    X: ArrayLike, y: ArrayLike, X_target: ArrayLike, y_target: ArrayLike, continuous: bool = False
 ) -> tuple[Dataset, Dataset, float]:
     """Both datasets, checked, centred and in units of what is returned beside them."""
     X, X_target = read_tables(X, X_target)
-    labels = read_labels(y, len(X), "y", "X")
-    labels_target = read_labels(y_target, len(X_target), "y_target", "X_target")
+    if continuous:
+        labels, labels_target = as_numbers(y, len(X)), as_numbers(y_target, len(X_target), "y_target")
+    else:
+        labels = read_labels(y, len(X), "y", "X")
+        labels_target = read_labels(y_target, len(X_target), "y_target", "X_target")
     X, X_target, scale = in_common_units(X, X_target)
     return (X, labels), (X_target, labels_target), scale

@@ -12,16 +12,16 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from ._between_tables import divergence
 from ._class_proportions import class_proportions
-from ._judged import judged_flows
+from ._judged import is_regression, judged_flows
 
 DRAWS, DRAWN_ROWS = 4, 300
 """Draws of rows that divergences are taken on, and rows a side."""
-AXES = 30
+PROPORTION_AXES = 30
 """Principal axes of the target that its class proportions are estimated in."""
 
 
 def divergences_beside_floors(
-    candidates: Sequence[np.ndarray], X_target: np.ndarray, y_target: np.ndarray, rng: np.random.RandomState
+    candidates: Sequence[np.ndarray], X_target: np.ndarray, y_target: np.ndarray | None, rng: np.random.RandomState
 ) -> tuple[np.ndarray, np.ndarray]:
     """Divergences (n_candidates, DRAWS) of moved rows from the target, and of as many rows of the target from others.
 
@@ -33,7 +33,7 @@ def divergences_beside_floors(
     candidates : sequence of ndarray of shape (n_samples, n_columns)
         The same rows, moved by each candidate.
     X_target, y_target : ndarray of shape (m_samples, n_columns), (m_samples,)
-        The target.
+        The target. None where there are no classes.
     rng : RandomState
         Draws rows.
     """
@@ -86,7 +86,8 @@ def neg_misfit_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) 
     scores = []
     for judged in judged_flows(estimator, X, y):
         rng = np.random.RandomState(0)
-        values, floors = divergences_beside_floors([judged.moved], judged.X_target, judged.y_target, rng)
+        y_target = None if is_regression(judged.flow) else judged.y_target
+        values, floors = divergences_beside_floors([judged.moved], judged.X_target, y_target, rng)
         rows = judged.rows.astype(np.float64)
         affine = LinearRegression().fit(rows, judged.moved).predict(rows)
         deformation = np.square(judged.moved - affine).sum(axis=1).mean()
@@ -94,12 +95,12 @@ def neg_misfit_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) 
     return float(np.mean(scores))
 
 
-def _proportions(X_target: np.ndarray, y_target: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def _proportions(X_target: np.ndarray, y_target: np.ndarray | None) -> Callable[[np.ndarray], np.ndarray]:
     """Weights of the target's rows under the class proportions of other rows, as a function of these."""
-    classes, codes = np.unique(y_target, return_inverse=True)
+    classes, codes = (X_target[:0], X_target[:0]) if y_target is None else np.unique(y_target, return_inverse=True)
     if len(classes) < 2:
-        return lambda rows: np.ones(len(codes))
-    axes = PCA(min(AXES, *X_target.shape), random_state=0).fit(X_target)
+        return lambda rows: np.ones(len(X_target))
+    axes = PCA(min(PROPORTION_AXES, *X_target.shape), random_state=0).fit(X_target)
     unit = float(np.sqrt(axes.explained_variance_.mean())) or 1.0
     model = LogisticRegression(max_iter=200, tol=1e-3).fit(axes.transform(X_target) / unit, codes)
     prior = np.bincount(codes) / len(codes)

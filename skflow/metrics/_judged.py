@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import column_or_1d
 
-from .._inputs import as_labels, is_missing
+from .._inputs import as_labels, as_numbers, is_missing
 from .._target import pair_of
 
 MARKERS = (-1, "-1")
@@ -52,6 +52,10 @@ def known_labels(estimator: Any, flow: Any, y: ArrayLike) -> tuple[np.ndarray, n
     ValueError
         For labels that are neither known to the flow nor mark a row as unlabelled.
     """
+    if is_regression(flow):
+        numbers = as_numbers(y, len(np.asarray(y)), missing=True)
+        seen = ~np.isnan(numbers).any(axis=1)
+        return seen, numbers[seen]
     values = column_or_1d(np.asarray(y, dtype=object), warn=True).tolist()
     markers = (*MARKERS, getattr(estimator, "unlabelled", -1), getattr(flow, "unlabelled", -1))
     known = np.array([value in flow.label_map_ for value in values], dtype=bool)
@@ -69,11 +73,18 @@ def known_labels(estimator: Any, flow: Any, y: ArrayLike) -> tuple[np.ndarray, n
     return known, as_labels(np.array(labels, dtype=object)) if labels else np.array([])
 
 
+def is_regression(flow: Any) -> bool:
+    """Whether a fitted flow's labels are continuous."""
+    return bool(getattr(getattr(flow, "target_", None), "is_continuous", False))
+
+
 def _flows(estimator: Any, X: Any) -> Iterator[tuple[Any, Any]]:
     """Fitted flows, each with `X` as it reaches it."""
     if hasattr(estimator, "flows_"):  # RepurposedClassifier
         for flow in estimator.flows_:
             yield from _flows(flow, X)
+    elif hasattr(estimator, "flow_") and not hasattr(estimator, "transform"):  # RepurposedRegressor
+        yield from _flows(estimator.flow_, X)
     elif hasattr(estimator, "steps"):  # Pipeline
         steps = [step for _, step in estimator.steps if hasattr(step, "fit")]
         last = max((k for k, step in enumerate(steps) if _holds_flow(step)), default=-1)
@@ -91,7 +102,11 @@ def _holds_flow(estimator: Any) -> bool:
     if hasattr(estimator, "steps"):
         return any(_holds_flow(step) for _, step in estimator.steps)
     inner = _wrapped(estimator)
-    return _holds_flow(inner) if inner is not None else hasattr(estimator, "flows_") or _is_flow(estimator)
+    return (
+        _holds_flow(inner)
+        if inner is not None
+        else hasattr(estimator, "flows_") or hasattr(estimator, "flow_") or _is_flow(estimator)
+    )
 
 
 def _wrapped(estimator: Any) -> Any:

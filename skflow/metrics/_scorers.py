@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 from .._inputs import as_labels
 from ._between_tables import divergence
 from ._datasets import otdd
-from ._judged import judged_flows, known_labels
+from ._judged import is_regression, judged_flows, known_labels
 
 
 def neg_otdd_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) -> float:
@@ -28,7 +28,7 @@ def neg_otdd_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) ->
         Rows of the source.
     y : array-like of shape (n_samples,), default=None
         Their labels. Rows without one, marked by -1, a missing value or the estimator's `unlabelled`, are left out;
-        without any label only the features are compared.
+        without any label only the features are compared. Continuous labels are missing where they are NaN.
 
     Returns
     -------
@@ -46,9 +46,11 @@ def neg_otdd_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) ->
         known, labels = unknown if y is None else known_labels(estimator, flow, y)
         if len(known) != len(moved):
             raise ValueError(f"y has {len(known)} labels, but X has {len(moved)} rows.")
-        if known.any():
+        sides = moved[known], labels, X_target, y_target
+        if known.any() and is_regression(flow):
+            distance = otdd(*sides, reg=0.05, debias=True, target_type="continuous")
+        elif known.any():
             named = {label: flow.label_map_[label] for label in np.unique(labels).tolist()}
-            sides = moved[known], labels, X_target, y_target
             distance = otdd(*sides, reg=0.05, debias=True, class_weight="balanced", correspondence=named)
         else:
             sides = moved, np.zeros(len(moved), dtype=int), X_target, np.zeros(len(X_target), dtype=int)
@@ -82,8 +84,13 @@ def neg_divergence_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = No
     ValueError
         If `estimator` holds no fitted flow that has a target.
     """
-    judged = judged_flows(estimator, X, y)
-    return -float(np.mean([divergence(moved, *target, class_weight="estimated") for _, moved, *target, _ in judged]))
+    found = [
+        divergence(moved, X_target)
+        if is_regression(flow) or y_target is None
+        else divergence(moved, X_target, y_target, class_weight="estimated")
+        for flow, moved, X_target, y_target, _ in judged_flows(estimator, X, y)
+    ]
+    return -float(np.mean(found))
 
 
 def confidence_scorer(estimator: Any, X: ArrayLike, y: ArrayLike | None = None) -> float:

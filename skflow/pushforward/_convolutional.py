@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .._sklearn import Interval
+from .._standard_units import Units, root_mean_square
 from ._base import Movement
 from ._class_maps import class_means
 from ._layers import Dropout, GatedHead
 from ._networks import NetPushForward
-from ._standard_units import Units, root_mean_square
 
 
 class ConvolutionalNet(nn.Module):
@@ -177,6 +177,8 @@ class ImagePushForward(NetPushForward):
                 "image_shape must be (height, width) or (height, width, channels) in whole numbers, at least 4×4, and "
                 f"hold the {n_features} features of X; got {self.image_shape!r}."
             )
+        if self.max_shift >= min(shape[:2]):
+            raise ValueError(f"max_shift={self.max_shift} must be smaller than the sides of the images, {shape[:2]}.")
 
     def _units(self, rows: Movement) -> Units:
         # The same centre and scale for all pixels, as convolutions expect.

@@ -21,9 +21,9 @@ from torch.utils.data import TensorDataset
 
 from .._device import resolve_device
 from .._sklearn import Interval
+from .._standard_units import Units
 from ._base import BasePushForward, Movement
 from ._layers import set_generator
-from ._standard_units import Units
 
 _GLOBAL_GENERATOR = threading.Lock()
 

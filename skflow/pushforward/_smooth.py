@@ -10,9 +10,9 @@ from sklearn.utils import check_random_state
 
 from .._device import float64_device
 from .._sklearn import Interval
+from .._standard_units import Units, root_mean_square
 from ._base import BasePushForward, Movement
 from ._kernel import Kernel, KernelRegression, Problem, best_fit
-from ._standard_units import Units, root_mean_square
 
 KERNELS = tuple(Kernel("gaussian", gamma) for gamma in (0.03, 0.2, 1.0))
 ALPHAS = (1e-6, 1e-4, 1e-2, 1e-1, 1.0)

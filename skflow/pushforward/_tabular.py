@@ -12,11 +12,11 @@ from sklearn.utils import check_random_state
 
 from .._device import float64_device
 from .._sklearn import HasMethods, Interval, StrOptions
+from .._standard_units import Units
 from ._base import BasePushForward, Movement
 from ._class_maps import fit_class_maps, within_class_variance
 from ._gate import ClassifierGate, KernelGate, OneClassGate
 from ._smooth import fit_smooth, squared_error
-from ._standard_units import Units
 
 MUST_GAIN = 0.1
 """Share of the held-out error that the smooth map has to take away to be used."""

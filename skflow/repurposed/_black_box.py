@@ -58,6 +58,11 @@ class BlackBox:
         if model_classes is None:
             model_classes = getattr(classifier, "classes_", target_classes)
         self.model_classes = np.asarray(model_classes)
+        if self.model_classes.ndim != 1 or len(set(self.model_classes.tolist())) < len(self.model_classes):
+            raise ValueError(
+                "model_classes must be one label for each output of the classifier, all different; "
+                f"got {model_classes!r}."
+            )
         self._codes = {label: code for code, label in enumerate(self.model_classes.tolist())}
         unknown = [label for label in target_classes.tolist() if label not in self._codes]
         if unknown:
@@ -78,10 +83,10 @@ class BlackBox:
         rows = self._in_its_container(np.asarray(X))
         for name in ("predict_proba", "decision_function", "predict"):
             if hasattr(self.classifier, name):
-                found = np.asarray(getattr(self.classifier, name)(rows))
+                found = self._as_array(getattr(self.classifier, name)(rows))
                 break
         else:
-            name, found = "__call__", np.asarray(self.classifier(rows))
+            name, found = "__call__", self._as_array(self.classifier(rows))
         if name == "decision_function":
             found = _of_margins(found, _is_one_against_one(self.classifier), len(self.model_classes))
         if found.ndim == 2 and found.shape[1] == 1 != len(self.model_classes):
@@ -95,9 +100,15 @@ class BlackBox:
             )
         return self._of_columns(found)[:, self._outputs]
 
+    def _as_array(self, found: Any) -> np.ndarray:
+        try:
+            return np.asarray(found)
+        except ValueError as error:  # rows of several lengths
+            raise ValueError(f"classifier={self.classifier!r} returned no array: {error}") from None
+
     def _in_its_container(self, X: np.ndarray) -> Any:
         if self._knows is None:
-            return X
+            return X.copy()  # who writes, writes into a copy
         if len(self._columns) != X.shape[1]:
             raise ValueError(
                 f"classifier={self.classifier!r} was fitted on {len(self._columns)} columns; got {X.shape[1]}."

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy
 from numbers import Integral
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.utils import Tags, check_consistent_length
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.base import BaseEstimator
+from sklearn.utils import Tags, check_consistent_length, column_or_1d
+from sklearn.utils.validation import validate_data
 
-from .._inputs import FLOATS
+from .._inputs import FLOATS, read_weights
 from .._sklearn import HasMethods, Interval, StrOptions, feature_names, fit_context
 from .._target import Reference, pair_of, read_target
-from .._warnings import warn
-from ..labelling import SIMPLER, NeighbourGraph, as_array, combine, labelling_loss, split_labels, temper
+from ..labelling import as_array, split_labels
 from ._black_box import BlackBox
-from ._evidence import TEMPER, read_as, weigh_evidence
-from ._flows import FlowPlan, align_once, aligner_of, correspondence_of, target_of
-from ._names import classes_and_targets, predictions_for
-from ._second_query import MANY, ask_again
-from ._way_home import WayHome
-
-LEAST = 0.01
-"""Least weight of the model's predictions for rows as they are for which `predict` asks for them."""
+from ._calibration import Calibration, calibrate, least_trust, read_reject
+from ._flows import FlowPlan, align_once, correspondence_of, target_of
+from ._names import classes_and_targets
+from ._predicting import PredictsLabels
+from ._training_rows import believe, certain
 
 
-class RepurposedClassifier(ClassifierMixin, BaseEstimator):
+class RepurposedClassifier(PredictsLabels, BaseEstimator):
     """Classifies the source's rows, in the source's labels, by a classifier that was trained on other data.
 
     `fit` fits the flow, and never the classifier: rows are carried to the classifier's own domain, and its answers
@@ -71,6 +66,13 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         source's classes apart. A `correspondence` of the flow is only heeded with one flow.
     second_query : bool, default=True
         Whether to ask about carried training rows, too, where labels are missing. It takes twice the time to fit.
+    calibrate : bool, default=True
+        Whether left-out training rows tell how sure answers may be: a temperature of the probabilities, and the weights
+        of what makes up :meth:`trust`.
+    reject : ("error", share), ("coverage", share) or None, default=None
+        Which rows `predict` gives no answer on, by their trust: with ("error", 0.05) as many as it takes for an
+        estimated share of 0.05 of the given answers to be wrong, with ("coverage", 0.8) a share of 0.2 of rows like
+        those of `fit`. They are marked by -1 or None, see :meth:`predict`. None answers always.
     unlabelled : object, default=-1
         What marks an unlabelled row in `y`; missing values (None, NaN, ``pandas.NA``) always do. With None nothing else
         does. -1 is a label where it is a class of the target, and where all other rows are 1 and no fewer than a
@@ -107,9 +109,11 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         "predictions" where some class has no label and the rows lie where the target's do, or the classifier's own
         predictions for them, aligned if that brings them nearer to the target, fit the target's classes and the rows'
         neighbourhoods as well as all evidence together.
+    temperature_ : float
+        By which the logarithms of the probabilities are divided; 1 without `calibrate`.
     n_queries_ : int
-        Rows that the classifier was asked about in `fit`: none with full labels, else each once as it is, if the labels
-        are the classifier's, and once carried by each flow.
+        Rows that the classifier was asked about in `fit`: none for full labels, else each once as it is, if the labels
+        are the classifier's, and once carried by each flow. The calibration asks about each once more, carried.
     n_queries_per_row_ : int
         Queries that each row costs in `predict`.
     n_features_in_ : int
@@ -155,6 +159,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         "model_classes": ["array-like", None],
         "n_flows": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "second_query": ["boolean"],
+        "calibrate": ["boolean"],
+        "reject": [tuple, list, None],
         "unlabelled": "no_validation",
     }
 
@@ -166,6 +172,8 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         model_classes: ArrayLike | None = None,
         n_flows: int | str = "auto",
         second_query: bool = True,
+        calibrate: bool = True,
+        reject: tuple[str, float] | None = None,
         unlabelled: Any = -1,
     ) -> None:
         self.classifier = classifier
@@ -173,10 +181,14 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         self.model_classes = model_classes
         self.n_flows = n_flows
         self.second_query = second_query
+        self.calibrate = calibrate
+        self.reject = reject
         self.unlabelled = unlabelled
 
     @fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> RepurposedClassifier:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> RepurposedClassifier:
         """Fit the flows; the classifier stays as it is.
 
         A fit that fails leaves the estimator as it was.
@@ -188,6 +200,10 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or None, default=None
             Their labels, with `unlabelled` where there is none; None: no label at all, the classes are the
             classifier's.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the flows, whose `fit` must take them. A row without weight is as if absent. What is
+            believed of rows without a label, which codewords classes get, and the calibration do not depend on
+            weights.
 
         Returns
         -------
@@ -207,47 +223,59 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
             Where some of the classes have no label, or where, without any, the classifier finds few of its classes.
         """
         fresh = copy(self)
-        fresh._fit(X, y)
+        fresh._fit(X, y, sample_weight)
         self.__dict__ = fresh.__dict__
         return self
 
-    def _fit(self, X: ArrayLike, y: ArrayLike | None) -> None:
+    def _fit(self, X: ArrayLike, y: ArrayLike | None, sample_weight: ArrayLike | None) -> None:
         rows: np.ndarray = validate_data(self, X, dtype=FLOATS)
-        values = np.full(len(rows), -1) if y is None else as_array(y)
+        values, weight = np.full(len(rows), -1) if y is None else as_array(y), read_weights(sample_weight, rows)
         check_consistent_length(rows, values)
-        target = self._read_target(rows, values)
+        if weight is not None and not weight.all():  # rows without weight are as if absent
+            rows, values, weight = rows[weight > 0], values[weight > 0], weight[weight > 0]
+        target = self._read_target(rows, column_or_1d(values))
         target_classes = self._model.target_classes
         if y is None:
             labels, known = values[:0], np.zeros(len(rows), dtype=bool)
         else:
             labels, known = split_labels(values, self.unlabelled, target_classes=target_classes)
         full = bool(known.all())
-        if not full and len(rows) < 2:
-            raise ValueError(f"Rows without a label need neighbours: at least 2 rows, got n_samples={len(rows)}.")
         self.classes_, goes_to = classes_and_targets(labels, full, correspondence_of(self.flow), target_classes)
         truth = np.full(len(rows), -1)
         truth[known] = np.searchsorted(self.classes_, labels)
-        flow = align_once(self.flow, rows, truth, target, goes_to, many=len(self.classes_) > len(target_classes))
+        many = len(self.classes_) > len(target_classes)
+        flow = align_once(self.flow, rows, truth, target, goes_to, many=many, sample_weight=weight)
         plan = FlowPlan(flow, self.classes_, target, self.n_flows, goes_to)
-        self.evidence_weights_: dict[str, float] = {}
-        self.prediction_weight_: float | None = None
-        self.confusion_: np.ndarray | None = None
-        self.n_queries_ = 0
-        self.decision_ = "flow"
-        self._graph: NeighbourGraph | None = None
-        self._home: WayHome | None = None
-        self._goes_to = goes_to
-        K = len(self.classes_)
-        beliefs = np.zeros((len(rows), K)) if full else self._believe(rows, truth, plan)
-        beliefs[known] = np.eye(K)[truth[known]]
-        self.label_distributions_ = beliefs
-        self.transduction_ = self.classes_[beliefs.argmax(axis=1)]
-        self._carrying = plan.fit(rows, beliefs)
+        found = certain(truth, plan) if full else believe(rows, truth, self._model, plan, self.second_query, weight)
+        self._found, self._goes_to = found, goes_to
+        self.evidence_weights_, self.prediction_weight_ = found.evidence_weights, found.prediction_weight
+        self.confusion_, self.n_queries_, self.decision_ = found.confusion, found.n_queries, found.decision
+        self.label_distributions_ = found.beliefs
+        self.transduction_ = self.classes_[found.beliefs.argmax(axis=1)]
+        self._carrying = plan.fit(rows, found.beliefs, weight)
         self.flows_, self.decoders_ = self._carrying.flows, self._carrying.decoders
         self.codewords_ = target_classes[np.stack([mass.argmax(axis=1) for mass in self._carrying.couplings], axis=1)]
-        self.n_queries_per_row_ = (
-            1 if self.decision_ == "predictions" else len(self.flows_) + bool(self.prediction_weight_)
-        )
+        self._calibrate(rows, truth)
+        asked_as_they_are = bool(found.prediction_weight)
+        self.n_queries_per_row_ = 1 if found.decision == "predictions" else len(self.flows_) + asked_as_they_are
+
+    def _calibrate(self, X: np.ndarray, truth: np.ndarray) -> None:
+        """Learn from left-out training rows how sure answers may be, and which of them to give."""
+        reject, self._calibration = read_reject(self.reject), Calibration(1.0, 1.0)
+        if self.calibrate:
+            pieces, graph, carried = self._left_out_pieces(X), self._found.graph, self._found.carried
+            judges = pieces if carried is None else [carried, *pieces[1:]]
+            if self._found.decision == "flow":
+                self.n_queries_ += len(X) * len(self.flows_)
+            elif graph is not None:
+                judges = [*pieces, graph.left_out(pieces[0])]
+            self._calibration = calibrate(pieces, judges, truth)
+            self._calibration.learn_trust(X, pieces, truth, self._found.beliefs.argmax(axis=1))
+            if reject is not None:
+                self._calibration.threshold = least_trust(self._calibration.left_out_trust(pieces), reject)
+        elif reject is not None:
+            raise ValueError(f"reject={self.reject!r} needs calibrate=True.")
+        self.temperature_ = 1 / self._calibration.sureness
 
     def _read_target(self, X: np.ndarray, y: np.ndarray) -> Reference:
         """The flow's reference dataset, checked; sets the model that knows its classes."""
@@ -260,153 +288,7 @@ class RepurposedClassifier(ClassifierMixin, BaseEstimator):
         self._model = BlackBox(self.classifier, self.model_classes, np.unique(checked.y), columns)
         return checked
 
-    def _believe(self, X: np.ndarray, truth: np.ndarray, plan: FlowPlan) -> np.ndarray:
-        """Beliefs (n, K) about the training rows from the model's predictions and the known labels."""
-        self._graph, predictions = NeighbourGraph(X), None
-        known, K = np.flatnonzero(truth >= 0), len(self.classes_)
-        some_without = np.bincount(truth[known], minlength=K).min() == 0
-        if self._goes_to is not None:
-            if some_without:
-                self._home = WayHome(X, aligner_of(plan.flow), plan.target)
-            predictions = predictions_for(self._model(self._bring(X)), self._goes_to)
-            self.n_queries_ += len(X)
-            if not len(known):
-                _warn_if_blind(predictions)
-        if predictions is not None and self._home is not None and self._home.at_home:
-            self.decision_ = "predictions"
-            return predictions
-        evidence = weigh_evidence(self._graph, predictions, known, truth[known], K)
-        beliefs, self.evidence_weights_, self.confusion_ = evidence.beliefs, evidence.weights, evidence.confusion
-        if predictions is not None:
-            # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already.
-            weight = evidence.prediction_weight
-            self.prediction_weight_ = min(weight, TEMPER) if weight > LEAST else 0.0
-        if self.second_query and len(X) >= MANY * K:
-            again = ask_again(X, self._graph, predictions, beliefs, truth, self._model, plan)
-            before, second = again.weights.tolist()
-            beliefs = combine(temper(beliefs, before), temper(again.predictions, second))
-            self.evidence_weights_ = {name: weight * before for name, weight in self.evidence_weights_.items()}
-            self.evidence_weights_["carried"] = second
-            self.n_queries_ += again.n_queries
-        if predictions is not None and some_without and self._fit_better(X, predictions, beliefs, plan.target):
-            self.decision_ = "predictions"
-            return predictions
-        return beliefs
-
-    def _bring(self, X: np.ndarray) -> np.ndarray:
-        """The rows as the model is asked about them before any flow."""
-        return X if self._home is None else self._home(X)
-
-    def _fit_better(self, X: np.ndarray, predictions: np.ndarray, beliefs: np.ndarray, target: Reference) -> bool:
-        """Whether the model's own predictions fit the target and the rows' graph as well as all evidence does."""
-        graph, goes_to = self._graph, self._goes_to
-        if graph is None or goes_to is None or (goes_to < 0).any():
-            return False
-        codes = np.searchsorted(self._model.target_classes, target.y)
-        rows, X_target = self._bring(X), np.asarray(target.X)
-        own, all_evidence = (
-            labelling_loss(rows, goes_to[of.argmax(axis=1)], X_target, codes, graph) for of in (predictions, beliefs)
-        )
-        return own * SIMPLER <= all_evidence
-
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
-        """Probabilities of the source's classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source domain.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Columns in the order of `classes_`.
-        """
-        check_is_fitted(self)
-        rows: np.ndarray = validate_data(self, X, reset=False, dtype=FLOATS)
-        if self.decision_ == "predictions":
-            return predictions_for(self._model(self._bring(rows)), cast(np.ndarray, self._goes_to))
-        decoded = self.decode(self._carrying.carry(rows))
-        if self._graph is None:
-            return decoded
-        pieces = [decoded, self._graph.extend(rows, self.label_distributions_)]
-        if self.prediction_weight_ and self._goes_to is not None:
-            predictions = predictions_for(self._model(self._bring(rows)), self._goes_to)
-            if self.confusion_ is not None:
-                predictions = read_as(predictions, self.confusion_)
-            pieces.append(temper(predictions, self.prediction_weight_))
-        return combine(*pieces)
-
-    def decode(self, carried: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities of the source's classes for rows that the flows have carried, or for their particles.
-
-        Parameters
-        ----------
-        carried : sequence of n_flows arrays of shape (n_samples, n_features)
-            The same rows, carried by each of `flows_`.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Product of the classifier's predictions, each decoded by the linear layer of its flow.
-        """
-        check_is_fitted(self)
-        return self._carrying.decode(self._model, carried)
-
-    def predict(self, X: ArrayLike) -> np.ndarray:
-        """Classes of the rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source domain.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            The source's labels.
-        """
-        chosen = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[chosen]
-
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Accuracy on the rows that have a label; those marked as unlabelled do not count.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows of the source domain.
-        y : array-like of shape (n_samples,)
-            Their labels, with `unlabelled` where there is none.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        float
-
-        Raises
-        ------
-        ValueError
-            If no row has a label.
-        """
-        check_is_fitted(self)
-        labels, known = split_labels(y, self.unlabelled, target_classes=self._model.target_classes)
-        if not known.any():
-            raise ValueError("y holds no label: there is nothing to score by.")
-        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
-        return float(accuracy_score(labels, self.predict(X)[known], sample_weight=weights))
-
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = False
         return tags
-
-
-def _warn_if_blind(predictions: np.ndarray) -> None:
-    K, found = predictions.shape[1], len(np.unique(predictions.argmax(axis=1)))
-    if found < (K + 1) / 2:
-        warn(
-            f"The classifier finds only {found} of its {K} classes in rows of the source; its predictions say little "
-            "about them, and there are no labels."
-        )

@@ -13,6 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from .._aligner import as_aligner
 from .._target import Reference
+from .._trusting import carry_left_out
 from ..labelling import combine, confidence_of, rows_to_one
 from ..metrics import label_distances
 from ._black_box import BlackBox
@@ -38,6 +39,10 @@ class CarryingFlows:
     def carry(self, X: np.ndarray) -> list[np.ndarray]:
         """Rows carried by each flow."""
         return [np.asarray(flow.transform(X)) for flow in self.flows]
+
+    def carry_left_out(self, X: np.ndarray) -> list[np.ndarray]:
+        """The rows that the flows were fitted to, carried by maps that did not see them, where there are such."""
+        return [carry_left_out(flow, X) for flow in self.flows]
 
     def decode(self, model: BlackBox, carried: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities (n_samples, n_classes): the product of the predictions, each decoded for its flow."""
@@ -115,7 +120,14 @@ def _send_by_name(mass: np.ndarray, goes_to: np.ndarray) -> None:
 
 
 def align_once(
-    flow: Any, X: np.ndarray, codes: np.ndarray, target: Reference, goes_to: np.ndarray | None, *, many: bool
+    flow: Any,
+    X: np.ndarray,
+    codes: np.ndarray,
+    target: Reference,
+    goes_to: np.ndarray | None,
+    *,
+    many: bool,
+    sample_weight: np.ndarray | None = None,
 ) -> Any:
     """A clone of the flow whose alignment is fitted to all rows, for all flows alike, and which decides nothing itself.
 
@@ -133,10 +145,12 @@ def align_once(
         See :class:`FlowPlan`.
     many : bool
         Whether the source has more classes than the target: then no global map makes the two the same.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the rows.
     """
     flow = clone(flow)
     found = {key: value for key, value in _everywhere(flow, "alignment").items() if value is not None}
-    set_everywhere(flow, safeguard=False)
+    set_everywhere(flow, safeguard=False, mass=1.0)
     if many or not found:
         set_everywhere(flow, alignment=None)
         return flow
@@ -147,7 +161,8 @@ def align_once(
         labels[rows] = names[goes_to[codes[rows]]].tolist()
     known = labels[[label is not None for label in labels]]
     aligner = as_aligner(next(iter(found.values())), target, np.random.RandomState(0))
-    aligner.fit(X, labels if len(known) else None)
+    weight = {} if sample_weight is None else {"sample_weight": sample_weight}
+    aligner.fit(X, labels if len(known) else None, **weight)
     set_everywhere(flow, alignment=FrozenEstimator(aligner))
     return flow
 

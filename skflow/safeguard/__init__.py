@@ -1,5 +1,6 @@
 """The decision whether to move: leaving rows as they are is always a candidate, and held-out rows decide."""
 
+from ._counterparts import ClassShare, Counterparts, find_counterparts
 from ._decision import (
     WORTH_MORE,
     WORTH_MOVING,
@@ -10,16 +11,25 @@ from ._decision import (
     decide_by_divergence,
     decide_by_labels,
 )
+from ._nearest import Nearest, common_axes
 from ._panel import Panel
+from ._trust import SignWeights, TrustModel
 
 __all__ = [
     "WORTH_MORE",
     "WORTH_MOVING",
     "Choice",
+    "ClassShare",
+    "Counterparts",
     "Decision",
+    "Nearest",
     "Panel",
+    "SignWeights",
+    "TrustModel",
     "allowances",
+    "common_axes",
     "decide_by_both",
     "decide_by_divergence",
     "decide_by_labels",
+    "find_counterparts",
 ]

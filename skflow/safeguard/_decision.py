@@ -77,7 +77,12 @@ class Decision:
 
 
 def decide_by_labels(
-    candidates: Named, agreements: Sequence[np.ndarray], weights: np.ndarray, worth_moving: float = WORTH_MOVING
+    candidates: Named,
+    agreements: Sequence[np.ndarray],
+    weights: np.ndarray,
+    worth_moving: float = WORTH_MOVING,
+    *,
+    continuous: bool = False,
 ) -> Decision:
     """The simplest candidate that is not worse than the best, by the judges' agreement with the labels.
 
@@ -91,6 +96,8 @@ def decide_by_labels(
         Of the rows.
     worth_moving : float
         Share of the rows by which a movement must be better than none.
+    continuous : bool
+        Whether labels are numbers, and agreement the share of their variance that the judges explain.
     """
     table = _by_labels(candidates, agreements, weights)
     best = max(table, key=_worth)
@@ -100,12 +107,13 @@ def decide_by_labels(
         return max(errors * choice.standard_error, worth)
 
     chosen = next(choice for choice in table if _worth(choice) >= _worth(best) - margin(choice))
-    reason = f"{chosen.name!r} was chosen: the judges are right on {chosen.score:.1%} of the held-out rows"
+    verb, of = ("explain", "the labels' variance") if continuous else ("are right on", "the held-out rows")
+    reason = f"{chosen.name!r} was chosen: the judges {verb} {chosen.score:.1%} of {of}"
     if chosen is best:
         reason += ", which no other candidate betters."
     else:
         error = f"standard error {chosen.standard_error:.2g}"
-        reason += f", and on {best.score:.1%} by the best candidate, {best.name!r} ({error})."
+        reason += f", beside {best.score:.1%} by the best candidate, {best.name!r} ({error})."
     if chosen.share is not None and table[0].share is None:
         reason += f" Left as they are: {table[0].score:.1%}."
     return Decision(chosen, table, "labels", reason)

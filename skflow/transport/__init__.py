@@ -1,5 +1,6 @@
 """Optimal transport between labelled point clouds: torch tensors in, torch tensors out."""
 
+from ._continuous_labels import label_columns
 from ._correspondence import CORRESPONDENCES, histogram_coupling, resolve_correspondence
 from ._gaussian import bures_wasserstein, class_factor
 from ._ground_cost import Features, GroundCost, mean_ground_cost, squared_distances
@@ -27,6 +28,7 @@ from .solvers import (
     Exact,
     Fused,
     Geomloss,
+    Hierarchical,
     MiniBatches,
     NetworkSimplex,
     Sharded,
@@ -52,6 +54,7 @@ __all__ = [
     "GaussianLabels",
     "Geomloss",
     "GroundCost",
+    "Hierarchical",
     "LabelCost",
     "LabelledPoints",
     "MiniBatches",
@@ -71,6 +74,7 @@ __all__ = [
     "class_factor",
     "free_label_distances",
     "histogram_coupling",
+    "label_columns",
     "label_distance_matrix",
     "make_label_cost",
     "matched_label_distances",

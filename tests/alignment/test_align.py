@@ -205,3 +205,9 @@ def test_classes_of_few_rows():
     X, Y = random.randn(9, 2), random.randn(8, 2)
     for y in ([0, 1, 2] * 3, [5] * 9, [0] + [-1] * 8):
         assert np.isfinite(align(X, Y, y=y, y_target=[0, 1] * 4).transform(X)).all()
+
+
+def test_sides_whose_squares_are_no_numbers_together_are_refused():
+    X, Z = np.random.RandomState(0).randn(2, 20, 3)
+    with np.errstate(all="raise"), pytest.raises(ValueError, match="X lies .* times the spread of X_target"):
+        align(X, 1e-155 * Z)

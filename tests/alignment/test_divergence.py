@@ -2,9 +2,10 @@ import numpy as np
 import ot
 import pytest
 
+from skflow._proportions import PRIOR_SHARE, estimate_proportions
 from skflow.alignment import sinkhorn_divergence
 from skflow.alignment._divergence import typical_reg
-from skflow.alignment._proportions import GaussianPosterior, estimate_proportions
+from skflow.alignment._gaussian_classes import GaussianPosterior
 
 
 def cost(A, B, a, b, reg):
@@ -50,5 +51,12 @@ def test_proportions_are_estimated_without_labels():
     t, y = np.repeat([0, 1, 2], 200), np.repeat([0, 1, 2], [300, 60, 40])
     posterior = GaussianPosterior(means[t] + random.randn(600, 5), t)
     guessed = posterior(means[y] + random.randn(400, 5))
-    w = estimate_proportions(guessed, np.full(3, 1 / 3), np.full(400, 1 / 400))
+    w = estimate_proportions(guessed, np.full(3, 1 / 3), prior_share=PRIOR_SHARE)
     np.testing.assert_allclose(w, [0.75, 0.15, 0.1], atol=0.03)
+
+
+def test_one_row_a_class_is_enough_for_gaussian_classes():
+    Y = np.array([[0.0, 0], [3, 1], [1, 9]])
+    with np.errstate(all="raise"):
+        assert (GaussianPosterior(Y, np.arange(3))(Y).argmax(1) == np.arange(3)).all()
+        np.testing.assert_allclose(GaussianPosterior(np.ones((2, 2)), np.arange(2))(Y), 0.5)

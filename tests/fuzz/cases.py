@@ -335,8 +335,6 @@ def own_pieces(rng, p):
     name = _pick(rng, OWN)
     if kind == "pushforward":
         return Case(_pick(rng, FLOWS), f"pushforward that {name}", p, {"pushforward": Own(name)}, around="own")
-    if kind in ("clusterer", "pseudo clusterer") and name == "writes":
-        name = "noise"  # who writes into the rows that it is given has asked for it
     if kind == "clusterer":
         from skflow.flow import JointVariableLabels
 

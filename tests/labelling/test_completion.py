@@ -124,3 +124,23 @@ def test_loss_prefers_the_truth():
     assert truth < labelling_loss(X + 3, (y + 1) % 3, X_ref, y_ref, graph)
     assert truth < labelling_loss(X + 3, np.where(rng.random(120) < 0.1, 0, y), X_ref, y_ref, graph)
     assert truth + 0.3 < labelling_loss(X + 3, np.zeros(120, int), X_ref, y_ref, graph)
+
+
+@pytest.mark.parametrize("labelled", [[0], [1, 2]])
+def test_classes_without_a_label_do_not_vanish(labelled):
+    known = np.isin(y, labelled) & (np.arange(len(y)) % 5 == 0)
+    names = np.array(["a", "b", "c"])[y]
+    with pytest.warns(UserWarning, match="No row is labelled as .* are looked for where the target's lie"):
+        found = complete(X + 1.0, names[known], known)
+    assert (found.labels == names).all()
+    assert (found.confidence[known] == 1).all()
+
+
+def test_labels_that_fit_better_than_the_target_are_kept():
+    gone = y != 2
+    known = np.arange(gone.sum()) % 5 == 0
+    names = np.array(["a", "b", "c"])[y[gone]]
+    swapped = TARGET[0], np.array(["b", "a", "c"])[y_ref]  # the target's names lie elsewhere than the labels'
+    with pytest.warns(UserWarning, match=r"No row is labelled as \['c'\], 1 of 3 classes of the target"):
+        found = complete(X[gone], names[known], known, target=swapped)
+    assert (found.labels[known] == names[known]).all()

@@ -88,7 +88,7 @@ def test_outputs_are_decoded_to_the_sources_labels():
     np.testing.assert_allclose(clf.predict_proba(X).sum(axis=1), 1)
     assert clf.codewords_.tolist() == [[1], [2], [0]]
     assert clf.prediction_weight_ is None
-    assert clf.n_queries_ == 0
+    assert clf.n_queries_ == len(X)  # for the calibration
     assert clf.n_queries_per_row_ == 1
 
 
@@ -149,7 +149,7 @@ def test_few_labels_help_a_model_that_is_nearly_right(digits, k):
     assert (clf.transduction_ == y)[~open_].all()
     assert 0 < clf.prediction_weight_ <= 0.25
     assert (clf.confusion_ is None) == (k < 2)
-    assert clf.n_queries_ == 2 * len(near)
+    assert clf.n_queries_ == 3 * len(near)
     assert clf.n_queries_per_row_ == 2
 
 
@@ -169,10 +169,10 @@ def test_second_query_is_out_of_sample(digits, monkeypatch):
 
     clf = RepurposedClassifier(model, flow(Spy, reference)).fit(inverted, known)
     assert [len(rows) for rows in fitted] == [250, 250, 500]
-    assert len(carried) == 2
-    for told, asked in zip(fitted, carried, strict=False):
+    assert len(carried) == 3  # the last for the calibration, by a map that left each row out
+    for told, asked in zip(fitted[:2], carried[:2], strict=True):
         assert not {row.tobytes() for row in told} & {row.tobytes() for row in asked}
-    assert clf.n_queries_ == 1000
+    assert clf.n_queries_ == 1500
     assert clf.evidence_weights_["carried"] > 0.1
 
 
@@ -183,7 +183,7 @@ def test_second_query_is_silenced_where_it_misleads(digits):
     clf = RepurposedClassifier(model, misled).fit(near, few(5, y))
     once = RepurposedClassifier(model, misled, second_query=False).fit(near, few(5, y))
     assert "carried" not in once.evidence_weights_
-    assert once.n_queries_ == len(near)
+    assert once.n_queries_ == 2 * len(near)
     assert (clf.transduction_ == y).mean() > (once.transduction_ == y).mean() - 0.01
 
 

@@ -237,3 +237,30 @@ def test_without_labels_the_models_own_predictions_stay_a_candidate():
     fitted.fit(rows[250:])
     assert fitted.score(rows[250:], labels[250:]) > frozen - 0.015
     assert fitted.decision_ == "predictions"
+
+
+@pytest.mark.parametrize("n_labelled", [50, 5])
+def test_rows_of_weight_zero_are_as_if_absent(n_labelled):
+    clf, labels = repurposed(), few(n_labelled)
+    weight = np.arange(len(B)) % 5 > 0
+    weighted = clone(clf).fit(B, labels, sample_weight=1.0 * weight)
+    absent = clone(clf).fit(B[weight], labels[weight])
+    np.testing.assert_allclose(weighted.predict_proba(B), absent.predict_proba(B), atol=1e-6)
+    assert len(weighted.transduction_) == weight.sum()
+
+
+def test_integer_weights_are_repetitions():
+    weight = 1 + np.arange(len(B)) % 3
+    flow = repurposed().flow.set_params(max_iter=2, step_size=0.5, optimizer="sgd")
+    # A row that is left out for the calibration has its copies left in.
+    weighted, repeated = (RepurposedClassifier(MODEL, clone(flow), calibrate=False) for _ in range(2))
+    weighted.fit(B, b, sample_weight=weight)
+    repeated.fit(B.repeat(weight, axis=0), b.repeat(weight))
+    np.testing.assert_allclose(weighted.predict_proba(B), repeated.predict_proba(B), atol=1e-4)
+
+
+def test_weights_are_checked():
+    with pytest.raises(ValueError, match="(?i)sample.weight"):
+        repurposed().fit(B, b, sample_weight=np.zeros(len(B)))
+    with pytest.raises(ValueError, match="sample_weight"):
+        repurposed().fit(B, b).score(B, b, sample_weight=np.ones(3))

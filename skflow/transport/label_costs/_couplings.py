@@ -16,14 +16,14 @@ from ._class_models import ClassModel
 PAIR_BATCH = 2**24
 """Numbers in a batch of plans between classes, which bounds what the batch takes."""
 
-Pair = tuple[int, int]
+ClassPair = tuple[int, int]
 
 
 @dataclass
 class CoupledRun:
     """Pairs of classes that were worked on together, or one alone."""
 
-    pairs: Sequence[Pair]
+    pairs: Sequence[ClassPair]
     couplings: Tensor
     """What was made for each, (n_pairs, ...), padded."""
     rows: Tensor | slice
@@ -33,7 +33,7 @@ class CoupledRun:
 
 
 def couplings(
-    pairs: Sequence[Pair],
+    pairs: Sequence[ClassPair],
     classes: ClassModel,
     couple: Callable[[Any, Any], Tensor],
     source: LabelledPoints,

@@ -11,7 +11,7 @@ from .._gaussian import class_factor
 from .._padding import padded
 from .._points import LabelledPoints
 
-CROSS_NUMBERS = 2**22
+CROSS_NUMBERS = 2**20
 """Numbers in the products of the factors of some pairs of classes, which bounds what they take."""
 
 

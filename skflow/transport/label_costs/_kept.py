@@ -10,7 +10,7 @@ from .._ground_cost import Features
 from .._points import LabelledPoints
 from ..solvers import TransportPlan
 from ._class_models import ClassModel
-from ._couplings import Pair
+from ._couplings import ClassPair
 
 
 class KeptPlans:
@@ -21,7 +21,7 @@ class KeptPlans:
 
     def __init__(self, source: LabelledPoints, target: LabelledPoints) -> None:
         self.source, self.target = source, target
-        self.couplings: dict[Pair, Tensor] = {}
+        self.couplings: dict[ClassPair, Tensor] = {}
 
     def of(self, classes: ClassModel) -> Callable[[tuple, tuple], Tensor]:
         """What to make for each pair."""
@@ -37,7 +37,7 @@ class KeptPlans:
         """Keep what was made for an active pair."""
         self.couplings[k, l] = coupling
 
-    def forget_all_but(self, pairs: Container[Pair]) -> None:
+    def forget_all_but(self, pairs: Container[ClassPair]) -> None:
         """Let go of what was kept for other pairs."""
         self.couplings = {pair: coupling for pair, coupling in self.couplings.items() if pair in pairs}
 
@@ -82,7 +82,7 @@ class KeptImages(KeptPlans):
             coupling = self._buffer[self.source.slices[k]].copy_(coupling)
         self.couplings[k, l] = coupling
 
-    def forget_all_but(self, pairs: Container[Pair]) -> None:
+    def forget_all_but(self, pairs: Container[ClassPair]) -> None:
         super().forget_all_but(pairs)
         self._owner = {k: l for k, l in self._owner.items() if (k, l) in pairs}
 

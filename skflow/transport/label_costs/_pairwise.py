@@ -13,7 +13,7 @@ from .._points import LabelledPoints
 from ..solvers import TransportPlan
 from ._base import LabelCost
 from ._class_models import ClassModel
-from ._couplings import Pair, couplings
+from ._couplings import ClassPair, couplings
 from ._kept import KeptImages, KeptPlans
 
 NEGLIGIBLE = 5e-3
@@ -71,7 +71,7 @@ class PairwiseCost(PlannedCost):
         super().__init__(source, target, classes)
         self.kept, self.negligible = kept, negligible
         self._pairs = list(itertools.product(range(source.n_classes), range(target.n_classes)))
-        self._active: list[Pair] = []
+        self._active: list[ClassPair] = []
         self._pending: Tensor | None = None  # mask of the pairs that will be active, where it is not read yet
         self._cross = source.a.new_zeros(source.n_classes, target.n_classes)
         self._last_target: Tensor | None = None
@@ -116,7 +116,7 @@ class PairwiseCost(PlannedCost):
             self.kept.add(k, l, coupling, mass[k, l], within, means_target[l], solved, features)
             row[rows] += within
 
-    def _to_refresh(self, features: Features, every: bool) -> list[Pair]:
+    def _to_refresh(self, features: Features, every: bool) -> list[ClassPair]:
         """The pairs whose plans are asked for; values that need none are set."""
         if not every:
             return self._active
@@ -128,7 +128,7 @@ class PairwiseCost(PlannedCost):
                 return self._active
         return self._pairs
 
-    def _couplings(self, pairs: list[Pair], features: Features) -> Iterator[tuple[Pair, Tensor]]:
+    def _couplings(self, pairs: list[ClassPair], features: Features) -> Iterator[tuple[ClassPair, Tensor]]:
         found = couplings(pairs, self.classes, self.kept.of(self.classes), self.source, self.target, features)
         for run in found:
             for (k, l), coupling in zip(run.pairs, run.couplings, strict=True):

@@ -6,6 +6,7 @@ from ._dispatch import SOLVERS, bind_solver, solves_matched_together
 from ._engines import Fused, Geomloss
 from ._entropic import EntropicSolver
 from ._exact import Exact, NetworkSimplex
+from ._hierarchical import Hierarchical
 from ._mini_batches import MiniBatches
 from ._sharded import Sharded
 from ._tiled import Tiled
@@ -18,6 +19,7 @@ __all__ = [
     "Exact",
     "Fused",
     "Geomloss",
+    "Hierarchical",
     "MiniBatches",
     "NetworkSimplex",
     "Sharded",

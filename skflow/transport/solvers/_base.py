@@ -138,6 +138,8 @@ class Solver(ParameterObject, ABC):
     """Whether it holds the plan; else it makes products with it."""
     n_matrices: ClassVar[float] = 0.0
     """Memory that it takes at its peak, in cost matrices of the features' precision."""
+    approximate: ClassVar[bool] = False
+    """Whether its plans are not optimal, so that "auto" takes it for large problems alone."""
     matched: ClassVar[bool] = False
     """Whether it solves the blocks of matched classes together."""
     packages: ClassVar[dict[str, str]] = {}

@@ -11,16 +11,21 @@ from ._base import BoundSolver, Solver, Task
 from ._dense import Dense
 from ._engines import Fused, Geomloss
 from ._exact import Exact
+from ._hierarchical import Hierarchical
 from ._mini_batches import MiniBatches
 from ._sharded import Sharded
 from ._tiled import Tiled
 
-NAMED: dict[str, type[Solver]] = {s.name: s for s in (Dense, Tiled, Sharded, Geomloss, Fused, Exact)}
+NAMED: dict[str, type[Solver]] = {s.name: s for s in (Dense, Tiled, Hierarchical, Sharded, Geomloss, Fused, Exact)}
 SOLVERS = ("auto", *NAMED)
 """Names of the transport solvers."""
-AUTO: tuple[type[Solver], ...] = (Dense, Tiled, Exact)
+AUTO: tuple[type[Solver], ...] = (Hierarchical, Dense, Tiled, Exact)
 """What "auto" takes: the first that can."""
-SHARE = 0.5
+MOST_PAIRS = {"cpu": 2**28, "cuda": 2**32}
+"""Of points, up to which "auto" takes all of them into account: four seconds a step of a processor."""
+MOST_PAIRS_EXACT = 2**26
+"""The same without regularisation, which is a minute a step."""
+MEMORY_SHARE = 0.5
 """Of the free memory, what "auto" gives to a solver that holds matrices."""
 
 
@@ -29,11 +34,13 @@ def bind_solver(solver: str | Solver, task: Task, *, batch_size: int | None = No
 
     Parameters
     ----------
-    solver : {"auto", "dense", "tiled", "sharded", "geomloss", "fused", "exact"} or Solver
+    solver : {"auto", "dense", "tiled", "hierarchical", "sharded", "geomloss", "fused", "exact"} or Solver
         "dense" holds the plan, "tiled" makes it tile by tile, "sharded" does so in several processes, "geomloss" and
         "fused" find the potentials by the packages' kernels. "exact" works in float64: POT's network simplex without
-        regularisation, Sinkhorn with it. "auto" is "exact" without regularisation, "dense" where the matrices take no
-        more than half of the free memory, else "tiled".
+        regularisation, Sinkhorn with it. "hierarchical" is approximate and takes nearly linear time. "auto" is
+        "hierarchical" for more than 16,384 points on a side of a problem (8,192 without regularisation, 65,536 on a
+        GPU), else "exact" without regularisation, "dense" where the matrices take no more than half of the free memory,
+        else "tiled".
     task : Task
         What is to be solved.
     batch_size : int or None
@@ -78,6 +85,8 @@ def solves_matched_together(solver: str | Solver, reg: float, batch_size: int | 
 
 def _can(kind: type[Solver], task: Task) -> bool:
     """Whether "auto" may give the task to a solver, by what it declares."""
+    if kind.approximate:
+        return _is_large(task) and not (task.matched and task.source.n_classes > 1)
     if task.reg == 0:
         return not kind.needs_reg
     if task.matched and task.source.n_classes > 1:
@@ -85,9 +94,15 @@ def _can(kind: type[Solver], task: Task) -> bool:
     return kind.n_matrices == 0 or _fits(kind.n_matrices * task.matrix_bytes, task.device)
 
 
+def _is_large(task: Task) -> bool:
+    """Whether a step with all pairs would take too long, to the target or, where it is larger, to oneself."""
+    most = MOST_PAIRS.get(task.device.type, MOST_PAIRS["cpu"]) if task.reg > 0 else MOST_PAIRS_EXACT
+    return max(task.shape) ** 2 > most
+
+
 def _fits(n_bytes: float, device: torch.device) -> bool:
     free = available_memory(device)
-    return free is None or n_bytes <= SHARE * free
+    return free is None or n_bytes <= MEMORY_SHARE * free
 
 
 def _check_batches(solver: str | Solver, task: Task, batch_size: int) -> None:

@@ -1,8 +1,6 @@
-"""Class proportions of rows without labels, from the target's own classes (Saerens, Latinne, Decaestecker, 2002)."""
+"""Probabilities of the target's classes, each a Gaussian with one covariance for all."""
 
 from __future__ import annotations
-
-from typing import cast
 
 import numpy as np
 import torch
@@ -28,7 +26,9 @@ class GaussianPosterior:
         means = one_hot.T @ Y / counts[:, None]
         within = Y - means[t]
         cov = within.T @ within / len(Y)
-        cov += (shrinkage * np.trace(cov) / len(cov) + np.finfo(float).tiny) * np.eye(len(cov))
+        # One row a class has no spread within; that between the classes is the only one known then.
+        spread = np.trace(cov) or float(Y.var(axis=0).sum()) or 1.0
+        cov += shrinkage * spread / len(cov) * np.eye(len(cov))
         self._weights = np.linalg.solve(cov, means.T)
         self._bias = np.log(counts / counts.sum()) - 0.5 * np.einsum("kr,rk->k", means, self._weights)
 
@@ -37,18 +37,3 @@ class GaussianPosterior:
         # PyTorch's exponentials underflow quietly, whatever NumPy is set to do about it.
         scores = torch.from_numpy(Z @ self._weights + self._bias)
         return torch.softmax(scores, 1).clamp_min_(1e-100).numpy()
-
-
-def estimate_proportions(
-    posterior: Array, prior: Array, a: Array, *, n_iter: int = 100, prior_share: float = 0.02
-) -> Array:
-    """Class proportions (K,) of weighted rows whose posterior under proportions `prior` is (n, K), by EM.
-
-    A small share of the prior is kept, so that no class dies out for good.
-    """
-    w = prior.copy()
-    for _ in range(n_iter):
-        r = posterior * (w / prior)
-        r /= r.sum(1, keepdims=True).clip(np.finfo(float).tiny)
-        w = (1 - prior_share) * (a @ r) + prior_share * prior
-    return cast(Array, w / w.sum())

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .._standard_units import Units
 from ._affine_map import AffineMap, Array
-from ._alternation import Pair
+from ._pair import Pair
 
 MAX_COLUMNS = 128
 """Columns beyond which maps that mix columns are fitted between principal axes."""
@@ -19,8 +20,12 @@ JUDGED_AXES = 30
 """Principal axes of the target in which the divergence is taken."""
 
 
+LARGEST = 1e140
+"""Size of a value beyond which its square is near the end of the floating-point range."""
+
+
 @dataclass(frozen=True)
-class Coordinates:
+class View:
     """Both sides in working coordinates, and the way back: ``x -> (x - center) left`` and ``z -> image + z right``.
 
     Parameters
@@ -53,49 +58,33 @@ class Coordinates:
             mapped = _times(mapped, factor)
         return self.image + mapped
 
-    def rows(self, i: Array, j: Array) -> Coordinates:
+    def rows(self, i: Array, j: Array) -> View:
         """The same coordinates with some rows of either side."""
         return replace(self, pair=self.pair.rows(i, j))
 
 
 @dataclass(frozen=True)
-class Units:
-    """Weighted mean and the root of the total variance of one side."""
-
-    mean: Array
-    spread: float
-
-    @classmethod
-    def of(cls, X: Array, a: Array) -> Units:
-        mean = a @ X
-        spread = float(np.sqrt(a @ ((X - mean) ** 2).sum(1)))
-        # Rows that are all equal but for rounding have no spread to be measured by.
-        least = 1e-12 * float(np.abs(mean).max(initial=0.0))
-        return cls(mean, spread if spread > least else 1.0)
-
-
-@dataclass(frozen=True)
-class Workspace:
+class Views:
     """The coordinates that the classes of maps are fitted in, and those of the search.
 
     Parameters
     ----------
-    columns : Coordinates
+    columns : View
         All columns, both sides minus the target's mean where they have the same columns.
-    own : Coordinates
+    own : View
         Each side in its own principal axes, or in all columns where they are few.
-    common : Coordinates or None
+    common : View or None
         Both sides in the axes of the two together; None where they have different columns.
-    scaled : Coordinates
+    scaled : View
         As `own`, with each side's own total variance one, unless columns that one side lacks explain the difference.
     """
 
-    columns: Coordinates
-    own: Coordinates
-    common: Coordinates | None
-    scaled: Coordinates
+    columns: View
+    own: View
+    common: View | None
+    scaled: View
 
-    def between(self, found: AffineMap, at: Coordinates) -> AffineMap:
+    def between(self, found: AffineMap, at: View) -> AffineMap:
         """A map between the scaled coordinates as one between the coordinates `at`."""
         into = (*(_inverse(f) for f in reversed(at.left)), *self.scaled.left)
         back = (*self.scaled.right, *(_inverse(f) for f in reversed(at.right)))
@@ -107,35 +96,47 @@ class Workspace:
         return found.between(into, back, center, image)
 
     @classmethod
-    def of(cls, pair: Pair) -> Workspace:
+    def of(cls, pair: Pair) -> Views:
         """From rows in the user's units."""
         source, target = Units.of(pair.X, pair.a), Units.of(pair.Y, pair.b)
         same = pair.X.shape[1] == pair.Y.shape[1]
-        scaled_x, scaled_y = (pair.X - source.mean) / source.spread, (pair.Y - target.mean) / target.spread
+        scaled_x, scaled_y = (pair.X - source.centre) / source.scale, (pair.Y - target.centre) / target.scale
+        farthest = float(np.abs(pair.X - (target.centre if same else source.centre)).max())
+        if farthest > LARGEST * target.scale:
+            raise ValueError(
+                f"X lies {farthest / target.scale:.3g} times the spread of X_target away from it, and the square of "
+                "that is no number: scale them alike."
+            )
         axes_y = principal_axes(scaled_y, pair.b, max(SEEN_AXES, JUDGED_AXES))
         few = max(pair.X.shape[1], pair.Y.shape[1]) <= MAX_COLUMNS
         if few:
             V, W = np.eye(pair.X.shape[1]), np.eye(pair.Y.shape[1])
         else:
             V, W = principal_axes(scaled_x, pair.a, N_AXES), axes_y[:, :N_AXES]
-        origin = target.mean if same else source.mean
-        columns = Coordinates(
-            replace(pair, X=(pair.X - origin) / target.spread, Y=scaled_y, axes=None if few else axes_y[:, :SEEN_AXES]),
+        origin = target.centre if same else source.centre
+        columns = View(
+            replace(
+                pair,
+                X=(pair.X - origin) / target.scale,
+                Y=scaled_y,
+                axes=None if few else axes_y[:, :SEEN_AXES],
+                zero=-origin / target.scale if same else None,
+            ),
             origin,
-            target.mean,
-            (np.full(pair.X.shape[1], 1 / target.spread),),
-            (np.full(pair.Y.shape[1], target.spread),),
+            target.centre,
+            (np.full(pair.X.shape[1], 1 / target.scale),),
+            (np.full(pair.Y.shape[1], target.scale),),
             axes_y[:, :JUDGED_AXES],
             np.eye(len(origin)) if same else None,
         )
 
-        def between(V: Array, W: Array, spread: float) -> Coordinates:
-            return Coordinates(
-                replace(pair, X=scaled_x @ V * (source.spread / spread), Y=scaled_y @ W),
-                source.mean,
-                target.mean,
+        def between(V: Array, W: Array, spread: float) -> View:
+            return View(
+                replace(pair, X=scaled_x @ V * (source.scale / spread), Y=scaled_y @ W),
+                source.centre,
+                target.centre,
                 (V / spread,) if not few else (np.full(len(V), 1 / spread),),
-                (W.T * target.spread,) if not few else (np.full(len(W), target.spread),),
+                (W.T * target.scale,) if not few else (np.full(len(W), target.scale),),
                 W.T @ axes_y[:, :JUDGED_AXES],
                 V.T @ W if same else None,
             )
@@ -144,10 +145,10 @@ class Workspace:
         if same:
             both = np.vstack([scaled_x, scaled_y])
             U = V if few else principal_axes(both, np.concatenate([pair.a, pair.b]) / 2, N_AXES)
-            common = between(U, U, target.spread)
+            common = between(U, U, target.scale)
         # Where columns are missing, so is their part of the spread, and it is no difference of units.
-        units = source.spread if same or not 0.5 < source.spread / target.spread < 2 else target.spread
-        return cls(columns, between(V, W, target.spread), common, between(V, W, units))
+        units = source.scale if same or not 0.5 < source.scale / target.scale < 2 else target.scale
+        return cls(columns, between(V, W, target.scale), common, between(V, W, units))
 
 
 def _times(Z: Array, factor: Array) -> Array:

@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+ROUNDING_SHARE = 1e-13
+"""Spread that may be rounding, as a share of the centre."""
+
 
 class Units(NamedTuple):
     """A centre and one scale for all features.
@@ -22,7 +25,9 @@ class Units(NamedTuple):
         """The weighted mean of the rows of `R`, and the root of their mean squared distance from it."""
         R = R.astype(np.float64, copy=False)
         centre = R[0] + np.average(R - R[0], axis=0, weights=weights)  # exact for offsets that dwarf the spread
-        return cls(centre, root_mean_square(R - centre, weights))
+        scale = root_mean_square(R - centre, weights)
+        # Rows that are all equal but for rounding have no spread to be measured by.
+        return cls(centre, scale if scale > ROUNDING_SHARE * np.abs(centre).max(initial=0.0) else 1.0)
 
     def standardise(self, R: np.ndarray) -> np.ndarray:
         """Rows in these units, in float64."""

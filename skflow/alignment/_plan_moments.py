@@ -30,6 +30,8 @@ class PlanMoments:
         Rows of the target.
     columns : array of shape (m,)
         The plan's column masses, which sum to one.
+    zero : array of shape (d,) or None
+        Where the origin of the user's columns lies in these coordinates; None: at their own origin.
     """
 
     X: Array
@@ -37,12 +39,13 @@ class PlanMoments:
     images: Array
     Y: Array
     columns: Array
+    zero: Array | None = None
 
     @classmethod
-    def of_marginals(cls, X: Array, Y: Array) -> PlanMoments:
+    def of_marginals(cls, X: Array, Y: Array, zero: Array | None = None) -> PlanMoments:
         """Moments of two sides of uniform weights with nothing known of their pairs: the cross-covariance is zero."""
         rows, columns = np.full(len(X), 1 / len(X)), np.full(len(Y), 1 / len(Y))
-        return cls(X, rows, np.broadcast_to(columns @ Y, (len(X), Y.shape[1])), Y, columns)
+        return cls(X, rows, np.broadcast_to(columns @ Y, (len(X), Y.shape[1])), Y, columns, zero)
 
     @property
     def n_features(self) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from skflow.labelling import (
     NeighbourGraph,
     class_prior,
-    estimate_proportions,
+    proportions_with_errors,
     temper,
 )
 
@@ -31,7 +31,9 @@ def test_proportions_are_found_within_their_uncertainty(shares):
     off = []
     for _ in range(20):
         truth = rng.choice(4, p=shares, size=300)
-        found = estimate_proportions(model.predict_proba(centres[truth] + rng.normal(size=(300, 4))), np.full(4, 0.25))
+        found = proportions_with_errors(
+            model.predict_proba(centres[truth] + rng.normal(size=(300, 4))), np.full(4, 0.25)
+        )
         off.append((found.values - shares) / found.standard_errors)
         assert np.abs(found.values - shares).sum() / 2 < 0.12
     if min(shares) > 0:  # at the border the likelihood is no parabola
@@ -42,7 +44,7 @@ def test_proportions_are_found_within_their_uncertainty(shares):
 def test_uncertainty_is_that_of_counts_where_the_model_is_sure():
     """Multinomial standard errors."""
     counts = np.array([60, 30, 10])
-    found = estimate_proportions(np.eye(3)[np.repeat(np.arange(3), counts)], np.full(3, 1 / 3))
+    found = proportions_with_errors(np.eye(3)[np.repeat(np.arange(3), counts)], np.full(3, 1 / 3))
     p = counts / 100
     np.testing.assert_allclose(found.values, p, atol=1e-8)
     np.testing.assert_allclose(found.covariance, (np.diag(p) - np.outer(p, p)) / 100, atol=1e-8)
@@ -50,6 +52,6 @@ def test_uncertainty_is_that_of_counts_where_the_model_is_sure():
 
 
 def test_a_single_class_has_no_choice():
-    found = estimate_proportions(np.ones((5, 1)), np.ones(1))
+    found = proportions_with_errors(np.ones((5, 1)), np.ones(1))
     assert found.values == [1]
     assert found.standard_errors == [0]

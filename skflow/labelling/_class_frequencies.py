@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import helmert
 
-from ._beliefs import TINY, balance, rows_to_one
+from .._proportions import estimate_proportions
+from ._beliefs import TINY, balance
 from ._graph import NeighbourGraph
 
 CLEARLY_LESS = 0.7
@@ -16,7 +17,7 @@ CLEARLY_LESS = 0.7
 
 @dataclass(frozen=True)
 class Proportions:
-    """Estimated proportions of classes, see :func:`estimate_proportions`."""
+    """Estimated proportions of classes, see :func:`proportions_with_errors`."""
 
     values: np.ndarray
     """Of shape (n_classes,); they sum to one."""
@@ -27,34 +28,11 @@ class Proportions:
     """Of shape (n_classes, n_classes)."""
 
 
-def estimate_proportions(
-    probabilities: np.ndarray, prior: np.ndarray, *, max_iter: int = 1000, tol: float = 1e-8
-) -> Proportions:
-    """Class proportions of rows, from the probabilities of a model that was trained where they were `prior`.
-
-    Expectation maximisation of Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a
-    priori probabilities", Neural Computation 14, 2002, eq. 2.9.
-
-    Parameters
-    ----------
-    probabilities : ndarray of shape (n_samples, n_classes)
-        The model's, rows sum to one.
-    prior : ndarray of shape (n_classes,)
-        Proportions of the classes in the model's own data.
-    max_iter, tol : int, float
-        Iterations end where no proportion changes by more than `tol`.
-
-    Returns
-    -------
-    Proportions
-    """
-    ratios = probabilities / np.maximum(prior, TINY)
-    values = np.array(prior, dtype=float)
-    for _ in range(max_iter):
-        before, values = values, rows_to_one(ratios * values + TINY).mean(axis=0)
-        if np.abs(values - before).max() <= tol:
-            break
-    return Proportions(values, *_uncertainty(ratios, values))
+def proportions_with_errors(probabilities: np.ndarray, prior: np.ndarray) -> Proportions:
+    """Class proportions of rows by :func:`~skflow._proportions.estimate_proportions`, and how sure they are."""
+    prior = np.maximum(prior, TINY)
+    values = estimate_proportions(probabilities, prior)
+    return Proportions(values, *_uncertainty(probabilities / prior, values))
 
 
 def _uncertainty(ratios: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,164 @@
+"""The second half of a fit, which can be interrupted and gone on with: the flow, the learnt map, the decision."""
+
+from __future__ import annotations
+
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import wrap_non_picklable_objects
+
+from ._fresh_fit import FitInterrupted, fitted_attributes
+from ._learning import LazyRegressor, learn_map
+from ._reporting import StepReporter, warn_of_the_end
+from ._run import FlowRun
+from ._safeguarding import Judging, decide
+from ._target import Reference
+from ._threads import shared_cores
+from .flow import Flow
+from .pushforward import TabularPushForward
+
+if TYPE_CHECKING:
+    from sklearn.callback import CallbackContext
+
+
+@dataclass
+class UnfinishedFit:
+    """A fit whose flow has been made ready, or has made some steps; it pickles, with closures of functionals.
+
+    Parameters
+    ----------
+    run : FlowRun
+        The flow.
+    X, y : ndarray of shape (n_samples, n_features), (n_samples,)
+        The training data.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights.
+    target : Reference or None
+        The reference dataset.
+    rows : ndarray of shape (n_particles, n_features)
+        The particles as they came.
+    start, labels, weight : ndarray
+        The particles aligned, their labels, and their weights or None.
+    rng : RandomState
+        Of the map and the decision.
+    flow : Flow or None
+        Where it has ended.
+    """
+
+    run: FlowRun
+    X: np.ndarray
+    y: np.ndarray
+    sample_weight: np.ndarray | None
+    target: Reference | None
+    rows: np.ndarray
+    start: np.ndarray
+    labels: np.ndarray
+    weight: np.ndarray | None
+    rng: np.random.RandomState
+    flow: Flow | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (wrap_non_picklable_objects(vars(self), keep_wrapper=False),)
+
+    def go_on(self, estimator: Any, context: CallbackContext) -> None:
+        """Flow, learn the map, decide, and set the fitted attributes.
+
+        Raises
+        ------
+        FitInterrupted
+            At an interrupt, with the attributes set as if the flow had ended there.
+        """
+        try:
+            with shared_cores():
+                self._flow(estimator, context)
+                self._learn(estimator)
+        except KeyboardInterrupt:
+            if not self.run.loop.objective:
+                raise
+            flow = self.flow or self.run.loop.flow("interrupted")
+            vars(estimator).update(self.as_if_ended(estimator, flow))
+            raise FitInterrupted(
+                estimator,
+                f"The fit was interrupted after {flow.n_iter} steps of the flow. particles_ and transform are those of "
+                "that step; resume() goes on with the fit.",
+            ) from None
+        context.call_on_fit_task_end(estimator=estimator, X=self.X, y=self.y, reconstruction_attributes={})
+
+    def as_if_ended(self, estimator: Any, flow: Flow) -> dict[str, Any]:
+        """Fitted attributes of an estimator whose flow ended here; its map is learnt when it is first used."""
+        told = {**fitted_attributes(estimator), **self.run.attributes(flow)}
+        names = told["particle_labels_"] if self.labels.ndim == 1 else None
+        learning = partial(
+            learn, copy(estimator), self.start, told["particles_"], names, deepcopy(self.rng), self.weight
+        )
+        told |= {"decision_": None, "pushforward_": LazyRegressor(learning), "unfinished_fit_": self}
+        return told if self.target is None else told | {"target_": self.target}
+
+    def _flow(self, estimator: Any, context: CallbackContext) -> None:
+        """Let the particles flow to the end."""
+        if self.flow is not None:
+            return
+        reporter = StepReporter(estimator, context, self.X, self.y, self.run.unit, partial(self.as_if_ended, estimator))
+        reporter.objective += self.run.loop.objective
+        flow = self.run.integrate(max_iter=estimator.max_iter, monitor=reporter)
+        if flow.status == "interrupted":
+            raise KeyboardInterrupt
+        self.flow = flow
+        warn_of_the_end(estimator, flow, self.run)
+        self.run.bound.release()
+
+    def _learn(self, estimator: Any) -> None:
+        """The map that carries other rows, and how much of it is used."""
+        assert self.flow is not None
+        rng, told = deepcopy(self.rng), self.run.attributes(self.flow)
+        end, names = told["particles_"], told["particle_labels_"] if self.labels.ndim == 1 else None
+        told["pushforward_"] = regressor = learn(estimator, self.start, end, names, rng, self.weight)
+        told["decision_"] = None
+        if estimator.safeguard is not False and self.target is not None:
+            told["decision_"] = decide(
+                Judging.of(estimator.safeguard, self.target),
+                self.rows,
+                self.start,
+                end,
+                self.labels,
+                self._wanted(told),
+                self.weight,
+                aligner=estimator.aligner_,
+                regressor=regressor,
+                rng=rng,
+            )
+        if estimator.fit_inverse_transform:
+            told["inverse_pushforward_"] = learn(estimator, end, self.start, names, rng, self.weight)
+        if self.target is not None:
+            told["target_"] = self.target
+        vars(estimator).update(told)
+        vars(estimator).pop("unfinished_fit_", None)
+
+    def _wanted(self, told: dict[str, Any]) -> np.ndarray:
+        """The answers that models of the target should give for the particles."""
+        if self.labels.ndim == 2:
+            return self.labels
+        return np.array([told["label_map_"][label] for label in told["particle_labels_"].tolist()])
+
+
+def _restored(state: dict[str, Any]) -> UnfinishedFit:
+    return UnfinishedFit(**state)
+
+
+def learn(
+    estimator: Any,
+    start: np.ndarray,
+    end: np.ndarray,
+    labels: np.ndarray | None,
+    rng: np.random.RandomState,
+    weight: np.ndarray | None,
+) -> Any:
+    """The regressor that learns ``x_0 -> x_T``; labels are those of classes, or None."""
+    pushforward = estimator.pushforward
+    if pushforward is None:
+        seed = rng.randint(np.iinfo(np.int32).max)
+        pushforward = TabularPushForward(device=estimator.device, random_state=seed)
+    return learn_map(pushforward, start, end, labels, weight)

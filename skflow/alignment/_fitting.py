@@ -1,0 +1,98 @@
+"""The best map of one class, from where the search ended and from what the class itself proposes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from ._affine_map import AffineMap
+from ._alternation import Alternation, alternate, schedule
+from ._base import Invariance
+from ._choice import Candidate, Judge, Judgement
+from ._plan_moments import PlanMoments
+from ._search import Found
+from ._views import View, Views
+
+RIVAL = 0.05
+"""Relative excess of the objective up to which another map fits as well as the best."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The best map of a class, and its held-out score."""
+
+    candidate: Candidate
+    judgement: Judgement
+
+
+class Fitter:
+    """Fits classes of maps in the view of the rows that suits each.
+
+    Parameters
+    ----------
+    work : Views
+    judge : Judge
+    rng : RandomState
+        Draws what classes propose.
+    """
+
+    def __init__(self, work: Views, judge: Judge, rng: np.random.RandomState) -> None:
+        self._work, self._judge, self._rng = work, judge, rng
+        self._proposed: dict[str, list[Alternation]] = {}
+
+    def view_of(self, invariance: Invariance) -> View:
+        """The coordinates that a class is fitted in."""
+        if invariance.by_column:
+            return self._work.columns
+        return self._work.own if invariance.turns else cast(View, self._work.common)
+
+    def proposed(self, name: str, invariance: Invariance) -> list[Alternation]:
+        """What a class proposes without a plan, with the objective of each map."""
+        if name not in self._proposed:
+            pair = self.view_of(invariance).pair
+            self._proposed[name] = [
+                alternate(pair, invariance.near(h), h, schedule(0.05, 0.01, 6), n_iter=10)
+                for h in invariance.proposals(pair, self._rng)
+            ]
+        return self._proposed[name]
+
+    def fit(self, name: str, invariance: Invariance, found: Found | None) -> Fit:
+        """The best map of a class near where the search ended, near its own proposals, or near the sides' moments."""
+        view = self.view_of(invariance)
+        proposed = self.proposed(name, invariance)
+        ends = list(proposed)
+        rivals: list[AffineMap] = []
+        if found is not None and invariance.turns:
+            starts = [self._work.between(found.map, view)]
+            rivals = [self._work.between(o.map, view) for o in found.others if _as_good(o.objective, found.objective)]
+        else:
+            starts = (
+                [] if ends else [invariance.fit(PlanMoments.of_marginals(view.pair.X, view.pair.Y, view.pair.zero))]
+            )
+        for start in starts:
+            ends.append(alternate(view.pair, invariance, start, schedule(0.05, 0.01, 12), n_iter=10))
+        ends.sort(key=lambda end: end.objective)
+        best = ends[0]
+        if proposed:
+            rivals = [end.map for end in ends[1:] if _as_good(end.objective, best.objective)]
+        ambiguity = max((self._judge.disagreement(view, best.map, h) for h in rivals), default=0.0)
+        judgement = self._judge.judge(view, invariance, best.map)
+        n_features = self._work.columns.pair.X.shape[1], self._work.columns.pair.Y.shape[1]
+        candidate = Candidate(
+            name,
+            invariance,
+            view.lift(best.map),
+            best.objective,
+            invariance.n_parameters(*n_features),
+            judgement.divergence,
+            judgement.change,
+            judgement.score,
+            ambiguity,
+        )
+        return Fit(candidate, judgement)
+
+
+def _as_good(objective: float, best: float) -> bool:
+    return objective < best * (1 + RIVAL)

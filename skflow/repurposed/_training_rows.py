@@ -1,0 +1,139 @@
+"""What is believed of the training rows: known labels, and the model's predictions where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._warnings import warn
+from ..labelling import SIMPLER, NeighbourGraph, combine, labelling_loss, temper
+from ._black_box import BlackBox
+from ._evidence import TEMPER, weigh_evidence
+from ._flows import FlowPlan, aligner_of
+from ._names import predictions_for
+from ._second_query import MANY, ask_again
+from ._way_home import WayHome
+
+LEAST_WEIGHT_TO_ASK = 0.01
+"""Least weight of the model's predictions for rows as they are for which new rows are asked about."""
+
+
+@dataclass
+class TrainingRows:
+    """Beliefs about the training rows, and where they come from; see the attributes of `RepurposedClassifier`."""
+
+    beliefs: np.ndarray
+    """Of shape (n_samples, n_classes); known labels are certain."""
+    graph: NeighbourGraph | None = None
+    """Neighbours of the rows, where some have no label."""
+    evidence_weights: dict[str, float] = field(default_factory=dict)
+    own: np.ndarray | None = None
+    """The model's predictions for the rows as they are, (n_samples, n_classes)."""
+    carried: np.ndarray | None = None
+    """Its predictions for carried rows, by flows that were not fitted to them, (n_samples, n_classes)."""
+    prediction_weight: float | None = None
+    confusion: np.ndarray | None = None
+    n_queries: int = 0
+    decision: str = "flow"
+    home: WayHome | None = None
+    """How rows are brought to the model before any flow; None as they are."""
+
+    def brought(self, X: np.ndarray) -> np.ndarray:
+        """Rows as the model is asked about them before any flow."""
+        return X if self.home is None else self.home(X)
+
+
+def certain(truth: np.ndarray, plan: FlowPlan) -> TrainingRows:
+    """Rows that all have a label, by its code (n_samples,)."""
+    return TrainingRows(np.eye(len(plan.classes))[truth])
+
+
+def believe(
+    X: np.ndarray,
+    truth: np.ndarray,
+    model: BlackBox,
+    plan: FlowPlan,
+    second_query: bool,
+    sample_weight: np.ndarray | None = None,
+) -> TrainingRows:
+    """Beliefs about rows of which some have no label, from the model's predictions and the known labels.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The rows, at least two.
+    truth : ndarray of shape (n_samples,)
+        Codes of the known classes, -1 where there is none.
+    model, plan : BlackBox, FlowPlan
+        Whom to ask, and how flows are made.
+    second_query : bool
+        Whether the model is asked about carried rows, too.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the rows in flows.
+
+    Raises
+    ------
+    ValueError
+        For a single row, which has no neighbours.
+    """
+    if len(X) < 2:
+        raise ValueError(f"Rows without a label need neighbours: at least 2 rows, got n_samples={len(X)}.")
+    graph, predictions, n_queries, prediction_weight = NeighbourGraph(X), None, 0, None
+    known, K = np.flatnonzero(truth >= 0), len(plan.classes)
+    some_without, home = np.bincount(truth[known], minlength=K).min() == 0, None
+    if plan.goes_to is not None:
+        if some_without:
+            home = WayHome(X, aligner_of(plan.flow), plan.target)
+        brought = X if home is None else home(X)
+        predictions = predictions_for(model(brought), plan.goes_to)
+        n_queries += len(X)
+        if not len(known):
+            _warn_if_blind(predictions)
+        if home is not None and home.at_home:
+            beliefs = predictions.copy()
+            beliefs[known] = np.eye(K)[truth[known]]
+            return TrainingRows(beliefs, graph, own=predictions, n_queries=n_queries, decision="predictions", home=home)
+    evidence = weigh_evidence(graph, predictions, known, truth[known], K)
+    beliefs, weights, carried = evidence.beliefs, evidence.weights, None
+    if predictions is not None:
+        # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already.
+        weight = evidence.prediction_weight
+        prediction_weight = min(weight, TEMPER) if weight > LEAST_WEIGHT_TO_ASK else 0.0
+    if second_query and len(X) >= MANY * K:
+        again = ask_again(X, graph, predictions, beliefs, truth, model, plan, sample_weight)
+        (before, second), carried = again.weights.tolist(), again.predictions
+        beliefs = combine(temper(beliefs, before), temper(again.predictions, second))
+        weights = {name: weight * before for name, weight in weights.items()} | {"carried": second}
+        n_queries += again.n_queries
+    decision = "flow"
+    if predictions is not None and some_without and _fit_better(brought, graph, predictions, beliefs, plan):
+        decision, beliefs = "predictions", predictions.copy()
+    beliefs[known] = np.eye(K)[truth[known]]
+    return TrainingRows(
+        beliefs, graph, weights, predictions, carried, prediction_weight, evidence.confusion, n_queries, decision, home
+    )
+
+
+def _fit_better(
+    X: np.ndarray, graph: NeighbourGraph, predictions: np.ndarray, beliefs: np.ndarray, plan: FlowPlan
+) -> bool:
+    """Whether the model's own predictions fit the target and the rows' graph as well as all evidence does."""
+    goes_to = plan.goes_to
+    if goes_to is None or (goes_to < 0).any():
+        return False
+    codes = np.unique(plan.target.y, return_inverse=True)[1]
+    X_target = np.asarray(plan.target.X)
+    own, all_evidence = (
+        labelling_loss(X, goes_to[of.argmax(axis=1)], X_target, codes, graph) for of in (predictions, beliefs)
+    )
+    return own * SIMPLER <= all_evidence
+
+
+def _warn_if_blind(predictions: np.ndarray) -> None:
+    K, found = predictions.shape[1], len(np.unique(predictions.argmax(axis=1)))
+    if found < (K + 1) / 2:
+        warn(
+            f"The classifier finds only {found} of its {K} classes in rows of the source; its predictions say little "
+            "about them, and there are no labels."
+        )

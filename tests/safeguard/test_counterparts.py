@@ -1,0 +1,125 @@
+"""Rows and classes without a counterpart: found where they are, and nowhere else."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
+from skflow.safeguard import find_counterparts
+
+X, Y = load_digits(return_X_y=True)
+ORDER = np.random.RandomState(5).permutation(len(X))
+T, S = ORDER[:800], ORDER[800:1300]
+LETTERS = np.array(list("abcdefghij"))
+QUICK = {"max_iter": 5, "tol": 0.0, "alignment": "identity", "random_state": 0}
+
+
+def without(rows, label):
+    return rows[Y[rows] != label]
+
+
+def with_noise(rows, n=30):
+    """The rows, and as many whose pixels are shuffled, last."""
+    rng = np.random.default_rng(0)
+    noise = rng.permuted(X[rows[:n]], axis=1)
+    return np.concatenate([X[rows], noise]), np.arange(len(rows) + n) >= len(rows)
+
+
+def counterparts(source, target, labels=None, names=None, **options):
+    return find_counterparts(X[source], labels, X[target], Y[target], names or {}, **options)
+
+
+@pytest.mark.parametrize("labels", [None, Y[S], LETTERS[Y[S]]], ids=["none", "same", "other"])
+def test_nothing_is_missing(labels):
+    names = dict(zip(range(10), range(10))) if labels is not None and labels.dtype.kind == "i" else {}
+    found = counterparts(S, T, labels, names)
+    assert found.unmatched == {"source": [], "target": []}
+    assert (found.row_mass == 1).all()
+
+
+def test_proportions_are_those_of_the_labels():
+    source = S[(Y[S] < 5) | (np.arange(len(S)) % 4 == 0)]
+    truth = np.bincount(Y[source]) / len(source)
+    for labels, names in ((None, {}), (Y[source], {k: k for k in range(10)}), (LETTERS[Y[source]], {})):
+        found = np.array([share.source for share in counterparts(source, T, labels, names).proportions])
+        assert np.abs(found - truth).sum() / 2 < (0.05 if labels is None else 1e-12)
+
+
+def test_standard_errors_are_those_of_other_draws():
+    draws = [ORDER[800:1797][np.random.RandomState(k).permutation(997)[:300]] for k in range(12)]
+    found = [counterparts(rows, T).proportions for rows in draws]
+    spread = np.std([[share.source for share in table] for table in found], axis=0).mean()
+    told = np.mean([[share.standard_error for share in table] for table in found])
+    # Draws of 300 of 997 rows vary by a factor of sqrt(0.7) less than draws of a population.
+    assert 0.7 < spread / (told * np.sqrt(0.7)) < 1.4
+
+
+@pytest.mark.parametrize("label", [0, 4, 9])
+def test_a_class_that_the_source_lacks(label):
+    source = without(S, label)
+    for labels, names in ((None, {}), (Y[source], {k: k for k in range(10)}), (LETTERS[Y[source]], {})):
+        found = counterparts(source, T, labels, names)
+        assert found.unmatched == {"source": [], "target": [label]}
+        assert (found.row_mass == 1).all()
+
+
+@pytest.mark.parametrize("label", [0, 4, 9])
+def test_a_class_that_the_target_lacks(label):
+    target, strange = without(T, label), Y[S] == label
+    unlabelled = counterparts(S, target)
+    assert (unlabelled.row_mass[strange] == 0).mean() > 0.7
+    assert (unlabelled.row_mass[~strange] == 0).mean() < 0.02
+    for labels, names in ((Y[S], {k: k for k in range(10) if k != label}), (LETTERS[Y[S]], {})):
+        found = counterparts(S, target, labels, names)
+        assert found.unmatched == {"source": [labels[strange][0]], "target": []}
+        assert (found.row_mass[strange] == 0).all()
+        assert [share.target for share in found.proportions if share.label == labels[strange][0]] == [0.0]
+
+
+def test_rows_of_no_class_and_the_mass_that_is_asked_for():
+    rows, noise = with_noise(S)
+    found = find_counterparts(rows, None, X[T], Y[T], {})
+    assert (found.row_mass[noise] == 0).mean() > 0.8
+    assert (found.row_mass[~noise] == 0).mean() < 0.02
+    asked = find_counterparts(rows, None, X[T], Y[T], {}, mass=0.9)
+    assert (asked.row_mass == 0).sum() == round(0.1 * len(rows))
+    assert (asked.row_mass[noise] == 0).mean() > 0.9
+    assert (find_counterparts(rows, None, X[T], Y[T], {}, mass=1.0).row_mass == 1).all()
+
+
+def test_sides_that_lie_in_no_common_space_say_nothing():
+    found = counterparts(S, without(T, 3), LETTERS[Y[S]], comparable=False)
+    assert found.unmatched == {"source": [], "target": []}
+    assert (found.row_mass == 1).all()
+
+
+def test_a_flow_leaves_them_alone():
+    rows, noise = with_noise(S)
+    labels = np.where(noise, 0, np.concatenate([Y[S], Y[S][:30]]))
+    with pytest.warns(UserWarning, match="belong to nothing in the target"):
+        flow = OTDDFlowTransformer(Reference(X[T], Y[T]), **QUICK, safeguard=False).fit(rows, labels)
+    alone = flow.unmatched_rows_
+    assert alone[noise].mean() > 0.8
+    assert not np.isin(np.flatnonzero(alone), flow.particle_indices_).any()
+    np.testing.assert_allclose(flow.transform(rows[alone]), flow.aligner_.transform(rows[alone]), atol=1e-3)
+    flow.set_params(mass=1.0).fit(rows, labels)
+    assert not flow.unmatched_rows_.any()
+    assert len(flow.particles_) == len(rows)
+
+
+def test_estimated_class_weights_reach_the_objective():
+    source = S[(Y[S] < 5) | (np.arange(len(S)) % 4 == 0)]
+    flow = OTDDFlowTransformer(
+        Reference(X[T], Y[T]), class_weight="estimated", correspondence="coupling", **QUICK, safeguard=False
+    ).fit(X[source], Y[source])
+    shares = [share.source for share in flow.class_proportions_]
+    np.testing.assert_allclose(flow.coupling_.sum(axis=1), shares, atol=1e-4)
+    np.testing.assert_allclose(flow.coupling_.sum(axis=0), shares, atol=1e-2)
+
+
+def test_pseudo_labels_do_not_hide_a_class_that_the_source_lacks():
+    source = without(S, 4)
+    flow = PseudoLabelFlow(Reference(X[T], Y[T]), flow=OTDDFlowTransformer(**QUICK), random_state=0).fit(X[source])
+    assert flow.unmatched_classes_ == {"source": [], "target": [4]}
+    truth = np.bincount(Y[source], minlength=10) / len(source)
+    assert np.abs([share.source - of for share, of in zip(flow.class_proportions_, truth)]).sum() / 2 < 0.05
