@@ -175,7 +175,7 @@ def test_divergence_scorer_does_not_mind_frequencies():
 class DrawnTogether:
     """Carries rows of the target's own domain a share of the way to the mean of their class."""
 
-    target_ = Reference(*TARGET)
+    target_ = Reference(*make_blobs(600, centers=CENTRES, cluster_std=0.5, random_state=3))
 
     def __init__(self, share):
         self.share = share
@@ -186,7 +186,7 @@ class DrawnTogether:
 
 
 def test_misfit_scorer_does_not_reward_what_is_drawn_together():
-    rows = make_blobs(200, centers=CENTRES, cluster_std=0.5, random_state=2)[0]
+    rows = make_blobs(600, centers=CENTRES, cluster_std=0.5, random_state=2)[0]
     left, half, collapsed = (neg_misfit_scorer(DrawnTogether(share), rows) for share in (0.0, 0.5, 1.0))
     assert 0 >= left > half > collapsed
     assert left > neg_misfit_scorer(DrawnTogether(0.0), rows + 3)
