@@ -52,7 +52,7 @@ def table(names, data, quick):
         scores.add("before the flow, paper", name, before / 100)
         if y.max() < 10:
             scores.add("before the flow", name, frozen.score(X, y))
-        flow = OTDDFlowTransformer(target, pushforward=map_, random_state=0)
+        flow = OTDDFlowTransformer(target, pushforward=map_, mass=1.0, random_state=0)
         clf = RepurposedClassifier(frozen, flow).fit(X, y)
         scores.add("supervised, paper", name, supervised / 100)
         answers = clf.classes_[clf.decode([f.particles_ for f in clf.flows_]).argmax(axis=1)]
@@ -74,12 +74,12 @@ def without_labels(scores, name, frozen, target, map_, X, y):
     clusters = SpectralMixture(n_classes, random_state=0).fit_predict(X)
     scores.add("the default clusters (permuted)", name, matched(clusters, y))
     if n_classes > len(np.unique(target.y)):  # clusters as labels: each has a codeword
-        flow = OTDDFlowTransformer(target, pushforward=map_, random_state=0)
+        flow = OTDDFlowTransformer(target, pushforward=map_, mass=1.0, random_state=0)
         clf = RepurposedClassifier(frozen, flow).fit(X, clusters)
         answers = clf.classes_[clf.decode([f.particles_ for f in clf.flows_]).argmax(axis=1)]
         scores.add("**unsupervised, skflow (permuted)**", name, matched(answers, y))
         return
-    flow = PseudoLabelFlow(target, flow=OTDDFlowTransformer(pushforward=map_), random_state=0).fit(X)
+    flow = PseudoLabelFlow(target, flow=OTDDFlowTransformer(pushforward=map_, mass=1.0), random_state=0).fit(X)
     answers = frozen.predict(flow.particles_)
     scores.add("**unsupervised, skflow (permuted)**", name, matched(answers, y))
     scores.add("unsupervised, skflow, matched by transport", name, np.mean(answers == y))

@@ -48,6 +48,24 @@ def names_out(estimator: BaseEstimator, target: Reference, input_features: Array
     return np.array([f"x{k}" for k in range(target.X.shape[1])], dtype=object)
 
 
+def is_narrow(aligner: Any) -> bool:
+    """Whether a fitted aligner loses some of what rows hold: between many columns it runs in fewer principal axes."""
+    alignment = getattr(aligner, "alignment_", None)
+    if alignment is None:
+        return False
+    width = min(len(alignment.map.center), len(alignment.map.image))
+    return any(min(factor.shape) < width for factor in alignment.map.factors if factor.ndim == 2)
+
+
+def is_doubtful(aligner: Any) -> bool:
+    """Whether an alignment in all columns is not to be believed without a label: its verdict is "not found".
+
+    Between many columns it runs in a few principal axes; what it leaves is for the flow, and is judged with it.
+    """
+    alignment = getattr(aligner, "alignment_", None)
+    return alignment is not None and alignment.verdict == "not found" and not is_narrow(aligner)
+
+
 def class_codes(
     y: ArrayLike | None,
     y_target: np.ndarray | None,

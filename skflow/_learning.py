@@ -85,9 +85,7 @@ class LearntMap:
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Where the rows are carried."""
-        if self.share is None:
-            return X
-        rows = self._carried(X, self.share)
+        rows = X if self.share is None else self._carried(X, self.share)
         return rows if self.support is None else self.support.project(rows)
 
     def _carried(self, X: np.ndarray, share: float) -> np.ndarray:

@@ -13,12 +13,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ._aligned import is_narrow
 from ._aligner import as_aligner
 from ._fresh_fit import fitted_attributes, fresh_fit
 from ._inputs import FLOATS, check_confidence, read_weights
 from ._matching import estimate_classes
 from ._otdd_flow import OTDDFlowTransformer
-from ._safeguarding import guard_guessed, is_narrow
+from ._safeguarding import guard_guessed
 from ._sklearn import HasMethods, ValidatedParameters, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
 from ._trusting import TrustsItsFlow

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 
+from ._aligned import is_doubtful, is_narrow
 from ._fresh_fit import fitted_attributes
 from ._learning import learn_map
 from ._repeats import each_row_once
@@ -143,7 +144,8 @@ def decide(
     classes_of_target = None if judging.target.is_continuous else judging.target.y
     measured = partial(divergences_beside_floors, moved, judging.target.X, classes_of_target, rng)
     if not judging.by_labels or not told.any():
-        return decide_by_divergence(names, *measured())
+        decision = decide_by_divergence(names, *measured())
+        return _leaving(decision) if is_doubtful(aligner) and candidates[0].share is None else decision
     y_target = judging.target.y if labels.ndim == 1 else judging.target.y.reshape(len(judging.target.X), -1)
     panel = Panel(judging.target.X, y_target, seed, judging.model)
     agreements = [panel.agreement(candidate.rows[told], wanted[rows][told]) for candidate in candidates]
@@ -252,13 +254,14 @@ def drop_lossy_alignment(
     )
 
 
-def is_narrow(aligner: Any) -> bool:
-    """Whether a fitted aligner loses some of what rows hold: between many columns it runs in fewer principal axes."""
-    alignment = getattr(aligner, "alignment_", None)
-    if alignment is None:
-        return False
-    width = min(len(alignment.map.center), len(alignment.map.image))
-    return any(min(factor.shape) < width for factor in alignment.map.factors if factor.ndim == 2)
+def _leaving(decision: Decision) -> Decision:
+    """The decision to leave rows as they are, where nothing but a doubtful map speaks for moving them."""
+    leave = decision.table[0]
+    reason = (
+        f"'leave' was chosen: no label tells, and another map than the alignment's would do as well. Divergence from "
+        f"the target: {leave.divergence:.3g}; {decision.chosen.divergence:.3g} with {decision.chosen.name!r}."
+    )
+    return replace(decision, chosen=leave, floor=leave.floor, reason=reason)
 
 
 def _is_lossy(aligner: Any, n_features: int) -> bool:

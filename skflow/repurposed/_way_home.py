@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._aligned import is_doubtful
 from .._target import Reference
 from ..metrics import divergences_beside_floors
 from ..safeguard import allowances, decide_by_divergence
@@ -31,7 +32,7 @@ class WayHome:
         self.aligner, self.at_home = None, False
         if X.shape[1] != target.X.shape[1]:
             return
-        candidates = [X] if aligner is None else [X, np.asarray(aligner.transform(X))]
+        candidates = [X] if aligner is None or is_doubtful(aligner) else [X, np.asarray(aligner.transform(X))]
         chosen, near = _nearest(candidates, target)
         self.at_home = near and chosen == 0
         if chosen:

@@ -261,6 +261,7 @@ def _with_labels(
     """Shares by counting: rows that belong nowhere count for no class."""
     own, codes = np.unique(labels, return_inverse=True)
     alone = np.isin(own, np.array(unmatched, dtype=own.dtype)) if unmatched else np.zeros(len(own), bool)
+    weights = weights / weights.max()  # the squares of tiny weights are zero
     counted = np.bincount(codes, weights * np.where(alone[codes], 1.0, row_mass), minlength=len(own))
     shares, size = counted / counted.sum(), counted.sum() ** 2 / np.square(weights).sum()
     errors = np.sqrt(shares * (1 - shares) / size)

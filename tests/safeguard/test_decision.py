@@ -157,3 +157,19 @@ def test_few_labels_move_nothing_where_nothing_moved(frequencies, n_labels):
         known[rows] = k
     flow = PseudoLabelFlow(Reference(wine[:70], classes[:70]), random_state=0).fit(wine[source], known)
     assert flow.decision_.chosen.name == "leave"
+
+
+def test_without_labels_an_ambiguous_map_moves_nothing():
+    """Four classes on a square, and the square turned by 30°: each of four turns back fits as well."""
+    corners = [(3, 3), (3, -3), (-3, -3), (-3, 3)]
+    target, classes = make_blobs(200, centers=corners, cluster_std=0.6, random_state=0)
+    rows, truth = make_blobs(160, centers=corners, cluster_std=0.6, random_state=1)
+    half, root = 0.5, np.sqrt(0.75)
+    rows = 2 * rows @ np.array([[root, half], [-half, root]])
+    flow = PseudoLabelFlow(Reference(target, classes), random_state=0).fit(rows)
+    assert flow.aligner_.alignment_.verdict == "not found"
+    assert flow.decision_.chosen.name == "leave"
+    assert "another map" in flow.decision_.reason
+    np.testing.assert_array_equal(flow.transform(rows), rows)
+    told = OTDDFlowTransformer(Reference(target, classes), random_state=0).fit(rows, truth)
+    assert told.decision_.chosen.name != "leave"
