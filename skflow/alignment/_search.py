@@ -83,6 +83,8 @@ def search(
         enough = ratio < NEAR_FLOOR or agreeing >= AGREEMENT or in_place
         if stopped or (enough and n_starts >= least):
             break
+    turned = [alternate(pair, Orthogonal(), h, schedule(0.05, 0.01, 8)) for h in _turned(best.map, axes_y)]
+    refined[1:] = sorted([*refined[1:], *((end, name) for end in turned)], key=lambda pair: pair[0].objective)
     others: list[Found] = []
     for end, other in refined[1:]:
         if end.objective > best.objective * NOT_MUCH_HIGHER or len(others) == MAX_OTHERS:
@@ -95,6 +97,19 @@ def search(
 def images_apart(pair: Pair, h: AffineMap, other: AffineMap) -> float:
     """Mean squared distance between two maps' images of the source, in units of the total variance."""
     return float(pair.a @ ((h(pair.X) - other(pair.X)) ** 2).sum(1))
+
+
+def _turned(h: AffineMap, axes: Array) -> list[AffineMap]:
+    """Maps that send rows to the other side of one of the target's leading axes, or a quarter turn further.
+
+    Where classes lie symmetrically, one of these fits as well; starts need not have led to it.
+    """
+    leading = axes[:, :2]
+    turns = [np.diag(signs) for signs in ((-1.0, 1.0), (1.0, -1.0))] + [np.array([[0.0, 1.0], [-1.0, 0.0]])]
+    if leading.shape[1] < 2:
+        turns = [-np.eye(leading.shape[1])]
+    factors = [np.eye(len(axes)) + leading @ (turn - np.eye(len(turn))) @ leading.T for turn in turns]
+    return [AffineMap(h.center, h.image @ factor, (*h.factors, factor)) for factor in factors]
 
 
 def _in_place(pair: Pair, h: AffineMap, same: Array) -> bool:
