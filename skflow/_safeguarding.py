@@ -234,7 +234,7 @@ def drop_lossy_alignment(
     decision = estimator.decision_
     if not hasattr(estimator.aligner_, "alignment_") or decision is None or "labels" not in decision.judged_by:
         return
-    if not _is_lossy(estimator.aligner_, X.shape[1]):
+    if not _is_lossy(estimator.aligner_, X.shape[1]) or decision.chosen.score + WORTH_MORE >= 1:
         return
     other = clone(estimator).set_params(alignment=None, target=estimator.target_)
     other.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
