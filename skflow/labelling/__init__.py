@@ -10,7 +10,7 @@ from ._beliefs import (
     rows_to_one,
     temper,
 )
-from ._class_frequencies import Proportions, class_prior, proportions_with_errors
+from ._class_frequencies import class_prior
 from ._clusters import SpectralMixture, name_clusters
 from ._completion import PseudoLabels, complete_labels
 from ._graph import NeighbourGraph
@@ -21,7 +21,6 @@ __all__ = [
     "SIMPLER",
     "TINY",
     "NeighbourGraph",
-    "Proportions",
     "PseudoLabels",
     "SpectralMixture",
     "as_array",
@@ -31,7 +30,6 @@ __all__ = [
     "combine",
     "complete_labels",
     "confidence_of",
-    "proportions_with_errors",
     "fit_temperature",
     "fit_weights",
     "labelling_loss",

@@ -12,9 +12,10 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import normalize
 
+from .._proportions import estimate_proportions
 from ..metrics import label_distances
 from ._beliefs import TINY, balance, combine, rows_to_one, temper
-from ._class_frequencies import class_prior, proportions_with_errors
+from ._class_frequencies import class_prior
 from ._clusters import SpectralMixture, embed_graph, name_clusters
 from ._graph import NeighbourGraph
 
@@ -93,7 +94,7 @@ def _candidates(
     spread = graph.spread(temper(predictions, once))
     priors = (
         class_prior(graph, spread, predictions.mean(axis=0)),
-        np.maximum(proportions_with_errors(predictions, shares).values, 1 / len(predictions)),
+        np.maximum(estimate_proportions(predictions, np.maximum(shares, TINY)), 1 / len(predictions)),
     )
     for prior in priors:
         beliefs = combine(temper(predictions, beside), balance(spread, prior / prior.sum()))
