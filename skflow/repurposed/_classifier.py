@@ -143,7 +143,7 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
     >>> X, y = load_digits(return_X_y=True)
     >>> low = y < 5
     >>> reference = Reference(X[low][:400], y[low][:400])
-    >>> model = SVC(probability=False).fit(*reference)
+    >>> model = SVC().fit(*reference)
     >>> X_src, y_src = X[~low], y[~low].astype(str)
     >>> flow = OTDDFlowTransformer(reference, random_state=0)
     >>> clf = RepurposedClassifier(FrozenEstimator(model), flow).fit(X_src[:400], y_src[:400])
