@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -121,10 +120,6 @@ class FlowRun:
             if size > FLOAT32_OFFSET * spread or not 1e-10 < size < 1e10:
                 return torch.float64
         return torch.float32
-
-    def integrate(self, *, max_iter: int, monitor: Callable[[int, float, Particles], bool]) -> Flow:
-        """Let the particles flow, from the start or from where they were left."""
-        return self.loop.run(max_iter, monitor)
 
     def to_user(self, x: Tensor) -> np.ndarray:
         """Features of particles as an array in the user's own units."""

@@ -73,7 +73,9 @@ class UnfinishedFit:
         """
         try:
             with shared_cores():
-                self._flow(estimator, context)
+                if self.flow is None:
+                    reporter = self._reporter(estimator, context)
+                    self._flowed(estimator, self.run.loop.run(estimator.max_iter, reporter))
                 self._learn(estimator)
         except KeyboardInterrupt:
             if not self.run.loop.objective:
@@ -97,13 +99,14 @@ class UnfinishedFit:
         told |= {"decision_": None, "pushforward_": LazyRegressor(learning), "unfinished_fit_": self}
         return told if self.target is None else told | {"target_": self.target}
 
-    def _flow(self, estimator: Any, context: CallbackContext) -> None:
-        """Let the particles flow to the end."""
-        if self.flow is not None:
-            return
+    def _reporter(self, estimator: Any, context: CallbackContext) -> StepReporter:
+        """What is told of each step, which begins where the flow was left."""
         reporter = StepReporter(estimator, context, self.X, self.y, self.run.unit, partial(self.as_if_ended, estimator))
         reporter.objective += self.run.loop.objective
-        flow = self.run.integrate(max_iter=estimator.max_iter, monitor=reporter)
+        return reporter
+
+    def _flowed(self, estimator: Any, flow: Flow) -> None:
+        """The flow has ended."""
         if flow.status == "interrupted":
             raise KeyboardInterrupt
         self.flow = flow

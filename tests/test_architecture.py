@@ -8,9 +8,12 @@ import inspect
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import skflow
+from skflow.transport.solvers._entropic import EntropicSolver
+from tests._data import PLAIN
 
 PACKAGE = Path(skflow.__file__).parent
 MAX_LINES = 300
@@ -213,3 +216,23 @@ def test_estimators_have_few_parameters(name):
     if inspect.isclass(thing):
         parameters = list(inspect.signature(thing).parameters)
         assert len(parameters) <= MAX_PARAMETERS, f"{name}: {len(parameters)} parameters"
+
+
+@pytest.mark.filterwarnings("ignore:The flow did not converge")
+def test_a_solve_is_near_the_users_fit(monkeypatch):
+    """Between the `fit` that a user calls and the solve of a step are few frames and few files, all to be read."""
+    stacks = []
+
+    def solve(self, cost):
+        stacks.append([(Path(frame.filename).name, frame.function) for frame in inspect.stack(context=0)])
+        return plain(self, cost)
+
+    plain = EntropicSolver.solve
+    monkeypatch.setattr(EntropicSolver, "solve", solve)
+    X, y = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
+    skflow.OTDDFlowTransformer((X + 1, y), correspondence="coupling", max_iter=1, **PLAIN).fit(X, y)
+    for stack in stacks:
+        frames = stack[: stack.index(("_otdd_flow.py", "fit")) + 1]
+        assert len(frames) <= 8, frames
+        assert len({file for file, _ in frames[1:-1]}) <= 5, frames
+    assert stacks

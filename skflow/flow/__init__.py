@@ -6,7 +6,7 @@ moves (:class:`Dynamics` and :class:`BoundDynamics`) and how fast (:class:`Optim
 """
 
 from ._adaptive import Auto
-from ._derivative import BoundFunctional, Derivative, evaluated, rows_where
+from ._derivative import BoundFunctional, Derivative, checked, rows_where, write_counts
 from ._dynamics import BoundDynamics, Dynamics, FeatureDriven
 from ._integrate import Flow, Integration, integrate
 from ._joint import JointFixedLabels
@@ -42,7 +42,8 @@ __all__ = [
     "Particles",
     "StoppingRule",
     "Stepper",
-    "evaluated",
+    "checked",
     "integrate",
     "rows_where",
+    "write_counts",
 ]

@@ -73,17 +73,19 @@ class BoundFunctional(ABC):
         """Let go of what only evaluations need, when a flow has ended; what has been measured stays."""
 
 
-def evaluated(functional: BoundFunctional, particles: Particles, name: str) -> Derivative:
-    """The functional's derivative at the particles, checked, in their dtype.
+def checked(derivative: Any, particles: Particles, before: list[int], name: str) -> Derivative:
+    """What a functional gave for its derivative at the particles, in their dtype.
 
     Parameters
     ----------
-    functional : BoundFunctional
-        A user's own, or one of this package.
+    derivative : object
+        What :meth:`BoundFunctional.evaluate` returned, of a user's own functional or one of this package.
     particles : Particles
-        Where to evaluate it.
+        Where it was evaluated.
+    before : list of int
+        The particles' :func:`write_counts` before the evaluation.
     name : str
-        What it is called in messages.
+        What the functional is called in messages.
 
     Raises
     ------
@@ -91,9 +93,7 @@ def evaluated(functional: BoundFunctional, particles: Particles, name: str) -> D
         That names the functional: where it gives no :class:`Derivative`, or one of wrong shapes, or has written into
         the particles.
     """
-    versions = _versions(particles)
-    derivative = functional.evaluate(particles)
-    if _versions(particles) != versions:
+    if write_counts(particles) != before:
         raise ValueError(f"{name} has written into the particles that it was given; it must work on a copy.")
     if not isinstance(derivative, Derivative):
         raise ValueError(f"{name}: evaluate must return a Derivative, got {_kind(derivative)}.")
@@ -117,7 +117,7 @@ def _kind(value: object) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
 
 
-def _versions(particles: Particles) -> list[int]:
+def write_counts(particles: Particles) -> list[int]:
     """How often each tensor has been written to; torch does not count for tensors of its inference mode."""
     tensors = (particles.x, particles.y, particles.a)
     return [tensor._version for tensor in tensors if not tensor.is_inference()]

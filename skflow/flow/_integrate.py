@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ._derivative import BoundFunctional, Derivative, evaluated
+from ._derivative import BoundFunctional, Derivative, checked, write_counts
 from ._dynamics import BoundDynamics
 from ._frames import Frames
 from ._particles import Particles
@@ -138,7 +138,8 @@ class Integration:
     def _evaluate(self, max_iter: int, monitor: StepMonitor | None) -> str | None:
         """Objective and derivative at the particles; why to end, if there is a reason."""
         step, particles, objective = len(self.objective), self.particles, self.objective
-        derivative = evaluated(self.functional, particles, type(self.functional).__name__)
+        before, name = write_counts(particles), type(self.functional).__name__
+        derivative = checked(self.functional.evaluate(particles), particles, before, name)
         if objective and particles is self.before:  # its step was interrupted
             self._derivative = derivative
             return None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..flow import BoundFunctional, Derivative, Particles, evaluated
+from ..flow import BoundFunctional, Derivative, Particles, checked, write_counts
 from ._base import Functional
 from ._coordinates import Coordinates
 
@@ -73,7 +73,11 @@ class BoundSum(BoundFunctional):
 
     def evaluate(self, particles: Particles) -> Derivative:
         """See :meth:`~skflow.flow.BoundFunctional.evaluate`."""
-        derivatives = [evaluated(term, particles, _called(name, term)) for name, term in self.terms.items()]
+        before = write_counts(particles)
+        derivatives = [
+            checked(term.evaluate(particles), particles, before, _called(name, term))
+            for name, term in self.terms.items()
+        ]
         values = torch.stack([derivative.value for derivative in derivatives]).tolist()  # one read for all
         for name, value in zip(self.terms, values, strict=True):
             self.history[name].append(value)
