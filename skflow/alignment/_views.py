@@ -107,6 +107,11 @@ class Views:
                 f"X lies {farthest / target.scale:.3g} times the spread of X_target away from it, and the square of "
                 "that is no number: scale them alike."
             )
+        if target.scale > LARGEST * source.scale:
+            raise ValueError(
+                f"X_target has {target.scale / source.scale:.3g} times the spread of X, and the square of that is no "
+                "number: scale them alike."
+            )
         axes_y = principal_axes(scaled_y, pair.b, max(SEEN_AXES, JUDGED_AXES))
         few = max(pair.X.shape[1], pair.Y.shape[1]) <= MAX_COLUMNS
         if few:

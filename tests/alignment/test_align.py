@@ -211,3 +211,16 @@ def test_sides_whose_squares_are_no_numbers_together_are_refused():
     X, Z = np.random.RandomState(0).randn(2, 20, 3)
     with np.errstate(all="raise"), pytest.raises(ValueError, match="X lies .* times the spread of X_target"):
         align(X, 1e-155 * Z)
+    with np.errstate(all="raise"), pytest.raises(ValueError, match="X_target has .* times the spread of X"):
+        align(1e-155 * X, Z)
+
+
+@pytest.mark.parametrize("units", [1e-60, 1e20, 1e60])
+@pytest.mark.parametrize("invariance", ["translation", "orthogonal", "gaussian", "auto"])
+def test_sides_of_very_different_units(invariance, units):
+    """Maps that keep units lead nowhere then, and are finite; "auto" knows one that does not."""
+    X = np.random.RandomState(0).randn(20, 2)
+    found = align(units * X, X, invariance=invariance)
+    assert np.isfinite(found.transform(units * X)).all()
+    if invariance == "auto":
+        assert found.transform(units * X).std() == pytest.approx(X.std(), rel=0.5)
