@@ -203,7 +203,10 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             self.particle_indices_ = rows = rows[set_matching(self, found, sample_weight)[rows]]
             if self.class_weight == "estimated" and distance is not None and found.shares:
                 distance.set_params(class_weight=found.shares)
-            self._local_mass_ = LocalMass(aligned, self.row_mass_) if self.unmatched_rows_.any() else None
+            self._local_mass_ = None
+            if self.unmatched_rows_.any():
+                present = slice(None) if sample_weight is None else sample_weight > 0
+                self._local_mass_ = LocalMass(aligned[present], self.row_mass_[present])
         self._rows_, self._known_ = X[rows], None
         start, labels, weight = aligned, y, sample_weight
         if len(rows) < len(X):

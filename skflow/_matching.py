@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ def match_sides(
     aligned: np.ndarray,
     labels: np.ndarray | None,
     target: Reference,
-    *,
     aligner: Any,
     correspondence: str | Mapping[Any, Any],
     mass: str | float,
@@ -43,6 +43,12 @@ def match_sides(
     weight : ndarray of shape (n_samples,) or None
         Weights of the rows.
     """
+    if weight is not None and not (present := weight > 0).all():  # a row without weight is no row
+        own = None if labels is None else labels[present]
+        sides = match_sides(aligned[present], own, target, aligner, correspondence, mass, weight[present])
+        row_mass = np.zeros(len(aligned))
+        row_mass[present] = sides.row_mass
+        return replace(sides, row_mass=row_mass)
     found = getattr(aligner, "alignment_", None)
     comparable = found is not None and found.verdict != "not found"
     if labels is not None and labels.ndim == 2:

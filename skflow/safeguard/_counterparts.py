@@ -89,7 +89,7 @@ def find_counterparts(
     names : dict
         Target label of the source labels whose name says it.
     weight : ndarray of shape (n_samples,) or None
-        Weights of the rows.
+        Weights of the rows, above zero.
     mass : "auto" or float
         Share of the rows that belong; "auto" lets the rows tell, and 1 takes all of them.
     comparable : bool
@@ -104,7 +104,7 @@ def find_counterparts(
     if comparable and len(X) > NEAREST and len(X_target) > NEAREST and (mass == "auto" or mass != 1 or labels is None):
         near = _Rows(X, X_target, codes_target, seed)
         row_mass = near.row_mass(mass)
-    belongs = (row_mass > 0) & (weights > 0)
+    belongs = row_mass > 0
     if labels is None:
         return _without_labels(near, weights * belongs, row_mass, classes, codes_target, seed)
     unmatched, goes_to = _match_classes(near, labels, belongs, classes, names)
@@ -201,8 +201,7 @@ def _without_labels(
         return Counterparts(
             row_mass, {"source": [], "target": []}, _table(classes.tolist(), shares, target, errors), {}
         )
-    votes, _ = near.votes(K)
-    votes = votes[weights > 0]
+    votes = near.votes(K)[0][weights > 0]
     found = estimate_proportions(votes, target)
     absent = classes[found < RARE * np.minimum(target, 1 / K)].tolist()
     table = _table(classes.tolist(), found, target, _bootstrap_errors(votes / target, found, seed))

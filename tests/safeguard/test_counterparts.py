@@ -1,10 +1,13 @@
 """Rows and classes without a counterpart: found where they are, and nowhere else."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
+from skflow._matching import match_sides
 from skflow.safeguard import find_counterparts
 
 X, Y = load_digits(return_X_y=True)
@@ -123,3 +126,17 @@ def test_pseudo_labels_do_not_hide_a_class_that_the_source_lacks():
     assert flow.unmatched_classes_ == {"source": [], "target": [4]}
     truth = np.bincount(Y[source], minlength=10) / len(source)
     assert np.abs([share.source - of for share, of in zip(flow.class_proportions_, truth)]).sum() / 2 < 0.05
+
+
+def test_rows_without_weight_tell_nothing():
+    """As if they were not there, wherever they lie."""
+    source, noise = with_noise(S)
+    more = np.concatenate([source, source[:200] + 99])
+    aligner = SimpleNamespace(alignment_=SimpleNamespace(verdict="aligned"))
+    plain, found = (
+        match_sides(rows, None, Reference(X[T], Y[T]), aligner, "auto", "auto", weight)
+        for rows, weight in ((source, None), (more, np.r_[np.ones(len(source)), np.zeros(200)]))
+    )
+    np.testing.assert_array_equal(found.row_mass, np.r_[plain.row_mass, np.zeros(200)])
+    assert plain.row_mass[noise].sum() < noise.sum()
+    assert (found.unmatched, found.proportions) == (plain.unmatched, plain.proportions)
