@@ -82,7 +82,7 @@ def flow_to(X, y, target, epochs, frames):
 
 def shots(args):
     """Figures 3e and 10: extra data from another domain for a k-shot task."""
-    n, steps, epochs, pairs = (200, 20, 1, 1) if args.quick else (args.particles, args.steps, 8, 12)
+    n, steps, epochs, pairs = (100, 20, 1, 1) if args.quick else (args.particles, args.steps, 8, 12)
     scores, names = Scores(), {"initial": "source", "final": "final particles", "mapped": "mapped"}
     for k in (5,) if args.quick else args.shots:
         n_steps = steps if k < 100 else 3 * steps  # appendix C counts epochs: more shots, more steps
@@ -110,7 +110,7 @@ def shots(args):
 
 def adaptation(args):
     """Figure 4: the same labelled rows used to adapt the data or to adapt (fine-tune) the model."""
-    n, steps, pairs = (200, 20, 1) if args.quick else (args.particles, args.steps, 12)
+    n, steps, pairs = (100, 20, 1) if args.quick else (args.particles, args.steps, 12)
     scores, points = Scores(), []
     for source, target in list(itertools.permutations(DATASETS, 2))[:pairs]:
         X, y, _, _ = images(source, args.data)
@@ -138,9 +138,9 @@ def adaptation(args):
 
 def oracle(args):
     """Figures 6 and 11: objective and accuracy of a frozen model along the flow, over lambda and step size."""
-    n, n_iter = (200, 6) if args.quick else (1000, 30)
+    n, n_iter = (100, 4) if args.quick else (1000, 30)
     X_ref, y_ref, _, _ = load("mnist", args.data)
-    frozen = train_cnn(X_ref, y_ref, epochs=1 if args.quick else 12)
+    frozen = train_cnn(X_ref[:1000], y_ref[:1000], epochs=1) if args.quick else train_cnn(X_ref, y_ref, epochs=12)
     X, y, _, _ = images("K", args.data)
     X, y = X[:n], y[:n]
     figure, axes = plt.subplots(1, 3, figsize=(14, 4), layout="constrained")
@@ -232,11 +232,14 @@ def well_told_apart(frozen, X, y, X_ref_test, y_ref_test, reference, least=0.95)
 
 def histology(args):
     """Figure 5: patches of another tissue and task (IDC for CAMELYON) on a frozen CIFAR-10 model."""
-    n, steps, epochs = (200, 10, 1) if args.quick else (3000, args.cifar_steps, 3)
+    n, steps, epochs = (60, 10, 1) if args.quick else (3000, args.cifar_steps, 3)
 
     def colours(name):
         X, y, X_test, y_test = load_images(name, args.data)
-        return [a.reshape(len(a), -1).astype("float32") if a.ndim > 1 else a for a in (X, y, X_test, y_test)]
+        few = slice(500) if args.quick else slice(None)
+        return [
+            a[few].reshape(len(a[few]), -1).astype("float32") if a.ndim > 1 else a[few] for a in (X, y, X_test, y_test)
+        ]
 
     X_ref, y_ref, X_ref_test, y_ref_test = colours("cifar10")
     X, y, X_test, y_test = colours("idc_histology")

@@ -101,8 +101,8 @@ def pot_partial(frozen, X, known, unseen, X_target, y_target):
 
 
 def usps(quick, data, mapped, alone, forms, shots):
-    n, seeds = (300, 1) if quick else (2000, 5)
-    few = slice(1000) if quick else slice(None)
+    n, seeds = (120, 1) if quick else (2000, 5)
+    few = slice(500) if quick else slice(None)
     X_ref, y_ref, _, _ = load("mnist", data)
     frozen = train_cnn(X_ref[few], y_ref[few], epochs=2 if quick else 12)
     pushforward = ImagePushForward(image_shape=(28, 28), max_epochs=1 if quick else 20)
@@ -124,6 +124,8 @@ def digits(quick):
     for name, X, y, X_test, y_test, *target in digit_shifts(0):
         if name not in (("invert",) if quick else ("invert", "contrast+noise")):
             continue
+        if quick:
+            X, y, X_test, y_test = X[:150], y[:150], X_test[:100], y_test[:100]
         frozen, flow = SVC(C=5).fit(*target), few_label_flow(Reference(*target), LinearRegression() if quick else None)
         for k, seed in itertools.product((5,) if quick else (1, 5), range(seeds)):
             unseen = (X_test, y_test) if seed < 1 else (None, None)
@@ -159,12 +161,11 @@ def heart(quick, data):
 
 
 def letters(quick, data):
-    X_ref, y_ref, _, _ = load("mnist", data)
+    few = slice(300) if quick else slice(None)
+    X_ref, y_ref = (part[few] for part in load("mnist", data)[:2])
     frozen = train_cnn(X_ref, y_ref, epochs=2 if quick else 12)
-    X, y, X_test, y_test = load("nist_letters", data)
-    n, epochs = (520, 2) if quick else (len(X), 20)
-    X, y = X[:n], y[:n]
-    pushforward = ImagePushForward(image_shape=(28, 28), max_epochs=epochs)
+    X, y, X_test, y_test = (part[few] for part in load("nist_letters", data))
+    pushforward = ImagePushForward(image_shape=(28, 28), max_epochs=1 if quick else 20)
     target, scores = Reference(X_ref[:2000], y_ref[:2000]), Scores()
     for n_flows in (2,) if quick else (1, 2, "auto"):
         flow = OTDDFlowTransformer(target, pushforward=pushforward, random_state=0)
