@@ -3,10 +3,12 @@
 import doctest
 import re
 import statistics
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
@@ -31,7 +33,11 @@ def words_for_pages():
     )
     clf = LogisticRegression().fit(X_ref, y_ref)
     data = {"X_ref": X_ref, "y_ref": y_ref, "X_src": X_src, "y_src": y_src, "X_new": X_new, "y_new": y_new}
-    return data | {"clf": clf}
+    return data | {"clf": clf, "np": np}
+
+
+NEEDS = {"neighbours": ("imblearn", "skada")}
+"""Other packages that a page is about."""
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
@@ -39,7 +45,10 @@ def words_for_pages():
 def test_snippets_run(page, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib").use("Agg")
     monkeypatch.chdir(tmp_path)
-    failures, _ = doctest.testfile(str(page), module_relative=False, globs=words_for_pages(), optionflags=FLAGS)
+    if not all(map(find_spec, NEEDS.get(page.stem, ()))):
+        pytest.skip("needs `pip install '.[test]'`")
+    with config_context():  # skada's import turns metadata routing on
+        failures, _ = doctest.testfile(str(page), module_relative=False, globs=words_for_pages(), optionflags=FLAGS)
     import matplotlib.pyplot as plt
 
     plt.close("all")
@@ -81,7 +90,7 @@ def test_sentences_are_short(page):
 @pytest.mark.parametrize("page", HOWTOS, ids=lambda page: page.stem)
 def test_pages_are_easy_to_read(page):
     """Flesch's reading ease: 50 and above is what most adults read with ease."""
-    textstat = pytest.importorskip("textstat", reason="needs `pip install '.[docs]'`")
+    textstat = pytest.importorskip("textstat", reason="needs `pip install '.[test]'`")
     text = " ".join(s if s.endswith((".", "!", "?")) else f"{s.rstrip(':')}." for s in sentences(page))
     assert textstat.flesch_reading_ease(text) >= 50
 
