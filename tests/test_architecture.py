@@ -193,6 +193,16 @@ def test_one_name_is_one_thing():
     report(f"{name}: {', '.join(modules)}" for name, modules in several.items())
 
 
+def test_no_code_touches_the_processs_settings():
+    """They are the user's, and those of all threads."""
+    forbidden = {"catch_warnings", "simplefilter", "filterwarnings", "seterr", "set_printoptions", "set_default_dtype"}
+
+    def names(tree):
+        return {getattr(node, "attr", getattr(node, "id", None)) for node in ast.walk(tree)}
+
+    report(f"{module}: {names(tree) & forbidden}" for module, (_, tree) in TREES.items() if names(tree) & forbidden)
+
+
 def test_files_are_short():
     lengths = {module: len(path.read_text().splitlines()) for module, (path, _) in TREES.items()}
     report(f"{module}: {n} lines" for module, n in lengths.items() if n > MAX_LINES)

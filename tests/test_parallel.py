@@ -57,6 +57,7 @@ WORKERS = [
     pytest.param("dask, processes", marks=pytest.mark.slow),
     pytest.param("dask, threads", marks=pytest.mark.slow),
 ]
+"""The slow ones start a cluster each."""
 
 
 @pytest.fixture
@@ -87,58 +88,63 @@ def minus_error(flow, X, y):
     return -np.square(flow.transform(X) - (2 * X + 1)).mean()
 
 
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("name", WORKERS)
-def test_same_results(name):
-    flow = OTDDFlowTransformer(TARGET, pushforward=TabularPushForward(random_state=0), **FEW_STEPS)
-    grid = {"reg": [0.01, 0.1, 1.0], "pushforward__rank": [1, 2]}
-    alone, beside = (search(flow, minus_error, kind, grid) for kind in ("sequential", name))
-    assert beside.best_params_ == alone.best_params_
-    for key in ("split0_test_score", "split1_test_score"):
-        assert len(set(alone.cv_results_[key])) == 6
-        assert_allclose(beside.cv_results_[key], alone.cv_results_[key], rtol=1e-6)
-    assert_allclose(beside.best_estimator_.transform(X), alone.best_estimator_.transform(X), rtol=1e-6)
-
-
-class CountThreads(LinearRegression):
+class CountThreads(TabularPushForward):
     """Notes how many threads PyTorch computes with."""
 
-    def fit(self, X, y):
-        self.n_threads_ = {"fit": torch.get_num_threads()}
-        return super().fit(X, y)
+    def fit(self, X, y, labels=None):
+        n_threads = torch.get_num_threads()
+        super().fit(X, y, labels)
+        self.n_threads_ = {"fit": n_threads}
+        return self
 
     def predict(self, X):
-        self.n_threads_["predict"] = torch.get_num_threads()
+        self.n_threads_ = {**getattr(self, "n_threads_", {}), "predict": torch.get_num_threads()}
         return super().predict(X)
 
 
-def n_threads(flow, X, y):
-    flow.transform(X)
-    return {name: float(n) for name, n in flow.pushforward_.n_threads_.items()}
+def errors_and_threads(flow, X, y):
+    error = minus_error(flow, X, y)
+    return {"error": error} | {name: float(n) for name, n in flow.pushforward_.n_threads_.items()}
 
 
-def search_threads(name):
-    flow = OTDDFlowTransformer(TARGET, pushforward=CountThreads(), **FEW_STEPS)
-    results = search(flow, n_threads, name, refit=False).cv_results_
-    return np.array([results[f"split{i}_test_{what}"] for i in range(2) for what in ("fit", "predict")])
+def search_threads(name, regs=(0.01, 1.0)):
+    flow = OTDDFlowTransformer(TARGET, pushforward=CountThreads(random_state=0), **FEW_STEPS)
+    grid = {"reg": list(regs), "pushforward__rank": [1, 2][: len(regs)]}
+    return search(flow, errors_and_threads, name, grid, refit=False).cv_results_
 
 
-@pytest.mark.usefixtures("two_threads")
+def told(results, *names):
+    return np.array([results[f"split{i}_test_{name}"] for i in range(2) for name in names])
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """The results without workers, on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    results = search_threads("sequential")
+    torch.set_num_threads(before)
+    return told(results, "error")
+
+
 @pytest.mark.parametrize("name", WORKERS)
-def test_one_thread_in_each_worker(name):
-    assert_array_equal(search_threads(name), 1)
+def test_same_results_on_one_thread_in_each_worker(name, alone, two_threads):
+    results = search_threads(name)
+    assert len(np.unique(alone)) == 8
+    assert_allclose(told(results, "error"), alone, rtol=1e-6)
+    assert_array_equal(told(results, "fit", "predict"), 1)
 
 
 @pytest.mark.usefixtures("two_threads")
 def test_all_threads_where_nothing_runs_beside():
-    assert_array_equal(search_threads("sequential"), 2)
+    assert_array_equal(told(search_threads("sequential", [1.0]), "fit", "predict"), 2)
     with ThreadPoolExecutor(1) as pool:  # whoever starts threads without joblib may have one fit in them
-        assert_array_equal(pool.submit(search_threads, "sequential").result(), 2)
+        assert_array_equal(told(pool.submit(search_threads, "sequential", [1.0]).result(), "fit", "predict"), 2)
 
 
 @pytest.mark.usefixtures("two_threads")
 def test_limits_are_lifted():
-    search_threads("threading")
+    search_threads("threading", [1.0])
     assert torch.get_num_threads() == 2
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(torch.get_num_threads).result() == 2
@@ -193,7 +199,7 @@ def score(flow, X, y):
 if __name__ == "__main__":
     multiprocessing.set_start_method("fork")
     torch.set_num_threads(2)
-    X, y = make_blobs(200, n_features=64, centers=3, random_state=0)
+    X, y = make_blobs(100, n_features=16, centers=3, random_state=0)
     net = TabularPushForward(random_state=0)
     options = {"alignment": None, "safeguard": False, "tol": 0.2, "optimizer": Euler(n_iter_no_change=1)}
     flow = OTDDFlowTransformer((2 * X + 1, y), pushforward=net, random_state=0, **options)
@@ -202,7 +208,7 @@ if __name__ == "__main__":
     scores = []
     for backend, n_jobs in (("sequential", 1), ("multiprocessing", 2)):
         with joblib.parallel_config(backend, n_jobs=n_jobs):
-            search = GridSearchCV(flow, {"reg": [0.01, 1.0]}, cv=2, scoring=score, refit=False).fit(X, y)
+            search = GridSearchCV(flow, {"reg": [0.1]}, cv=2, scoring=score, refit=False).fit(X, y)
         scores.append(search.cv_results_["mean_test_score"])
     assert abs(scores[0] / scores[1] - 1).max() < 1e-2, scores
     print("done")
@@ -220,5 +226,5 @@ def test_forked_processes_warn_and_do_not_hang(tmp_path):
 
 
 def test_no_warning_where_nothing_was_forked(recwarn):
-    search(OTDDFlowTransformer(TARGET, pushforward=LinearRegression()), minus_error, "threading")
+    search(OTDDFlowTransformer(TARGET, pushforward=LinearRegression(), **FEW_STEPS), minus_error, "threading")
     assert not [warning for warning in recwarn if "fork" in str(warning.message)]

@@ -18,7 +18,7 @@ Monitor = Callable[[int, float], bool]
 
 SMALLEST_MASS = 1e-30
 """Masses below this count as this much, in single precision."""
-FARTHEST = 1e9
+MOST_SPREADS = 1e9
 """Distance in spreads of the target beyond which rows are equally far: in single precision squares must stay finite."""
 
 
@@ -45,7 +45,7 @@ class PlanStep:
 
     def __call__(self, Z: Array, reg: float) -> tuple[Array, Array, float]:
         """Barycentric images of the mapped rows `Z`, the plan's column masses, and its transport cost."""
-        seen = torch.from_numpy(Z if self._axes is None else Z @ self._axes).clamp(-FARTHEST, FARTHEST).float()
+        seen = torch.from_numpy(Z if self._axes is None else Z @ self._axes).clamp(-MOST_SPREADS, MOST_SPREADS).float()
         a, b, g = self._a, self._b, self.potential
         # |z|^2 is the same along a row, so a row's softmax does without it.
         K = torch.addmm((g - self._squares), seen, self._seen.T, alpha=2.0).div_(reg)

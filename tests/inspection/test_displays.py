@@ -1,8 +1,5 @@
 """Displays: what they draw is what the flow did."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -232,9 +229,3 @@ FRAMES = np.zeros((3, 5, 2))
 def test_arrays_that_do_not_fit_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_import_leaves_matplotlib_for_later():
-    code = "import sys, skflow.inspection, skflow.metrics; print('matplotlib' in sys.modules, 'ot' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "False"]
