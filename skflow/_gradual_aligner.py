@@ -188,6 +188,7 @@ class GradualAligner(ValidatedParameters, TransformerMixin, BaseEstimator):
             np.full(len(Z), 1 / len(Z)),
             np.full(len(Y), 1 / len(Y)),
             zero=-centre / scale,
+            zero_target=-centre / scale,
         )
         step = alternate(pair, self._invariance(), AffineMap(zero, zero), schedule(0.05, 0.01, 8))
         self.maps_.append(_after(before, step.map.between((1 / gains,), (gains,), centre, centre)))

@@ -155,8 +155,8 @@ def align(
         if needs_search and found is None:
             # Where a class that treats column by column reaches the floor, nothing is left to look for. The Gaussian
             # map matches all second moments, and may be near the floor and wrong.
-            done = (fit.candidate for fit in fits.values() if fit.candidate.invariance.by_column)
-            if any(_reaches(candidate, judge) for candidate in done):
+            done = (fit for fit in fits.values() if fit.candidate.invariance.by_column)
+            if any(fit.likely or _reaches(fit.candidate, judge) for fit in done):
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
             found = _preferred(found, work, judge)
@@ -170,6 +170,7 @@ def align(
     chosen, candidates = choose([fit.candidate for fit in fits.values()], judgements, judge.floor, turned)
     best = candidates[chosen]
     searched = found is not None and best.invariance.turns
+    likely = list(fits.values())[chosen].likely
     return Alignment(
         best.map,
         best.name,
@@ -180,7 +181,7 @@ def align(
         judge.floor,
         judge.unrelated,
         best.ambiguity,
-        _verdict(best, judge),
+        _verdict(best, judge, likely),
         candidates,
     )
 
@@ -212,13 +213,13 @@ def _stages(classes: dict[str, Invariance]) -> list[tuple[str, bool]]:
     return [*((name, False) for name in still + turning), *((name, True) for name in turning)]
 
 
-def _verdict(candidate: Candidate, judge: Judge) -> str:
+def _verdict(candidate: Candidate, judge: Judge, likely: bool) -> str:
     if candidate.name == "identity":
         return "identity"
     missed = candidate.divergence > judge.floor + MISSED or candidate.ambiguity > AMBIGUOUS
-    # A search in all columns that finds one map alone is evidence of its own.
+    # A map that leaves no more than chance, or a search in all columns that finds one alone, is evidence of its own.
     shape = len(candidate.map.center), len(candidate.map.image)
-    alone = candidate.invariance.turns and shape[0] >= shape[1]
+    alone = likely or (candidate.invariance.turns and shape[0] >= shape[1])
     return "not found" if missed or not (alone or _tells(judge)) else "aligned"
 
 

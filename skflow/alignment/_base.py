@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,6 +11,14 @@ from .._sklearn import ParameterObject
 from ._affine_map import AffineMap
 from ._pair import Pair
 from ._plan_moments import PlanMoments
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A map that was found without a plan, and whether it leaves no more than chance, so that no other is needed."""
+
+    map: AffineMap
+    likely: bool = False
 
 
 class Invariance(ParameterObject):
@@ -46,10 +55,10 @@ class Invariance(ParameterObject):
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         """Number of free parameters of a map from `n_features` to `n_features_target` columns."""
 
-    def proposals(self, pair: Pair, rng: np.random.RandomState) -> list[AffineMap]:
+    def proposals(self, pair: Pair, rng: np.random.RandomState) -> list[Proposal]:
         """Maps of the class that can be found without a plan, the likeliest first."""
         return []
 
-    def near(self, h: AffineMap) -> Invariance:
+    def near(self, h: AffineMap, pair: Pair) -> Invariance:
         """The part of the class to which `h` narrows it down, where a map is fitted again on fewer rows."""
         return self

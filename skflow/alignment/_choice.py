@@ -143,7 +143,7 @@ class Judge:
         folds = []
         for fit, held in ((0, 1), (1, 0)):
             part = view.pair.rows(self._sources[fit], self._targets[fit])
-            h = alternate(part, invariance.near(start), start, schedule(0.02, 0.01, 4)).map
+            h = alternate(part, invariance.near(start, view.pair), start, schedule(0.02, 0.01, 4)).map
             folds.append(self._judge_on(view, h, held))
         value, change, score = (
             float(mean) for mean in np.mean([(fold.divergence, fold.change, fold.score) for fold in folds], axis=0)

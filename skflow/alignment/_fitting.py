@@ -21,10 +21,11 @@ RIVAL = 0.05
 
 @dataclass(frozen=True)
 class Fit:
-    """The best map of a class, and its held-out score."""
+    """The best map of a class, its held-out score, and whether it leaves no more than chance."""
 
     candidate: Candidate
     judgement: Judgement
+    likely: bool = False
 
 
 class Fitter:
@@ -40,7 +41,7 @@ class Fitter:
 
     def __init__(self, work: Views, judge: Judge, rng: np.random.RandomState) -> None:
         self._work, self._judge, self._rng = work, judge, rng
-        self._proposed: dict[str, list[Alternation]] = {}
+        self._proposed: dict[str, list[tuple[Alternation, bool]]] = {}
 
     def view_of(self, invariance: Invariance) -> View:
         """The coordinates that a class is fitted in."""
@@ -48,13 +49,13 @@ class Fitter:
             return self._work.columns
         return self._work.own if invariance.turns else cast(View, self._work.common)
 
-    def proposed(self, name: str, invariance: Invariance) -> list[Alternation]:
-        """What a class proposes without a plan, with the objective of each map."""
+    def proposed(self, name: str, invariance: Invariance) -> list[tuple[Alternation, bool]]:
+        """What a class proposes without a plan, with the objective of each map, and whether it is likely."""
         if name not in self._proposed:
             pair = self.view_of(invariance).pair
             self._proposed[name] = [
-                alternate(pair, invariance.near(h), h, schedule(0.05, 0.01, 6), n_iter=10)
-                for h in invariance.proposals(pair, self._rng)
+                (alternate(pair, invariance.near(p.map, pair), p.map, schedule(0.05, 0.01, 6), n_iter=10), p.likely)
+                for p in invariance.proposals(pair, self._rng)
             ]
         return self._proposed[name]
 
@@ -72,11 +73,11 @@ class Fitter:
                 [] if ends else [invariance.fit(PlanMoments.of_marginals(view.pair.X, view.pair.Y, view.pair.zero))]
             )
         for start in starts:
-            ends.append(alternate(view.pair, invariance, start, schedule(0.05, 0.01, 12), n_iter=10))
-        ends.sort(key=lambda end: end.objective)
-        best = ends[0]
+            ends.append((alternate(view.pair, invariance, start, schedule(0.05, 0.01, 12), n_iter=10), False))
+        ends.sort(key=lambda end: end[0].objective)
+        best, likely = ends[0]
         if proposed:
-            rivals = [end.map for end in ends[1:] if _as_good(end.objective, best.objective)]
+            rivals = [end.map for end, _ in ends[1:] if _as_good(end.objective, best.objective)]
         ambiguity = max((self._judge.disagreement(view, best.map, h) for h in rivals), default=0.0)
         judgement = self._judge.judge(view, invariance, best.map)
         n_features = self._work.columns.pair.X.shape[1], self._work.columns.pair.Y.shape[1]
@@ -91,7 +92,7 @@ class Fitter:
             judgement.score,
             ambiguity,
         )
-        return Fit(candidate, judgement)
+        return Fit(candidate, judgement, likely)
 
 
 def _as_good(objective: float, best: float) -> bool:

@@ -26,7 +26,8 @@ class Pair:
     axes : array of shape (k, r) or None
         Orthonormal directions of the target in which rows are compared; all where None.
     zero : array of shape (d,) or None
-        Where the origin of the user's columns lies, where both sides have the same; None: at their own origin.
+    zero_target : array of shape (k,) or None
+        Where the origin of the user's columns lies on either side; None: at their own origin.
     """
 
     X: Array
@@ -37,6 +38,7 @@ class Pair:
     t: Array | None = None
     axes: Array | None = None
     zero: Array | None = None
+    zero_target: Array | None = None
 
     def rows(self, i: Array, j: Array) -> Pair:
         """The pair of some rows of either side, their weights scaled to sum to one again."""

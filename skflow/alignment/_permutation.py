@@ -6,36 +6,51 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ._affine_map import AffineMap, Array
-from ._base import Invariance
-from ._column_matching import ColumnMoments, match_columns
+from ._base import Invariance, Proposal
+from ._column_matching import match_columns
+from ._column_summary import ColumnSummary
 from ._matrices import EPS, completed
 from ._pair import Pair
 from ._plan_moments import PlanMoments
 
 MAX_MATCHED = 128
 """Columns beyond which they are not matched without rows."""
-N_MATCHINGS, MATCHED = 6, 1.5
-"""Most matchings of columns that are tried, and how much more they may cost than the best."""
+N_MATCHINGS, MATCHED = 12, 30.0
+"""Most matchings of columns that are tried, and how much less likely they may be than the best, in -2 log."""
 
 
 class Ordered(Invariance):
-    """One order of the columns, with offsets: what is left of a permutation once it is known.
+    """One order of the columns: what is left of a permutation once it is known.
 
     Parameters
     ----------
     order : array of shape (d, k)
         Entries -1, 0 and 1.
+    zeros : pair of arrays of shape (d,), (k,), or None
+        The origins of both sides' columns, which go to each other: values stay as they are, but for signs. With None
+        each column has an offset.
     """
 
     same_columns = False
 
-    def __init__(self, order: Array) -> None:
+    def __init__(self, order: Array, zeros: tuple[Array, Array] | None = None) -> None:
         self.order = order
+        self.zeros = zeros
 
     def fit(self, moments: PlanMoments) -> AffineMap:
         grows = self.order.shape[0] < self.order.shape[1]
         matrix = completed(self.order, moments.cov_y) if grows else self.order
-        return AffineMap(moments.mean_x, moments.mean_y, (matrix,))
+        center = moments.mean_x if self.zeros is None else self._origin_of(moments.mean_y)
+        return AffineMap(center, moments.mean_y, (matrix,))
+
+    def keeps_values(self, h: AffineMap) -> bool:
+        """Whether `h` has no offsets."""
+        return self.zeros is not None and np.allclose(h.center, self._origin_of(h.image), rtol=1e-9, atol=1e-9)
+
+    def _origin_of(self, image: Array) -> Array:
+        """The row of the source that goes to a row of the target."""
+        assert self.zeros is not None
+        return self.zeros[0] + (image - self.zeros[1]) @ self.order.T
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         return n_features_target
@@ -63,23 +78,23 @@ class Permutation(Invariance):
     def __init__(self, signs: bool = True) -> None:
         self.signs = signs
 
-    def proposals(self, pair: Pair, rng: np.random.RandomState) -> list[AffineMap]:
+    def proposals(self, pair: Pair, rng: np.random.RandomState) -> list[Proposal]:
         if max(pair.X.shape[1], pair.Y.shape[1]) > MAX_MATCHED:
             return []
         moments = PlanMoments.of_marginals(pair.X, pair.Y)
-        spread = np.sqrt(pair.b @ (pair.Y - pair.b @ pair.Y) ** 2 @ np.ones(pair.Y.shape[1]) / pair.Y.shape[1])
-        unit = spread if spread > 0 else 1.0
-        sides = ColumnMoments.of(pair.X / unit, pair.a), ColumnMoments.of(pair.Y / unit, pair.b)
-        n_starts = int(np.clip(1000 // max(moments.n_features), 12, 40))
-        matchings = match_columns(*sides, rng, signs=self.signs, n_starts=n_starts)
+        zeros = _zeros(pair)
+        sides = ColumnSummary.of(pair.X - zeros[0], pair.a), ColumnSummary.of(pair.Y - zeros[1], pair.b)
+        matchings = match_columns(*sides, rng, signs=self.signs)
         return [
-            Ordered(matching.matrix).fit(moments)
+            Proposal(Ordered(matching.matrix, None if matching.shifted else zeros).fit(moments), matching.likely)
             for matching in matchings[:N_MATCHINGS]
-            if matching.cost <= MATCHED * matchings[0].cost
+            if matching.cost <= matchings[0].cost + MATCHED
         ]
 
-    def near(self, h: AffineMap) -> Invariance:
-        return Ordered(_order_of(h.matrix))
+    def near(self, h: AffineMap, pair: Pair) -> Invariance:
+        order = _order_of(h.matrix)
+        kept = Ordered(order, _zeros(pair))
+        return kept if kept.keeps_values(h) else Ordered(order)
 
     def fit(self, moments: PlanMoments) -> AffineMap:
         cross = moments.cross
@@ -103,3 +118,9 @@ def _order_of(matrix: Array) -> Array:
     order = np.zeros(matrix.shape)
     order[source, column] = np.sign(matrix[source, column])
     return order
+
+
+def _zeros(pair: Pair) -> tuple[Array, Array]:
+    sides = (pair.zero, pair.X), (pair.zero_target, pair.Y)
+    zero, zero_target = (np.zeros(Z.shape[1]) if zero is None else zero for zero, Z in sides)
+    return zero, zero_target

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from skflow.alignment import align
-from skflow.alignment._column_matching import ColumnMoments, ColumnProblem, match_columns
+from skflow.alignment._column_matching import match_columns
+from skflow.alignment._column_problem import ColumnProblem
+from skflow.alignment._column_summary import ColumnSummary
 
 
 def side(n, d, seed, mixing):
@@ -12,15 +14,15 @@ def side(n, d, seed, mixing):
     return random.exponential(size=(n, d)) @ mixing
 
 
-def moments(X):
-    return ColumnMoments.of(X, np.full(len(X), 1 / len(X)))
+def summary(X):
+    return ColumnSummary.of(X, np.full(len(X), 1 / len(X)))
 
 
 @pytest.fixture(scope="module")
 def problem():
     mixing = np.random.RandomState(0).randn(4, 4)
     X, Y = side(60, 4, 1, mixing), side(70, 4, 2, mixing)
-    return moments(X[:, [2, 0, 1]]), moments(Y)
+    return summary(X[:, [2, 0, 1]]), summary(Y)
 
 
 def all_orders(d, k):
@@ -32,26 +34,44 @@ def all_orders(d, k):
 def test_moves_and_exchanges_are_differences_of_the_value(problem):
     task = ColumnProblem(*problem)
     p, s = np.array([1, 3, 0]), np.array([1.0, -1.0, -1.0])
-    before, costs = task.value(p, s), task.moves(p, s)
-    now = costs[(s < 0).astype(int), np.arange(3), p]
+    before, (moved, exchanged) = task.value(p, s), task.changes(p, s)
     for r, sign in product(range(3), (1.0, -1.0)):
         q, t = p.copy(), s.copy()
         q[r], t[r] = 2, sign
-        assert costs[int(sign < 0), r, 2] - now[r] == pytest.approx(task.value(q, t) - before)
-    change = task._exchanges(p, s, costs, now)
+        assert moved[int(sign < 0), r, 2] == pytest.approx(task.value(q, t) - before)
     for a, b in product((0, 1), repeat=2):
         q, t = p[[2, 1, 0]], s.copy()
         t[0], t[2] = 1 - 2.0 * a, 1 - 2.0 * b
-        assert change[a, b, 0, 2] == pytest.approx(task.value(q, t) - before)
+        assert exchanged[a, b, 0, 2] == pytest.approx(task.value(q, t) - before)
+
+
+def test_the_cost_is_a_likelihood_ratio():
+    X, Y = side(60, 2, 1, np.eye(2)), side(80, 2, 2, np.array([[1.0, 0.9], [0.0, 1.0]]))
+    task = ColumnProblem(summary(X), summary(Y), signs=False)
+    p, s = np.arange(2), np.ones(2)
+    determinants = [1 - C[0, 1] ** 2 for C in (task.A, task.B, (60 * task.A + 80 * task.B) / 140)]
+    ratio = 140 * np.log(determinants[2]) - 60 * np.log(determinants[0]) - 80 * np.log(determinants[1])
+    assert task.value(p, s) == pytest.approx(ratio + task.nodes[0, p, p].sum())
+
+
+def test_columns_of_one_distribution_differ_by_as_much_as_is_expected():
+    costs = []
+    for seed in range(20):
+        sides = [summary(np.random.RandomState(2 * seed + k).exponential(size=(100, 3))) for k in (0, 1)]
+        costs.append(np.diag(ColumnProblem(*sides, shifted=False).nodes[0]).mean())
+    assert 4 < np.mean(costs) < 8  # six components
 
 
 @pytest.mark.parametrize("signs", [True, False])
-def test_the_best_matching_is_that_of_all_orders(problem, signs):
-    task = ColumnProblem(*problem)
+def test_the_best_matching_is_that_of_all_orders(signs):
+    mixing = np.random.RandomState(0).randn(4, 4)
+    X, Y = side(300, 4, 1, mixing), side(300, 4, 2, mixing)
+    sides = summary(X[:, [2, 0, 1]] * (np.array([1, -1, 1]) if signs else 1)), summary(Y)
+    best = match_columns(*sides, np.random.RandomState(0))[0]
+    task = ColumnProblem(*sides, shifted=signs, signs=signs)
     lowest = min(task.value(p, s) for p, s in all_orders(3, 4) if signs or (s > 0).all())
-    best = match_columns(*problem, np.random.RandomState(0), signs=signs)[0]
     assert best.cost == pytest.approx(lowest)
-    assert np.abs(best.matrix).sum() == 3
+    assert (best.shifted, best.matrix.sum(), np.abs(best.matrix).sum()) == (signs, 1 if signs else 3, 3)
 
 
 def test_matching_from_either_side_is_the_same(problem):
@@ -63,8 +83,8 @@ def test_matching_from_either_side_is_the_same(problem):
 def test_weights_are_repetitions():
     X = np.random.RandomState(0).randn(9, 2)
     times = np.array([1, 2, 3] * 3)
-    weighted, repeated = ColumnMoments.of(X, times / times.sum()), moments(np.repeat(X, times, axis=0))
-    np.testing.assert_allclose(weighted.cov, repeated.cov)
+    weighted, repeated = ColumnSummary.of(X, times / times.sum()), summary(np.repeat(X, times, axis=0))
+    np.testing.assert_allclose(weighted.correlation, repeated.correlation)
     np.testing.assert_allclose(weighted.quantiles, repeated.quantiles)
 
 
