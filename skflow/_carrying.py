@@ -152,7 +152,8 @@ class CarriesRows(TransformerMixin):
         share = 1.0 if self.decision_ is None else self.decision_.chosen.share
         target = getattr(self, "target_", None)
         support = None if target is None else target.find_support()
-        return LearntMap(self.aligner_, self.pushforward_, share, getattr(self, "_local_mass_", None), support)
+        limits = None if self.decision_ is None else self.decision_.limits
+        return LearntMap(self.aligner_, self.pushforward_, share, getattr(self, "_local_mass_", None), support, limits)
 
     @property
     def _n_features_out(self) -> int:

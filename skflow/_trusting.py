@@ -64,7 +64,11 @@ class FlowTrust:
 
     def _carried(self, X: np.ndarray, aligned: np.ndarray, moved: np.ndarray) -> np.ndarray:
         share = self._map.share
-        return X if share is None else aligned + share * (moved - aligned)
+        return (
+            LearntMap(None, None, None, limits=self._map.limits)(X)
+            if share is None
+            else aligned + share * (moved - aligned)
+        )
 
 
 def carry_left_out(flow: Any, X: np.ndarray) -> np.ndarray:

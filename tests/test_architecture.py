@@ -33,6 +33,8 @@ FLOORS = (
         "_run",
         "_reporting",
         "_learning",
+        "_candidates",
+        "_held_out",
         "_safeguarding",
         "_matching",
         "_trusting",
