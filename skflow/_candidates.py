@@ -12,7 +12,7 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the flow's movement after the alignment."""
 MOST_LIMITED = 0.3
 """Share of the values that may lie outside the target's central range: with more it is no matter of a few of them."""
-REST = 0.25
+REST = 0.35
 """Share of its excess over the floor that the divergence may have left where rows are limited to the target's range:
 where the limits do not take away most of what makes both sides differ, they are not the remedy. Nor are they where the
 excess is above the floor itself."""
@@ -47,12 +47,7 @@ def candidates_of(
     limits : CentralRange or None
         The target's.
     """
-    found = []
-    if rows.shape[1] == start.shape[1]:
-        found.append(Moved("leave", None, rows))
-        limited = rows if limits is None else limits(rows)
-        if 0 < (limited != rows).mean() <= MOST_LIMITED:
-            found.append(Moved("range", None, limited))
+    found = unmoved(rows, limits) if rows.shape[1] == start.shape[1] else []
     if aligned is not None:
         found.append(Moved("align", 0.0, aligned))
     base = start if aligned is None else aligned
@@ -61,8 +56,19 @@ def candidates_of(
     return found
 
 
+def unmoved(rows: np.ndarray, limits: CentralRange | None) -> list[Moved]:
+    """Rows in the target's columns as they came, and with few of their values limited to the target's range."""
+    found = [Moved("leave", None, rows)]
+    limited = rows if limits is None else limits(rows)
+    if 0 < (limited != rows).mean() <= MOST_LIMITED:
+        found.append(Moved("range", None, limited))
+    return found
+
+
 def believed(names: Named, divergences: np.ndarray, floors: np.ndarray, *, doubtful: bool) -> list[bool]:
     """Which candidates may be chosen where no label speaks for them.
+
+    Where it is enough to limit a few values, no map is needed.
 
     Parameters
     ----------
@@ -75,8 +81,8 @@ def believed(names: Named, divergences: np.ndarray, floors: np.ndarray, *, doubt
     """
     excess = (divergences - floors).mean(axis=1)
     may_stay = any(share is None for _, share in names)
-    remedy = excess <= np.minimum(REST * max(excess[0], 0), floors.mean(axis=1))
+    limited = [k for k, (name, _) in enumerate(names) if name == "range"]
+    remedy = any(excess[k] <= min(REST * max(excess[0], 0), floors[k].mean()) for k in limited)
     return [
-        bool(remedy[k]) if name == "range" else share is None or not (doubtful and may_stay)
-        for k, (name, share) in enumerate(names)
+        remedy if name == "range" else share is None or not (may_stay and (doubtful or remedy)) for name, share in names
     ]

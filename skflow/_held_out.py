@@ -16,6 +16,8 @@ HELD_OUT = 1 / 3
 """Rows that are held out where the map does not predict its own left-out rows."""
 FOLDS = 3
 """Folds that an alignment is fitted without, one after the other."""
+MOST_STARTS = 8
+"""Starts of each of these: labels guide them."""
 MOST_VALUES = 20_000
 """Values of the source up to which an alignment is fitted again: with more of them it gains little by chance."""
 
@@ -71,8 +73,9 @@ def align_held_out(
     if len(rows) < 2 * FOLDS:
         return None
     other = clone(aligner.estimator if isinstance(aligner, FrozenEstimator) else aligner)
-    if hasattr(other, "invariance"):  # the class of maps stays, so that no search goes astray
-        other.set_params(invariance=next(c.invariance for c in alignment.candidates if c.name == alignment.invariance))
+    if {"invariance", "max_starts"} <= set(other.get_params(deep=False)):  # the class of maps stays, so that no search goes astray
+        same = next(c.invariance for c in alignment.candidates if c.name == alignment.invariance)
+        other.set_params(invariance=same, max_starts=min(MOST_STARTS, other.max_starts))
     told = np.full(len(X), None, dtype=object)
     told[known] = labels[known]
     counts = np.unique(labels[rows], return_counts=True)[1]

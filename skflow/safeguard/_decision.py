@@ -13,8 +13,8 @@ WORTH_MOVING = 0.02
 """Share of the rows by which a movement must be better than none: a model's inputs are not touched for less."""
 WORTH_MORE = 0.004
 """Share of the rows by which more of the flow must be better than less: the alignment keeps what a row holds."""
-ERRORS_TO_MOVE = 2.0
-"""Standard errors by which a movement must be better than none."""
+ERRORS_TO_MOVE = 2.5
+"""Standard errors by which a movement must be better than none: it is the best of several."""
 ALLOWANCE = 0.2
 """Share of its floor by which a divergence may exceed it: two draws of one population differ by more now and then."""
 
