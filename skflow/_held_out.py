@@ -73,7 +73,8 @@ def align_held_out(
     if len(rows) < 2 * FOLDS:
         return None
     other = clone(aligner.estimator if isinstance(aligner, FrozenEstimator) else aligner)
-    if {"invariance", "max_starts"} <= set(other.get_params(deep=False)):  # the class of maps stays, so that no search goes astray
+    if {"invariance", "max_starts"} <= set(other.get_params(deep=False)):
+        # The class of maps stays, so that no search goes astray.
         same = next(c.invariance for c in alignment.candidates if c.name == alignment.invariance)
         other.set_params(invariance=same, max_starts=min(MOST_STARTS, other.max_starts))
     told = np.full(len(X), None, dtype=object)
