@@ -35,6 +35,7 @@ from skflow.metrics import (
     neg_misfit_scorer,
     neg_otdd_scorer,
 )
+from skflow.safeguard import CentralRange
 
 try:
     import skada
@@ -196,7 +197,7 @@ def moved(record, regime, case, flow, X, y):
     record.add_moved(regime, "frozen", case, case.X_test)
     record.add_moved(regime, "**skflow, the flow**", case, flow.transform(case.X_test))
     decision = flow.decision_
-    left = decision is not None and decision.chosen.share is None
+    left = decision is not None and decision.chosen.name == "leave"
     if case.kind == "none":
         record.left.setdefault(regime, []).append(left)
     if decision is not None:
@@ -226,7 +227,7 @@ DETAILS = False
 def candidate(flow, choice, X):
     """Rows as a candidate of the decision moves them."""
     if choice.share is None:
-        return X
+        return CentralRange(flow.target_.X)(X) if choice.name == "range" else X
     rows = X if flow.aligner_ is None else np.asarray(flow.aligner_.transform(X)).astype(X.dtype)
     if choice.share == 0:
         return rows
@@ -279,7 +280,7 @@ class Carried:
     """A fitted flow of which a share is used."""
 
     def __init__(self, flow, share, target):
-        self.flow, self.share, self.target_ = flow.flow_, share, target
+        self.flow, self.share, self.target_, self.name = flow.flow_, share, target, ""
         self.label_map_ = flow.label_map_
 
     def fit(self, X, y=None):

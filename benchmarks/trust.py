@@ -189,8 +189,9 @@ def report_trust(seeds, quick, data, sets, details):
                     flow = OTDDFlowTransformer(home, random_state=0).fit(case.X, case.y)
                 else:
                     flow = PseudoLabelFlow(home, random_state=0).fit(case.X, few_labels(case.y, k, seed))
-                moved, trust = flow.transform(case.X_test), flow.trust(case.X_test)
+                moved = flow.transform(case.X_test)
                 for name, model in case.home.models.items():
+                    trust = flow.trust(case.X_test, model)
                     right, own = model.predict(moved) == case.y_test, largest_probability(model, moved)
                     if not right.all():
                         wins.add(regime, "all", area(trust, right) < area(own, right))

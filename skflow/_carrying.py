@@ -27,6 +27,7 @@ class CarriesRows(TransformerMixin):
     inverse_pushforward_: Any
     decision_: Any
     particles_: np.ndarray
+    safeguard: Any
     verbose: int
 
     def transform(self, X: ArrayLike | Iterator[ArrayLike], t: float = 1.0) -> np.ndarray | Iterator[np.ndarray]:
@@ -107,7 +108,7 @@ class CarriesRows(TransformerMixin):
         aligned = LearntMap(None, self.inverse_pushforward_, share)(rows)
         return aligned if self.aligner_ is None else self.aligner_.inverse_transform(aligned)
 
-    def trust(self, X: ArrayLike) -> np.ndarray:
+    def trust(self, X: ArrayLike, model: Any = None) -> np.ndarray:
         """How far an answer on each row deserves belief, be it seen in `fit` or not.
 
         Signs are the distance from where the map was learnt, how differently the neighbours moved, whether their
@@ -119,14 +120,21 @@ class CarriesRows(TransformerMixin):
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows of the source domain.
+        model : fitted classifier or None, default=None
+            The frozen model whose answers are in question; it is asked about carried rows. Without it quick models of
+            the target stand in for it, as they do in the safeguard unless that was given a model.
 
         Returns
         -------
         ndarray of shape (n_samples,)
-            From 0 to 1; with labels the probability that a model of the target is right on the carried row.
+            From 0 to 1; with labels the probability that the model is right on the carried row.
         """
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=FLOATS, order="C")
+        if model is None and hasattr(self.safeguard, "predict"):
+            model = self.safeguard
+        if model is not None:
+            return FlowTrust(self, self._row_map(), model)(rows)
         if getattr(self, "_trust_", None) is None:
             self._trust_ = FlowTrust(self, self._row_map())
         return self._trust_(rows)
@@ -152,7 +160,8 @@ class CarriesRows(TransformerMixin):
         share = 1.0 if self.decision_ is None else self.decision_.chosen.share
         target = getattr(self, "target_", None)
         support = None if target is None else target.find_support()
-        return LearntMap(self.aligner_, self.pushforward_, share, getattr(self, "_local_mass_", None), support)
+        limits = None if self.decision_ is None else self.decision_.limits
+        return LearntMap(self.aligner_, self.pushforward_, share, getattr(self, "_local_mass_", None), support, limits)
 
     @property
     def _n_features_out(self) -> int:

@@ -65,11 +65,13 @@ class LearntMap:
     regressor : regressor
         Fitted to aligned rows.
     share : float or None, default=1.0
-        Of the regressor's movement; None leaves rows as they are.
+        Of the regressor's movement; None uses neither alignment nor regressor.
     local_mass : callable (aligned rows) -> ndarray of shape (n_samples,) or None, default=None
         Share of the movement that each row takes part in.
     support : Support or None, default=None
         Values that the target's columns may take.
+    limits : callable (rows) -> rows or None, default=None
+        What is done with rows where `share` is None; they stay as they are by default.
     """
 
     def __init__(
@@ -79,14 +81,18 @@ class LearntMap:
         share: float | None = 1.0,
         local_mass: Any = None,
         support: Support | None = None,
+        limits: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.aligner, self.regressor, self.share, self.local_mass = aligner, regressor, share, local_mass
-        self.support = support
+        self.support, self.limits = support, limits
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Where the rows are carried."""
-        rows = X if self.share is None else self._carried(X, self.share)
+        rows = self._unmoved(X) if self.share is None else self._carried(X, self.share)
         return rows if self.support is None else self.support.project(rows)
+
+    def _unmoved(self, X: np.ndarray) -> np.ndarray:
+        return X if self.limits is None else self.limits(X)
 
     def _carried(self, X: np.ndarray, share: float) -> np.ndarray:
         rows = X if self.aligner is None else np.asarray(self.aligner.transform(X)).astype(X.dtype, copy=False)

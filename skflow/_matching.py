@@ -127,9 +127,10 @@ def estimate_classes(estimator: BaseEstimator, rows: np.ndarray, aligned: np.nda
         The source's rows as they came, and aligned.
     """
     decision = estimator.decision_
-    left = decision is not None and decision.chosen.share is None
+    if decision is not None and decision.chosen.share is None:
+        aligned = rows if decision.limits is None else decision.limits(rows)
     found = match_sides(
-        rows if left else aligned,
+        aligned,
         None,
         estimator.target_,
         aligner=estimator.aligner_,

@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ._aligned import is_doubtful, is_narrow
+from ._candidates import believed, candidates_of
 from ._fresh_fit import fitted_attributes
-from ._learning import learn_map
+from ._held_out import align_held_out, carry_held_out
 from ._repeats import each_row_once
 from ._target import Reference, as_given
 from .metrics import divergences_beside_floors
-from .pushforward import left_out_predictions
-from .safeguard import WORTH_MORE, WORTH_MOVING, Decision, Panel, decide_by_both, decide_by_divergence, decide_by_labels
+from .safeguard import (
+    WORTH_MORE,
+    WORTH_MOVING,
+    CentralRange,
+    Decision,
+    Panel,
+    decide_by_both,
+    decide_by_divergence,
+    decide_by_labels,
+)
 
-SHARES = (0.25, 0.5, 0.75, 1.0)
-"""Of the flow's movement after the alignment."""
-HELD_OUT = 1 / 3
-"""Rows that are held out where the map does not predict its own left-out rows."""
 OPTIMISM = 0.25
 """What the alignment seems to gain on the rows that it was fitted to and does not on others, for each parameter beside
 a value: a map of many columns fits few rows by chance."""
@@ -76,15 +79,6 @@ class Judging:
         return not self.by_labels or (self.mode == "auto" and self.known is not None and self.known.mean() < 0.5)
 
 
-@dataclass(frozen=True)
-class Moved:
-    """What may be done, and the held-out rows after it."""
-
-    name: str
-    share: float | None
-    rows: np.ndarray
-
-
 def decide(
     judging: Judging,
     X: np.ndarray,
@@ -98,7 +92,7 @@ def decide(
     regressor: Any,
     rng: np.random.RandomState,
 ) -> Decision:
-    """Choose among leaving rows as they are, aligning them, and a share of the flow.
+    """Choose among leaving rows, limiting them to the target's range, aligning them, and a share of the flow.
 
     Parameters
     ----------
@@ -121,7 +115,7 @@ def decide(
     # Neither the order of the rows nor whether a row is repeated or weighed may change the decision.
     codes = np.unique(labels, axis=None if labels.ndim == 1 else 0, return_inverse=True)[1].reshape(-1)
     first, mass = each_row_once(X, codes, weight)
-    rows, predicted = _held_out(regressor, start, end, classes, first, rng)
+    rows, predicted = carry_held_out(regressor, start, end, classes, first, rng)
     weight = np.zeros(len(X))
     weight[first] = mass
     known = np.ones(len(start), dtype=bool) if judging.known is None else judging.known
@@ -129,23 +123,20 @@ def decide(
         some = rng.permutation(len(rows))
         some = some[np.argsort(~known[rows[some]], kind="stable")][:MOST_ROWS]
         rows, predicted = rows[some], predicted[some]
-    base, candidates = start[rows], []
-    if X.shape[1] == base.shape[1]:
-        candidates.append(Moved("leave", None, X[rows]))
-    if aligner is not None:
-        candidates.append(Moved("align", 0.0, base))
-    for share in SHARES:
-        name = "flow" if share == 1 else f"flow {share:g}"
-        candidates.append(Moved(name, share, base + share * (predicted - base)))
-    names = [(candidate.name, candidate.share) for candidate in candidates]
     seed = int(rng.randint(np.iinfo(np.int32).max))
+    refitted = align_held_out(aligner, X, start, labels, known, weight, seed) if judging.by_labels else None
+    aligned = None if aligner is None else (start if refitted is None else refitted)[rows]
+    limits = None if judging.target.is_continuous else CentralRange(judging.target.X)
+    candidates = candidates_of(X[rows], aligned, start[rows], predicted, limits)
+    names = [(candidate.name, candidate.share) for candidate in candidates]
     told = known[rows]
-    moved = [candidate.rows for candidate in candidates]
-    classes_of_target = None if judging.target.is_continuous else judging.target.y
-    measured = partial(divergences_beside_floors, moved, judging.target.X, classes_of_target, rng)
-    if not judging.by_labels or not told.any():
-        decision = decide_by_divergence(names, *measured())
-        return _leaving(decision) if is_doubtful(aligner) and candidates[0].share is None else decision
+    divergences, allowed = None, None
+    if judging.by_divergence or not told.any():
+        classes_of_target = None if judging.target.is_continuous else judging.target.y
+        divergences = divergences_beside_floors([c.rows for c in candidates], judging.target.X, classes_of_target, rng)
+        allowed = believed(names, *divergences, doubtful=is_doubtful(aligner))
+        if not judging.by_labels or not told.any():
+            return _limited(decide_by_divergence(names, *divergences, allowed), limits)
     y_target = judging.target.y if labels.ndim == 1 else judging.target.y.reshape(len(judging.target.X), -1)
     panel = Panel(judging.target.X, y_target, seed, judging.model)
     agreements = [panel.agreement(candidate.rows[told], wanted[rows][told]) for candidate in candidates]
@@ -156,10 +147,19 @@ def decide(
             for candidate, right in zip(candidates, agreements, strict=True)
         ]
     weights = compute_sample_weight("balanced", classes[rows][told]) * weight[rows][told]
-    if not judging.by_divergence:
-        worth_moving = max(WORTH_MOVING, OPTIMISM * _freedom(aligner, len(start)))
-        return decide_by_labels(names, agreements, weights, worth_moving, continuous=labels.ndim == 2)
-    return decide_by_both(names, agreements, weights, *measured())
+    if divergences is None:
+        worth_moving = WORTH_MOVING
+        if refitted is None:
+            worth_moving = max(WORTH_MOVING, OPTIMISM * _freedom(aligner, len(start)))
+        decision = decide_by_labels(names, agreements, weights, worth_moving, continuous=labels.ndim == 2)
+    else:
+        decision = decide_by_both(names, agreements, weights, *divergences, allowed)
+    return _limited(decision, limits)
+
+
+def _limited(decision: Decision, limits: CentralRange | None) -> Decision:
+    """The decision, with what rows are limited to where that was chosen."""
+    return replace(decision, limits=limits) if decision.chosen.name == "range" else decision
 
 
 def guard_guessed(
@@ -254,16 +254,6 @@ def drop_lossy_alignment(
     )
 
 
-def _leaving(decision: Decision) -> Decision:
-    """The decision to leave rows as they are, where nothing but a doubtful map speaks for moving them."""
-    leave = decision.table[0]
-    reason = (
-        f"'leave' was chosen: no label tells, and another map than the alignment's would do as well. Divergence from "
-        f"the target: {leave.divergence:.3g}; {decision.chosen.divergence:.3g} with {decision.chosen.name!r}."
-    )
-    return replace(decision, chosen=leave, floor=leave.floor, reason=reason)
-
-
 def _is_lossy(aligner: Any, n_features: int) -> bool:
     """Whether the map between equally many columns loses some of what rows hold, or is not to be believed."""
     alignment = aligner.alignment_
@@ -279,18 +269,3 @@ def _freedom(aligner: Any, n_samples: int) -> float:
         return 0.0
     parameters = [done.n_parameters for done in alignment.candidates if done.name == alignment.invariance]
     return max(parameters, default=0) / (n_samples * len(alignment.map.image))
-
-
-def _held_out(
-    regressor: Any, start: np.ndarray, end: np.ndarray, labels: np.ndarray, rows: np.ndarray, rng: np.random.RandomState
-) -> tuple[np.ndarray, np.ndarray]:
-    """Some of the `rows`, and where a map that was not fitted to them carries them."""
-    if getattr(regressor, "oof_", None) is not None:
-        return rows, left_out_predictions(regressor, start, end, labels)[rows]
-    if len(rows) < 4:
-        return rows, np.asarray(regressor.predict(start[rows])).reshape(len(rows), -1)
-    counts = np.unique(labels[rows], return_counts=True)[1]
-    few = counts.min() < 2 or len(rows) * HELD_OUT < len(counts)
-    seen, held = train_test_split(rows, test_size=HELD_OUT, stratify=None if few else labels[rows], random_state=rng)
-    other = learn_map(clone(regressor), start[seen], end[seen], labels[seen], None)
-    return held, np.asarray(other.predict(start[held])).reshape(len(held), -1)

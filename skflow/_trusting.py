@@ -25,9 +25,11 @@ class FlowTrust:
     flow : fitted flow
     row_map : LearntMap
         Where it carries rows.
+    model : fitted classifier or None
+        Whose answers are in question; those of quick models of the target without it.
     """
 
-    def __init__(self, flow: Any, row_map: LearntMap) -> None:
+    def __init__(self, flow: Any, row_map: LearntMap, model: Any = None) -> None:
         self._map = row_map
         rows, end, labels = flow._rows_, flow.particles_, flow.particle_labels_
         start = self._aligned(rows)
@@ -41,13 +43,13 @@ class FlowTrust:
         known = np.zeros(len(rows), bool)
         if target is None or target.is_continuous:  # no class to answer: distance and moves alone tell
             target_rows, wanted = end if target is None else target.X, np.zeros(len(rows), int)
-            panel = Panel(end, wanted)
+            panel, model = Panel(end, wanted), None
         else:
             target_rows, panel = target.X, Panel(target.X, target.y)
             wanted = np.array([flow.label_map_.get(label) for label in labels.tolist()])
             known |= True if flow._known_ is None else flow._known_[flow.particle_indices_]
         carried = self._carried(rows, start, moved)
-        self._model = TrustModel(rows, start, moved, carried, end - start, wanted, known, panel, target_rows)
+        self._model = TrustModel(rows, start, moved, carried, end - start, wanted, known, panel, target_rows, model)
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """Trust (n_samples,) for rows `X`."""
@@ -64,7 +66,11 @@ class FlowTrust:
 
     def _carried(self, X: np.ndarray, aligned: np.ndarray, moved: np.ndarray) -> np.ndarray:
         share = self._map.share
-        return X if share is None else aligned + share * (moved - aligned)
+        return (
+            LearntMap(None, None, None, limits=self._map.limits)(X)
+            if share is None
+            else aligned + share * (moved - aligned)
+        )
 
 
 def carry_left_out(flow: Any, X: np.ndarray) -> np.ndarray:
@@ -87,13 +93,15 @@ class TrustsItsFlow:
 
     flow_: Any
 
-    def trust(self, X: ArrayLike) -> np.ndarray:
+    def trust(self, X: ArrayLike, model: Any = None) -> np.ndarray:
         """How far an answer on each row deserves belief, see :meth:`OTDDFlowTransformer.trust`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Rows of the source domain.
+        model : fitted classifier or None, default=None
+            The frozen model whose answers are in question.
 
         Returns
         -------
@@ -101,4 +109,4 @@ class TrustsItsFlow:
             From 0 to 1.
         """
         check_is_fitted(self)
-        return self.flow_.trust(X)
+        return self.flow_.trust(X, model)

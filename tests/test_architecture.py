@@ -36,6 +36,8 @@ FLOORS = (
         "_run",
         "_reporting",
         "_learning",
+        "_candidates",
+        "_held_out",
         "_safeguarding",
         "_matching",
         "_trusting",

@@ -40,6 +40,8 @@ def headline(subject: Subject) -> str:
             "not found": "No global map was found that makes both sides alike.",
         }
         return verdicts.get(alignment.verdict, "Rows are carried by one global map.")
+    if decision is not None and decision.limits is not None:
+        return "Values beyond the target's range are brought to its edge; nothing else is moved."
     if decision is not None and decision.chosen.share is None:
         return "Rows are left as they are."
     if decision is not None and decision.chosen.share == 0:

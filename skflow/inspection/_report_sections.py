@@ -117,7 +117,7 @@ def decision(subject: Subject) -> Markup | None:
 
 
 def _candidate_words(name: str) -> str:
-    words = {"leave": "Leave as they are", "align": "Align", "flow": "Align and flow"}
+    words = {"leave": "Leave as they are", "range": "Bring into range", "align": "Align", "flow": "Align and flow"}
     kind, _, share = name.partition(" ")
     return f"Flow by {percent(float(share))}" if kind == "flow" and share else words.get(name, name)
 

@@ -2,6 +2,7 @@
 
 from ._beliefs import (
     TINY,
+    Calibrated,
     balance,
     combine,
     confidence_of,
@@ -20,6 +21,7 @@ from ._places import SIMPLER, beliefs_from_target, labelling_loss
 __all__ = [
     "SIMPLER",
     "TINY",
+    "Calibrated",
     "NeighbourGraph",
     "PseudoLabels",
     "SpectralMixture",

@@ -1,4 +1,4 @@
-"""Rows as a frozen model is asked about them where some class has no label: as they are, or aligned."""
+"""Rows as a frozen model is asked about them where some class has no label: as they are, limited, or aligned."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 
 from .._aligned import is_doubtful
+from .._candidates import Moved, believed, unmoved
+from .._learning import LearntMap
 from .._target import Reference
 from ..metrics import divergences_beside_floors
-from ..safeguard import allowances, decide_by_divergence
+from ..safeguard import CentralRange, allowances, decide_by_divergence
 
 
 class WayHome:
-    """How rows come to where the model is at home, by one global map or none.
+    """How rows come to where the model is at home, by one global map, by limits, or not at all.
 
-    No label says whether the alignment helps: it is taken where it brings rows nearer to the target than they are, and
-    they are farther than two parts of the target are from one another.
+    No label says whether a change helps: it is made where it brings rows nearer to the target than they are, and they
+    are farther than two parts of the target are from one another.
 
     Parameters
     ----------
@@ -29,38 +31,25 @@ class WayHome:
     """
 
     def __init__(self, X: np.ndarray, aligner: Any, target: Reference) -> None:
-        self.aligner, self.at_home = None, False
+        self._map, self.at_home = LearntMap(None, None, None), False
         if X.shape[1] != target.X.shape[1]:
             return
-        candidates = [X] if aligner is None or is_doubtful(aligner) else [X, np.asarray(aligner.transform(X))]
-        chosen, near = _nearest(candidates, target)
-        self.at_home = near and chosen == 0
-        if chosen:
-            self.aligner = aligner
+        limits = CentralRange(target.X)
+        candidates = unmoved(X, limits)
+        if aligner is not None and not is_doubtful(aligner):
+            candidates.append(Moved("align", 0.0, np.asarray(aligner.transform(X))))
+        moved, names = [c.rows for c in candidates], [(c.name, c.share) for c in candidates]
+        measured = divergences_beside_floors(moved, target.X, target.y, np.random.RandomState(0))
+        decision = decide_by_divergence(names, *measured, believed(names, *measured, doubtful=False))
+        k = decision.table.index(decision.chosen)
+        divergences, floors = measured
+        near = bool((divergences - floors)[k].mean() <= allowances(*measured)[k])
+        if decision.chosen.name == "range":
+            self._map = LearntMap(None, None, None, limits=limits)
+        elif decision.chosen.name == "align":
+            self._map = LearntMap(aligner, None, 0.0)
+        self.at_home = decision.chosen.name == "range" or (near and decision.chosen.name == "leave")
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """The rows as the model is asked about them."""
-        return X if self.aligner is None else np.asarray(self.aligner.transform(X)).astype(X.dtype, copy=False)
-
-
-def _nearest(candidates: list[np.ndarray], target: Reference) -> tuple[int, bool]:
-    """Which of the same rows, moved by each candidate, to take without labels, the simplest first.
-
-    Parameters
-    ----------
-    candidates : list of ndarray of shape (n_samples, n_columns)
-        The rows, in the target's columns.
-    target : Reference
-        The reference dataset.
-
-    Returns
-    -------
-    index : int
-        See :func:`~skflow.safeguard.decide_by_divergence`.
-    at_home : bool
-        Whether they are as near to the target then as two parts of it are to one another.
-    """
-    divergences, floors = divergences_beside_floors(candidates, target.X, target.y, np.random.RandomState(0))
-    decision = decide_by_divergence([(f"{k}", float(k)) for k in range(len(candidates))], divergences, floors)
-    k = int(decision.chosen.name)
-    return k, bool((divergences - floors)[k].mean() <= allowances(divergences, floors)[k])
+        return self._map(X)

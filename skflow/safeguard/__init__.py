@@ -6,6 +6,7 @@ from ._decision import (
     WORTH_MOVING,
     Choice,
     Decision,
+    Named,
     allowances,
     decide_by_both,
     decide_by_divergence,
@@ -13,15 +14,18 @@ from ._decision import (
 )
 from ._nearest import Nearest, common_axes
 from ._panel import Panel
+from ._range import CentralRange
 from ._trust import SignWeights, TrustModel
 
 __all__ = [
     "WORTH_MORE",
     "WORTH_MOVING",
+    "CentralRange",
     "Choice",
     "ClassShare",
     "Counterparts",
     "Decision",
+    "Named",
     "Nearest",
     "Panel",
     "SignWeights",

@@ -9,21 +9,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .._proportions import estimate_proportions
-from ..labelling import fit_temperature, temper
-from ._nearest import Nearest, common_axes
+from ._side_by_side import NEAREST, SideBySide
 
-MOST_NEIGHBOURS_OF = 2000
-"""Rows a side that neighbours are sought among."""
-NEAREST = 5
-"""Neighbours that a distance is the mean of."""
-SMOOTHED_OVER = 10
-"""Source neighbours that how foreign a row is is averaged over."""
-VOTERS = 10
-"""Target neighbours that vote for a row's class."""
-FOREIGN = 4.5
-"""Standard deviations, of both signs together, from which on a row belongs nowhere."""
-LEAST_SHARE, LEAST_ROWS = 0.025, 5
-"""Fewer foreign rows are the tail of those that belong."""
 AT_HOME = 0.75
 """Share of a class's rows that are amid one target class, from which on it is at home there whatever else is."""
 MOSTLY = 0.5
@@ -100,9 +87,9 @@ def find_counterparts(
     weights = np.ones(len(X)) if weight is None else weight
     classes, codes_target = np.unique(y_target, return_inverse=True)
     row_mass = np.ones(len(X))
-    near: _Rows | None = None
+    near: SideBySide | None = None
     if comparable and len(X) > NEAREST and len(X_target) > NEAREST and (mass == "auto" or mass != 1 or labels is None):
-        near = _Rows(X, X_target, codes_target, seed)
+        near = SideBySide(X, X_target, codes_target, seed)
         row_mass = near.row_mass(mass)
     belongs = row_mass > 0
     if labels is None:
@@ -113,81 +100,8 @@ def find_counterparts(
     return _with_labels(labels, weights, row_mass, unmatched, goes_to, classes, codes_target)
 
 
-class _Rows:
-    """Neighbours of the source's rows on both sides."""
-
-    def __init__(self, X: np.ndarray, X_target: np.ndarray, codes: np.ndarray, seed: int) -> None:
-        rng = np.random.RandomState(seed)
-        kept = rng.permutation(len(X_target))[:MOST_NEIGHBOURS_OF]
-        source, target = common_axes(X, X_target[kept])
-        # A row that is there twice has no neighbours of its own.
-        source, self._place = np.unique(source, axis=0, return_inverse=True)
-        self._place = self._place.ravel()
-        some = rng.permutation(len(source))[:MOST_NEIGHBOURS_OF]
-        k = min(VOTERS, len(target) - 1)
-        among_target = Nearest(target)
-        self._target, self._codes = among_target.of_own(k), codes[kept]
-        self._to_target = among_target.of(source, k)
-        k = min(SMOOTHED_OVER, len(some) - 1)
-        self._to_source = Nearest(source[some]).of(source, k, own=some) if k else None
-        self._some = some
-
-    def row_mass(self, mass: str | float) -> np.ndarray:
-        """1 for rows that belong, 0 for others, (n_samples,)."""
-        foreign = self._foreign()
-        if mass == "auto":
-            out = foreign > FOREIGN
-            if out.sum() < max(LEAST_SHARE * len(out), LEAST_ROWS) or out.mean() > 1 / 2:
-                out[:] = False
-            return np.where(out[self._place], 0.0, 1.0)
-        rows = foreign[self._place]
-        kept = max(1, round(float(mass) * len(rows)))
-        row_mass = np.zeros(len(rows))
-        row_mass[np.argsort(rows, kind="stable")[:kept]] = 1.0
-        return row_mass
-
-    def _foreign(self) -> np.ndarray:
-        """How foreign each row is, in standard deviations of rows that belong."""
-        tiny = np.finfo(float).tiny
-        own = np.log(self._target[0][:, :NEAREST].mean(axis=1) + tiny)
-        far = np.log(self._to_target[0][:, :NEAREST].mean(axis=1) + tiny)
-        middle = max(float(np.median(own)), float(np.median(far)))
-        above = np.sort(own[own > np.median(own)] - np.median(own))
-        spread = float(np.sqrt(np.square(above[: max(1, int(0.9 * len(above)))]).mean())) if len(above) else 0.0
-        signs = np.maximum((far - middle) / max(spread, SMALLEST_SPREAD), 0)
-        if self._to_source is None:
-            return signs
-        distances, neighbours = self._to_source
-        k = min(NEAREST, distances.shape[1])
-        ratio = far - np.log(distances[:, :k].mean(axis=1) + tiny)
-        smooth = (ratio + ratio[self._some][neighbours].sum(axis=1)) / (1 + neighbours.shape[1])
-        below = np.median(smooth) - smooth
-        # The logarithm of a distance to k neighbours in D dimensions has the standard deviation 1 / (D sqrt(k)).
-        # Of such ratios that share neighbours, the mean varies about half as much.
-        least = np.sqrt(2 / k) / 2 * np.log((distances[:, -1:] + tiny) / (distances + tiny)).mean()
-        spread = max(float(np.median(below[below > 0])) / NORMAL_MEDIAN if (below > 0).any() else 0.0, float(least))
-        return signs + np.maximum(-below / max(spread, SMALLEST_SPREAD), 0)
-
-    def votes(self, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities of the target's classes for the source's rows, and for the target's, each left out."""
-
-        def of(neighbours: np.ndarray) -> np.ndarray:
-            counted = np.stack([(self._codes[neighbours] == k).sum(axis=1) for k in range(n_classes)], axis=1)
-            return (counted + 1 / n_classes) / (neighbours.shape[1] + 1)
-
-        left_out = of(self._target[1])
-        weight = fit_temperature(left_out, np.eye(n_classes)[self._codes])
-        return temper(of(self._to_target[1]), weight)[self._place], temper(left_out, weight)
-
-
-SMALLEST_SPREAD = 1e-6
-"""Of logarithms of distances: those that are all the same tell nothing."""
-NORMAL_MEDIAN = 0.6745
-"""Median of the absolute value of a standard normal variable."""
-
-
 def _without_labels(
-    near: _Rows | None,
+    near: SideBySide | None,
     weights: np.ndarray,
     row_mass: np.ndarray,
     classes: np.ndarray,
@@ -201,7 +115,7 @@ def _without_labels(
         return Counterparts(
             row_mass, {"source": [], "target": []}, _table(classes.tolist(), shares, target, errors), {}
         )
-    votes = near.votes(K)[0][weights > 0]
+    votes = near.probabilities(K)[weights > 0]
     found = estimate_proportions(votes, target)
     absent = classes[found < RARE * np.minimum(target, 1 / K)].tolist()
     table = _table(classes.tolist(), found, target, _bootstrap_errors(votes / target, found, seed))
@@ -219,7 +133,7 @@ def _bootstrap_errors(ratios: np.ndarray, found: np.ndarray, seed: int) -> np.nd
 
 
 def _match_classes(
-    near: _Rows | None, labels: np.ndarray, belongs: np.ndarray, classes: np.ndarray, names: dict[Any, Any]
+    near: SideBySide | None, labels: np.ndarray, belongs: np.ndarray, classes: np.ndarray, names: dict[Any, Any]
 ) -> tuple[list, dict[Any, Any]]:
     """Source classes without a counterpart, and the target class of the others as far as that is known."""
     own = np.unique(labels).tolist()
@@ -227,7 +141,7 @@ def _match_classes(
     left = [name for name in own if name not in goes_to]
     if not left or near is None:
         return [], goes_to
-    votes, _ = near.votes(len(classes))
+    votes = near.votes(len(classes))
     chosen = votes.argmax(axis=1)
     shares = np.stack([np.bincount(chosen[labels == name], minlength=len(classes)) for name in left]).astype(float)
     shares /= shares.sum(axis=1, keepdims=True)

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ._range import CentralRange
+
 WORTH_MOVING = 0.02
 """Share of the rows by which a movement must be better than none: a model's inputs are not touched for less."""
 WORTH_MORE = 0.004
 """Share of the rows by which more of the flow must be better than less: the alignment keeps what a row holds."""
-ERRORS_TO_MOVE = 2.0
-"""Standard errors by which a movement must be better than none."""
+ERRORS_TO_MOVE = 2.5
+"""Standard errors by which a movement must be better than none: it is the best of several."""
 ALLOWANCE = 0.2
 """Share of its floor by which a divergence may exceed it: two draws of one population differ by more now and then."""
 
 Named = Sequence[tuple[str, float | None]]
-"""Names of candidates and the shares of the residual that they use, the simplest first; None leaves rows alone."""
+"""Names of candidates and the shares of the residual that they use, the simplest first; None uses no map."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,9 @@ class Choice:
     Parameters
     ----------
     name : str
-        "leave", "align", or "flow" with the share of the residual.
+        "leave", "range", "align", or "flow" with the share of the residual.
     share : float or None
-        Of the flow's movement after the alignment; None leaves rows as they are.
+        Of the flow's movement after the alignment; None where neither is used.
     score : float
         The larger the better: mean agreement of the judges with the labels, or minus the divergence.
     standard_error : float
@@ -67,6 +69,8 @@ class Decision:
         One sentence.
     floor : float or None
         That of the chosen candidate, where divergences were compared.
+    limits : CentralRange or None
+        Where "range" was chosen: what rows are limited to.
     """
 
     chosen: Choice
@@ -74,6 +78,7 @@ class Decision:
     judged_by: str
     reason: str
     floor: float | None = None
+    limits: CentralRange | None = None
 
 
 def decide_by_labels(
@@ -103,7 +108,7 @@ def decide_by_labels(
     best = max(table, key=_worth)
 
     def margin(choice: Choice) -> float:
-        errors, worth = (ERRORS_TO_MOVE, worth_moving) if choice.share is None else (1.0, WORTH_MORE)
+        errors, worth = (ERRORS_TO_MOVE, worth_moving) if _leaves(choice, table) else (1.0, WORTH_MORE)
         return max(errors * choice.standard_error, worth)
 
     chosen = next(choice for choice in table if _worth(choice) >= _worth(best) - margin(choice))
@@ -114,7 +119,7 @@ def decide_by_labels(
     else:
         error = f"standard error {chosen.standard_error:.2g}"
         reason += f", beside {best.score:.1%} by the best candidate, {best.name!r} ({error})."
-    if chosen.share is not None and table[0].share is None:
+    if _moves(chosen, table):
         reason += f" Left as they are: {table[0].score:.1%}."
     return Decision(chosen, table, "labels", reason)
 
@@ -149,10 +154,11 @@ def decide_by_divergence(
     least = max(float(over[may].min()), 0.0)
     k = next(k for k in may if over[k] <= least + margins[k])
     chosen = table[k]
+    doubt = "" if allowed is None or allowed[int(over.argmin())] else " Maps that come nearer are not to be believed."
     parts = f"that of two parts of the target {chosen.floor:.3g}"
     words = f"its divergence from the target is {chosen.divergence:.3g}, {parts}"
-    reason = f"{chosen.name!r} was chosen: {words}."
-    if chosen.share is not None and table[0].share is None:
+    reason = f"{chosen.name!r} was chosen: {words}.{doubt}"
+    if _moves(chosen, table):
         reason += f" Left as they are: {table[0].divergence:.3g}."
     return Decision(chosen, table, "divergence", reason, chosen.floor)
 
@@ -172,6 +178,7 @@ def decide_by_both(
     weights: np.ndarray,
     divergences: np.ndarray,
     floors: np.ndarray,
+    believed: Sequence[bool] | None = None,
 ) -> Decision:
     """A few labels leave out candidates that are worse than the best; among the others the divergence decides.
 
@@ -181,10 +188,17 @@ def decide_by_both(
         See :func:`decide_by_labels`; of the rows whose label is known.
     divergences, floors
         See :func:`decide_by_divergence`.
+    believed : sequence of bool or None
+        Which candidates may be chosen though labels do not clearly speak for them; None is all.
     """
     by_labels = _by_labels(candidates, agreements, weights)
     best, one_row = max(map(_worth, by_labels)), 1 / len(weights)
     allowed = [_worth(choice) >= best - max(choice.standard_error, one_row) for choice in by_labels]
+    if believed is not None:
+        clear = decide_by_labels(candidates, agreements, weights).chosen
+        sure = [may or choice.name == clear.name for may, choice in zip(believed, by_labels, strict=True)]
+        both = [may and well for may, well in zip(allowed, sure, strict=True)]
+        allowed = both if any(both) else sure
     decision = decide_by_divergence(candidates, divergences, floors, allowed)
     table = [
         replace(choice, divergence=other.divergence, floor=other.floor)
@@ -192,9 +206,19 @@ def decide_by_both(
     ]
     chosen = table[decision.table.index(decision.chosen)]
     known = f" Of {len(weights)} rows with a label, the judges are right on {chosen.score:.1%}"
-    if table[0].share is None and chosen.share is not None:
+    if _moves(chosen, table):
         known += f", and on {table[0].score:.1%} left as they are"
     return Decision(chosen, table, "labels and divergence", f"{decision.reason}{known}.", chosen.floor)
+
+
+def _leaves(choice: Choice, table: list[Choice]) -> bool:
+    """Whether rows stay as they came."""
+    return choice is table[0] and choice.share is None
+
+
+def _moves(choice: Choice, table: list[Choice]) -> bool:
+    """Whether rows do not stay as they came, and might."""
+    return choice is not table[0] and table[0].share is None
 
 
 def _worth(choice: Choice) -> float:

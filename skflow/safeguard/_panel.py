@@ -104,7 +104,7 @@ class Panel:
         if not self.models:
             return np.full(len(X), self.classes[0]), np.ones(len(X))
         rows = self._standard(X)
-        votes = np.mean([_probabilities(model, rows) for model in self.models], axis=0)
+        votes = np.mean([_probabilities(model, rows, self.classes) for model in self.models], axis=0)
         second, first = np.partition(votes, -2, axis=1)[:, -2:].T
         return self.classes[votes.argmax(axis=1)], first - second
 
@@ -112,8 +112,14 @@ class Panel:
         return ((X - self._centre) / self._scale).astype(self._dtype, copy=False)
 
 
-def _probabilities(model: Any, rows: np.ndarray) -> np.ndarray:
+def _probabilities(model: Any, rows: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Of the `classes`, 0 for those that the model does not know; of one that has none, its answers."""
     if hasattr(model, "predict_proba"):
-        return model.predict_proba(rows)
-    scores = model.decision_function(rows)
-    return softmax(SHARPNESS * (np.column_stack([-scores, scores]) if scores.ndim == 1 else scores), axis=1)
+        said = np.asarray(model.predict_proba(rows))
+    elif hasattr(model, "decision_function"):
+        scores = model.decision_function(rows)
+        said = softmax(SHARPNESS * (np.column_stack([-scores, scores]) if scores.ndim == 1 else scores), axis=1)
+    else:
+        return np.asarray(np.asarray(model.predict(rows))[:, None] == classes, dtype=np.float64)
+    known = np.asarray(getattr(model, "classes_", classes))
+    return (said @ (known[:, None] == classes)) if said.shape[1] == len(known) else said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.optimize import minimize
@@ -14,15 +14,17 @@ from ._panel import Panel
 
 BESIDE = 10
 """Fitted rows beside which a row is judged."""
-WEIGHTS_BEFORE = np.array([0.3, 0.3, 0.5, 0.5, 0.7])
+WEIGHTS_BEFORE = np.array([0.3, 0.3, 0.5, 0.5, 0.0, 0.7])
 """Weight of each sign before any answer was checked."""
+WEIGHTS_BEFORE_OF_MODEL = np.array([0.1, 0.0, 0.5, 0.7, 0.6, 1.5])
+"""The same where the model itself is asked: it knows best how sure it is."""
 WEIGHTS_DOUBT = 0.25
 """Standard deviation of these weights."""
 LARGEST_SIGN = 4.0
 """Standard deviations beyond which a sign tells no more."""
-TRUST_SIGNS = ("near", "united", "neighbours", "agreed", "sure")
+TRUST_SIGNS = ("near", "united", "neighbours", "agreed", "supported", "sure")
 """What speaks for an answer: fitted rows are near; they moved alike; their classes are that of the answer; it is
-the same for the row as it came, aligned and moved; the models of the target are sure of it."""
+the same for the row as it came, aligned and moved; quick models of the target give it, too; who is asked is sure."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ class TrustModel:
         Models of the target.
     X_target : ndarray of shape (m_samples, n_columns)
         The target's rows.
+    model : fitted classifier or None
+        Whose answers are in question; those of the panel without it.
     """
 
     def __init__(
@@ -114,42 +118,46 @@ class TrustModel:
         known: np.ndarray,
         panel: Panel,
         X_target: np.ndarray,
+        model: Any = None,
     ) -> None:
         self._panel, self._X_target = panel, X_target
+        self._asked = panel if model is None else Panel(X_target[: len(panel.classes)], panel.classes, model=model)
+        before = WEIGHTS_BEFORE if model is None else WEIGHTS_BEFORE_OF_MODEL
         self._near = Nearest(common_axes(aligned, X_target)[0])
         k = min(BESIDE, len(X) - 1)
         self._k, self._moves = k, moves.astype(np.float64)
-        answers, sure = panel.answers(carried)
+        answers, sure = self._asked.answers(carried)
         self._labels = np.where(known, wanted, answers)
         distances, neighbours = self._near.of_own(k) if k else (np.ones((len(X), 1)), np.zeros((len(X), 1), int))
         self._distance = float(np.median(distances.mean(axis=1))) or 1.0
         self._spread = float(np.sqrt(np.square(moves - moves.mean(axis=0)).sum(axis=1).mean())) or 1.0
-        signs = self._signs(X, aligned, moved, answers, sure, distances, neighbours)
-        self.weights = SignWeights.fit(signs, answers == wanted, known, (signs[:, 2] > 1 / 2).mean(), WEIGHTS_BEFORE)
+        signs = self._signs((X, aligned, moved, carried), answers, sure, distances, neighbours)
+        self.weights = SignWeights.fit(signs, answers == wanted, known, (signs[:, 2] > 1 / 2).mean(), before)
 
     def __call__(self, X: np.ndarray, aligned: np.ndarray, moved: np.ndarray, carried: np.ndarray) -> np.ndarray:
         """Trust (n_samples,) in the answers on unseen rows."""
-        answers, sure = self._panel.answers(carried)
+        answers, sure = self._asked.answers(carried)
         distances, neighbours = self._near.of(common_axes(aligned, self._X_target)[0], max(self._k, 1))
-        return self.weights(self._signs(X, aligned, moved, answers, sure, distances, neighbours))
+        return self.weights(self._signs((X, aligned, moved, carried), answers, sure, distances, neighbours))
 
     def _signs(
         self,
-        X: np.ndarray,
-        aligned: np.ndarray,
-        moved: np.ndarray,
+        places: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
         answers: np.ndarray,
         sure: np.ndarray,
         distances: np.ndarray,
         neighbours: np.ndarray,
     ) -> np.ndarray:
+        """Signs (n_samples, n_signs) of rows as they came, aligned, moved and carried."""
+        X, aligned, moved, carried = places
         near = -np.log(distances.mean(axis=1) / self._distance + 1e-9)
         moves = self._moves[neighbours]
         united = -np.sqrt(np.square(moves - moves.mean(axis=1, keepdims=True)).sum(axis=2).mean(axis=1)) / self._spread
         alike = (self._labels[neighbours] == answers[:, None]).mean(axis=1)
         rows = [aligned, moved] if X.shape[1] != aligned.shape[1] else [X, aligned, moved]
         agreed = np.mean([self._panel.agreement(some, answers).mean(axis=0) for some in rows], axis=0)
-        return np.column_stack([near, united, alike, agreed, sure])
+        supported = self._panel.agreement(carried, answers).mean(axis=0)
+        return np.column_stack([near, united, alike, agreed, supported, sure])
 
 
 def _intercept(scores: np.ndarray, share: float) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skflow.labelling import (
+    Calibrated,
     balance,
     combine,
     confidence_of,
@@ -67,3 +68,13 @@ def test_temperature_undoes_what_was_done_to_calibrated_beliefs(power):
     beliefs = rows_to_one(rng.dirichlet(np.ones(3), size=4000))
     truth = np.eye(3)[[rng.choice(3, p=row) for row in beliefs]]
     assert fit_temperature(temper(beliefs, 1 / power), truth) == pytest.approx(power, rel=0.1)
+
+
+def test_calibration_finds_the_temperature_and_the_bias_of_each_class():
+    """A classifier that is too sure of itself and favours the first class: what is left is as it was drawn."""
+    rng = np.random.default_rng(0)
+    true = rng.dirichlet(np.ones(3), 4000)
+    codes = np.array([rng.choice(3, p=row) for row in true])
+    spoilt = combine(temper(true, 2.0), np.tile([0.6, 0.3, 0.1], (4000, 1)))
+    mended = Calibrated.fit(spoilt, codes)(spoilt)
+    assert np.abs(mended - true).mean() < 0.03 < 0.1 < np.abs(spoilt - true).mean()

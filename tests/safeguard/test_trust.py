@@ -31,6 +31,15 @@ def test_trust_is_the_probability_of_a_right_answer(flow):
     assert abs(trust.mean() - right.mean()) < 0.08
 
 
+def test_asked_for_a_model_it_ranks_better_than_the_model_does(flow):
+    """Mistakes of the model are those of its own answers, which it is often sure of."""
+    moved = flow.transform(NOISY[U])
+    right, own = FROZEN.predict(moved) == Y[U], FROZEN.predict_proba(moved).max(axis=1)
+    trust = flow.trust(NOISY[U], FROZEN)
+    assert roc_auc_score(right, trust) > roc_auc_score(right, own) + 0.02
+    assert roc_auc_score(right, trust) > roc_auc_score(right, flow.trust(NOISY[U])) - 0.01
+
+
 def test_rows_from_elsewhere_deserve_less(flow):
     elsewhere = np.random.RandomState(1).uniform(-30, 30, size=(100, 64))
     assert np.median(flow.trust(elsewhere)) < np.quantile(flow.trust(NOISY[U]), 0.2)

@@ -1,0 +1,116 @@
+"""Rows of both sides in one space: how far each is from the others, and what its neighbours say of its class."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+
+from ..labelling import Calibrated
+from ._nearest import Nearest, common_axes
+
+MOST_NEIGHBOURS_OF = 2000
+"""Rows a side that neighbours are sought among."""
+NEAREST = 5
+"""Neighbours that a distance is the mean of."""
+SMOOTHED_OVER = 10
+"""Source neighbours that how foreign a row is is averaged over."""
+VOTERS = 10
+"""Target neighbours that vote for a row's class."""
+LINEAR_AXES, LINEAR_FOLDS = 30, 3
+"""Principal axes that a linear model votes in, and folds that it is calibrated on."""
+FOREIGN = 4.5
+"""Standard deviations, of both signs together, from which on a row belongs nowhere."""
+LEAST_SHARE, LEAST_ROWS = 0.025, 5
+"""Fewer foreign rows are the tail of those that belong."""
+
+
+class SideBySide:
+    """Neighbours of the source's rows on both sides."""
+
+    def __init__(self, X: np.ndarray, X_target: np.ndarray, codes: np.ndarray, seed: int) -> None:
+        rng = np.random.RandomState(seed)
+        kept = rng.permutation(len(X_target))[:MOST_NEIGHBOURS_OF]
+        source, target = common_axes(X, X_target[kept])
+        # A row that is there twice has no neighbours of its own.
+        source, self._place = np.unique(source, axis=0, return_inverse=True)
+        self._place = self._place.ravel()
+        some = rng.permutation(len(source))[:MOST_NEIGHBOURS_OF]
+        k = min(VOTERS, len(target) - 1)
+        self._sides, among_target = (source, target), Nearest(target)
+        self._target, self._codes = among_target.of_own(k), codes[kept]
+        self._to_target = among_target.of(source, k)
+        k = min(SMOOTHED_OVER, len(some) - 1)
+        self._to_source = Nearest(source[some]).of(source, k, own=some) if k else None
+        self._some = some
+
+    def row_mass(self, mass: str | float) -> np.ndarray:
+        """1 for rows that belong, 0 for others, (n_samples,)."""
+        foreign = self._foreign()
+        if mass == "auto":
+            out = foreign > FOREIGN
+            if out.sum() < max(LEAST_SHARE * len(out), LEAST_ROWS) or out.mean() > 1 / 2:
+                out[:] = False
+            return np.where(out[self._place], 0.0, 1.0)
+        rows = foreign[self._place]
+        kept = max(1, round(float(mass) * len(rows)))
+        row_mass = np.zeros(len(rows))
+        row_mass[np.argsort(rows, kind="stable")[:kept]] = 1.0
+        return row_mass
+
+    def _foreign(self) -> np.ndarray:
+        """How foreign each row is, in standard deviations of rows that belong."""
+        tiny = np.finfo(float).tiny
+        own = np.log(self._target[0][:, :NEAREST].mean(axis=1) + tiny)
+        far = np.log(self._to_target[0][:, :NEAREST].mean(axis=1) + tiny)
+        middle = max(float(np.median(own)), float(np.median(far)))
+        above = np.sort(own[own > np.median(own)] - np.median(own))
+        spread = float(np.sqrt(np.square(above[: max(1, int(0.9 * len(above)))]).mean())) if len(above) else 0.0
+        signs = np.maximum((far - middle) / max(spread, SMALLEST_SPREAD), 0)
+        if self._to_source is None:
+            return signs
+        distances, neighbours = self._to_source
+        k = min(NEAREST, distances.shape[1])
+        ratio = far - np.log(distances[:, :k].mean(axis=1) + tiny)
+        smooth = (ratio + ratio[self._some][neighbours].sum(axis=1)) / (1 + neighbours.shape[1])
+        below = np.median(smooth) - smooth
+        # The logarithm of a distance to k neighbours in D dimensions has the standard deviation 1 / (D sqrt(k)).
+        # Of such ratios that share neighbours, the mean varies about half as much.
+        least = np.sqrt(2 / k) / 2 * np.log((distances[:, -1:] + tiny) / (distances + tiny)).mean()
+        spread = max(float(np.median(below[below > 0])) / NORMAL_MEDIAN if (below > 0).any() else 0.0, float(least))
+        return signs + np.maximum(-below / max(spread, SMALLEST_SPREAD), 0)
+
+    def votes(self, n_classes: int) -> np.ndarray:
+        """What the nearest rows of the target say of the source's classes, (n_samples, n_classes)."""
+        return self._counted(self._to_target[1], n_classes)[self._place]
+
+    def probabilities(self, n_classes: int) -> np.ndarray:
+        """Calibrated probabilities of the target's classes for the source's rows.
+
+        Neighbours and a linear model of the target have a vote each. Both are calibrated, class by class, on rows of
+        the target that they were not told of: proportions that are estimated from them depend on that.
+        """
+        source, target = self._sides
+        votes, left_out = self.votes(n_classes), self._counted(self._target[1], n_classes)
+        if (np.bincount(self._codes, minlength=n_classes) >= LINEAR_FOLDS).all():
+            linear = make_pipeline(
+                PCA(min(LINEAR_AXES, target.shape[1], len(target) // 2), random_state=0),
+                LogisticRegression(max_iter=300),
+            )
+            unit = float(np.sqrt(target.var(axis=0).mean())) or 1.0
+            said = cross_val_predict(linear, target / unit, self._codes, cv=LINEAR_FOLDS, method="predict_proba")
+            left_out = (left_out + said) / 2
+            votes = (votes + linear.fit(target / unit, self._codes).predict_proba(source / unit)[self._place]) / 2
+        return Calibrated.fit(left_out, self._codes)(votes)
+
+    def _counted(self, neighbours: np.ndarray, n_classes: int) -> np.ndarray:
+        counted = np.stack([(self._codes[neighbours] == k).sum(axis=1) for k in range(n_classes)], axis=1)
+        return (counted + 1 / n_classes) / (neighbours.shape[1] + 1)
+
+
+SMALLEST_SPREAD = 1e-6
+"""Of logarithms of distances: those that are all the same tell nothing."""
+NORMAL_MEDIAN = 0.6745
+"""Median of the absolute value of a standard normal variable."""
