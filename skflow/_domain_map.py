@@ -53,6 +53,11 @@ class WholeMovement:
         inner = getattr(flow, "flow_", flow)
         self._flow, self._map = flow, inner._row_map() if hasattr(inner, "pushforward_") else None
 
+    @property
+    def is_flow(self) -> bool:
+        """Whether there are shares of a movement after an alignment."""
+        return self._map is not None
+
     def __call__(self, X: np.ndarray, share: float) -> np.ndarray:
         """Rows, aligned, and moved by a share of the flow."""
         if self._map is None:
@@ -103,10 +108,13 @@ def mixed(candidate: DomainCandidate, X: np.ndarray, own: np.ndarray | None, oth
 
 def possible(same_width: bool, has_own: bool, others: Others) -> list[DomainCandidate]:
     """The candidates that there are."""
-    return [
-        candidate
-        for candidate in CANDIDATES
-        if (candidate.share is not None or same_width)
-        and (has_own or not candidate.own)
-        and (others.get(candidate.kind) or candidate.share is None or candidate.own == 1)
-    ]
+
+    def is_possible(candidate: DomainCandidate) -> bool:
+        if candidate.share is None:
+            return same_width
+        if candidate.own:
+            return has_own and (candidate.own == 1 or "common" in others)
+        movements = others.get(candidate.kind, ())
+        return len(movements) > 0 and (candidate.share == 0 or all(movement.is_flow for movement in movements))
+
+    return list(filter(is_possible, CANDIDATES))

@@ -131,7 +131,8 @@ class Domain:
         The simpler class of maps is that which other domains are likelier to share.
         """
         found = {"common": WholeMovement(self.flow)}
-        if isinstance(self.unfitted, BaseFlow) and self.flow.n_features_in_ == self.flow.target_.X.shape[1]:
+        others = isinstance(self.unfitted, BaseFlow) and self.unfitted.alignment != "diagonal"
+        if others and self.flow.n_features_in_ == self.flow.target_.X.shape[1]:
             units = clone(self.unfitted).set_params(alignment="diagonal", safeguard=False)
             found["units"] = WholeMovement(units.fit(self.rows, self.labels))
         return found
