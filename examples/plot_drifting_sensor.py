@@ -61,8 +61,8 @@ direct = 100 * model.score(at_once.transform(batch), y_later[rows])
 print(f"last week: frozen {frozen[-1]:.0f} %, one rotation at once {direct:.0f} %, step by step {followed[-1]:.0f} %")
 
 # %%
-# Above, right answers on each week's bottles. Below, how likely such a batch is if nothing has changed: under the dashed
-# line is an alarm. The carried rows raise none.
+# Above, right answers on each week's bottles. Below, how likely such a batch is if nothing has changed: under the line
+# is an alarm. The carried rows raise none.
 figure, (top, bottom) = plt.subplots(2, 1, figsize=(8, 6), sharex=True, layout="constrained")
 top.plot(weeks, frozen, color="0.5", label="frozen model")
 top.plot(weeks, followed, color="tab:blue", label="rows carried by GradualAligner")
@@ -72,7 +72,7 @@ bottom.semilogy(weeks, alarms, ".", color="0.5", label="as measured")
 bottom.semilogy(weeks, after, ".", color="tab:blue", label="carried")
 bottom.axhline(0.01, color="0.3", linestyle="--", linewidth=1)
 bottom.set(xlabel="week", ylabel="p-value")
-bottom.legend(loc="upper right")
+bottom.legend(loc="center right")
 first = weeks[np.array(alarms) <= 0.01][0]
 print(f"first alarm in week {first}; afterwards {np.mean(np.array(alarms)[first - 1 :] <= 0.01):.0%} of the weeks")
 print(f"carried rows: {np.mean(np.array(after) <= 0.01):.0%}")
