@@ -7,6 +7,7 @@ from ._aligner import DomainAligner
 from ._constrained_flow import ConstrainedFlow
 from ._drift_detector import DriftDetector
 from ._gradual_aligner import GradualAligner
+from ._multi_domain import MultiDomainFlow
 from ._otdd_flow import OTDDFlowTransformer
 from ._pseudo_label import PseudoLabelFlow
 from ._target import Reference
@@ -19,6 +20,7 @@ __all__ = [
     "DomainAligner",
     "DriftDetector",
     "GradualAligner",
+    "MultiDomainFlow",
     "OTDDFlowTransformer",
     "PseudoLabelFlow",
     "Reference",

@@ -51,6 +51,7 @@ FLOORS = (
     ("_flow",),
     ("_otdd_flow", "_constrained_flow"),
     ("_pseudo_label",),
+    ("_domain_map", "_domains", "_multi_domain"),
     ("repurposed",),
     ("__init__",),
 )

@@ -85,5 +85,9 @@ def test_regression():
     assert_figures(quick("regression.py"), "Meats, fat", "Diabetes")
 
 
+def test_sites():
+    assert_figures(quick("sites.py"), "unseen rows", "By pair", "Seconds")
+
+
 def test_mixed_tables():
     assert_figures(quick("mixed_tables.py"), "Heart disease, categories")

@@ -4,7 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skflow import DomainAligner, OTDDFlowTransformer, Reference
 
@@ -121,3 +126,36 @@ def test_unknown_columns_are_named(column):
     aligner = DomainAligner(Reference(X, Y, support={column: "counts"}), invariance="translation")
     with pytest.raises(ValueError, match=f"support names the column {column!r}"):
         aligner.fit(SOURCE).transform(SOURCE)
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), HistGradientBoostingClassifier(max_iter=20)])
+def test_missing_values_are_filled_in_ahead_of_the_flow(model):
+    """A table with gaps and categories, end to end: imputers and encoders in the pipeline, a frozen model."""
+    rng = np.random.default_rng(0)
+
+    def gaps(n, seed, offset):
+        frame, y = table(n, seed)
+        frame["weight"] += 4.0 * y + offset
+        for column, share in (("height", 0.2), ("colour", 0.1), ("weight", 0.05)):
+            frame[column] = frame[column].astype(object).where(rng.random(n) > share, None)
+        return frame, y
+
+    def columns():
+        number = make_pipeline(FunctionTransformer(lambda Z: Z.astype(float)), SimpleImputer())
+        category = make_pipeline(
+            SimpleImputer(strategy="most_frequent", missing_values=None),
+            OneHotEncoder(sparse_output=False, handle_unknown="ignore"),
+        )
+        return make_column_transformer(
+            (number, ["height", "weight"]), (category, ["colour"]), ("passthrough", ["flag", "visits"])
+        )
+
+    home, y_home = gaps(150, 0, 0.0)
+    away, y_away = gaps(150, 1, 9.0)
+    new, y_new = gaps(100, 2, 9.0)
+    X_home = columns().fit_transform(home)
+    model.fit(X_home, y_home)
+    flow = OTDDFlowTransformer(Reference(X_home, y_home, support="auto"), alignment="translation", max_iter=10, tol=0)
+    pipe = make_pipeline(columns(), flow, FrozenEstimator(model)).fit(away, y_away)
+    assert pipe.score(new, y_new) > 0.85 > 0.6 > model.score(pipe[0].transform(new), y_new)
+    assert on_levels(pipe[:-1].transform(new)[:, 2:6]) == 1

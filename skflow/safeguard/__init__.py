@@ -1,5 +1,6 @@
 """The decision whether to move: leaving rows as they are is always a candidate, and held-out rows decide."""
 
+from ._by_domains import OTHERS_ROWS, Gains, decide_by_domains, measure_gains
 from ._counterparts import ClassShare, Counterparts, find_counterparts
 from ._decision import (
     WORTH_MORE,
@@ -18,6 +19,7 @@ from ._range import CentralRange
 from ._trust import SignWeights, TrustModel
 
 __all__ = [
+    "OTHERS_ROWS",
     "WORTH_MORE",
     "WORTH_MOVING",
     "CentralRange",
@@ -25,6 +27,7 @@ __all__ = [
     "ClassShare",
     "Counterparts",
     "Decision",
+    "Gains",
     "Named",
     "Nearest",
     "Panel",
@@ -34,6 +37,8 @@ __all__ = [
     "common_axes",
     "decide_by_both",
     "decide_by_divergence",
+    "decide_by_domains",
     "decide_by_labels",
     "find_counterparts",
+    "measure_gains",
 ]

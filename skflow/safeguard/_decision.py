@@ -63,7 +63,7 @@ class Decision:
     chosen : Choice
     table : list of Choice
         All of them, the simplest first.
-    judged_by : {"labels", "divergence", "labels and divergence"}
+    judged_by : {"labels", "divergence", "labels and divergence", "other domains", "labels and other domains"}
         What decided.
     reason : str
         One sentence.
