@@ -147,10 +147,11 @@ def labelling_loss(
         variance, and weighted shares of the graph that is cut and of classes that are missing; lower is better.
     """
     found, K = np.unique(labels), codes.max() + 1
+    X, X_target = _in_units(np.asarray(X, dtype=np.float64), np.asarray(X_target, dtype=np.float64))
     centre = np.mean([X[labels == k].mean(axis=0) for k in found], axis=0)
     centre_target = np.mean([X_target[codes == k].mean(axis=0) for k in found], axis=0)
     distances = label_distances(X - centre, labels, X_target - centre_target, codes)
-    left = distances[np.arange(len(found)), found].mean() / max(X_target.var(axis=0).sum(), TINY)
+    left = distances[np.arange(len(found)), found].mean() / (X_target.var(axis=0).sum() or 1.0)
     return float(left + BORDERS * graph.cut(labels) + MISSING * (1 - len(found) / K))
 
 

@@ -122,6 +122,8 @@ def test_loss_prefers_the_truth():
     truth = labelling_loss(X + 3, y, X_ref, y_ref, graph)
     assert truth < 0.05  # a common translation costs nothing
     assert truth < labelling_loss(X + 3, (y + 1) % 3, X_ref, y_ref, graph)
+    for unit in (1e-30, 1e30):
+        assert labelling_loss(unit * (X + 3), y, unit * X_ref, y_ref, graph) == pytest.approx(truth)
     assert truth < labelling_loss(X + 3, np.where(rng.random(120) < 0.1, 0, y), X_ref, y_ref, graph)
     assert truth + 0.3 < labelling_loss(X + 3, np.zeros(120, int), X_ref, y_ref, graph)
 
