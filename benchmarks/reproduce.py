@@ -145,7 +145,8 @@ def oracle(args):
     X, y = X[:n], y[:n]
     figure, axes = plt.subplots(1, 3, figsize=(14, 4), layout="constrained")
     scores, ranks, last = Scores(), [], {}
-    for reg, step in [(reg, 0.1) for reg in (0.01, 0.05, 0.2, 1.0)] + [(0.05, step) for step in (0.05, 0.2)]:
+    regs, others = ((0.05,), (0.2,)) if args.quick else ((0.01, 0.05, 0.2, 1.0), (0.05, 0.2))
+    for reg, step in [(reg, 0.1) for reg in regs] + [(0.05, step) for step in others]:
         flow = OTDDFlowTransformer(
             Reference(X_ref[:n], y_ref[:n]),
             reg=reg,

@@ -101,7 +101,7 @@ def pot_partial(frozen, X, known, unseen, X_target, y_target):
 
 
 def usps(quick, data, mapped, alone, forms, shots):
-    n, seeds = (120, 1) if quick else (2000, 5)
+    n, seeds = (200, 1) if quick else (2000, 5)
     few = slice(500) if quick else slice(None)
     X_ref, y_ref, _, _ = load("mnist", data)
     frozen = train_cnn(X_ref[few], y_ref[few], epochs=2 if quick else 12)

@@ -1,10 +1,13 @@
 """The scripts that measure accuracy run from end to end at their quick sizes; what they print are figures."""
 
-import os
+import contextlib
+import io
 import re
-import subprocess
+import runpy
 import sys
+import warnings
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -23,14 +26,19 @@ pytestmark = [
 
 
 def quick(script, *options):
-    """Run a script at its quick size: the tables that it prints, as rows of cells, by their titles."""
-    command = [sys.executable, str(ROOT / "benchmarks" / script), "--quick", *map(str, options)]
-    # Small batches gain nothing from a second thread, and lose much where another process wants the core.
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=one_thread)
-    assert done.returncode == 0, done.stderr
-    tables = {}
-    for line in done.stdout.splitlines():
+    """Run a script at its quick size: the tables that it prints, as rows of cells, by their titles.
+
+    It runs in this process, which has loaded already what takes a new one seconds.
+    """
+    path, printed, tables = ROOT / "benchmarks" / script, io.StringIO(), {}
+    with (
+        mock.patch.object(sys, "argv", [str(path), "--quick", *map(str, options)]),
+        mock.patch.object(sys, "path", [str(path.parent), *sys.path]),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(printed),
+    ):
+        runpy.run_path(str(path), run_name="__main__")
+    for line in printed.getvalue().splitlines():
         if line.startswith("### "):
             rows = tables[line[4:]] = []
         elif line.startswith("|") and not line.startswith("| -"):
