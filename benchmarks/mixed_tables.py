@@ -13,9 +13,11 @@ import numpy as np
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
 
 from _protocol import add_data_argument, hospitals
 from _scores import Scores, percent
@@ -63,12 +65,15 @@ def main():
             models = {
                 "boosting": HistGradientBoostingClassifier(max_iter=60, random_state=0).fit(X_ref, y_ref),
                 "forest": RandomForestClassifier(200, random_state=0).fit(X_ref, y_ref),
+                "logistic": LogisticRegression(max_iter=1000).fit(X_ref, y_ref),
+                "SVC": SVC().fit(X_ref, y_ref),
             }
             column = f"{names[home]}: {names[away]}"
-            rows = {"as they are": X_new}
-            for name, support in (("**carried**", None), ("**carried, into the support**", "auto")):
-                target = Reference(X_ref, y_ref, support=support)
-                rows[name] = OTDDFlowTransformer(target, random_state=seed).fit(X_src, y_src).transform(X_new)
+            flow = OTDDFlowTransformer(Reference(X_ref, y_ref), random_state=seed).fit(X_src, y_src)
+            rows = {"as they are": X_new, "**carried**": flow.transform(X_new)}
+            # What transform ends with where the reference of the flow has this support.
+            support = Reference(X_ref, y_ref, support="auto").find_support()
+            rows["**carried, into the support**"] = support.project(rows["**carried**"])
             for name, values in rows.items():
                 held = np.isin(values[:, n_numbers:], [0.0, 1.0]).mean()
                 scores.add(f"{name}: indicators that are 0 or 1", column, held)
