@@ -8,7 +8,7 @@ ORDER = [
     "plot_no_labels.py",
     "plot_other_columns.py",
     "plot_new_instrument.py",
-    "plot_hospitals.py",
+    "plot_clinics.py",
     "plot_drifting_sensor.py",
     "plot_grid_search.py",
     "plot_few_labels.py",
