@@ -13,6 +13,7 @@ from ._base import Invariance
 from ._choice import AMBIGUOUS, Candidate, Judge, Posterior, choose
 from ._fitting import Fit, Fitter
 from ._invariance_names import Classes, read_invariance
+from ._permutation import columns_correspond
 from ._reading import read_pair
 from ._search import Found, search, subsample
 from ._views import Views
@@ -148,6 +149,7 @@ def align(
     rng = np.random.RandomState(seed)
     work = Views.of(subsample(pair, rng, MAX_ROWS))
     judge = Judge(work.columns, posterior, rng)
+    classes = _sensible(classes, work, rng)
     fitter, found = Fitter(work, judge, rng), None
     fits: dict[str, Fit] = {}
     for step, (name, needs_search) in enumerate(_stages(classes)):
@@ -204,6 +206,15 @@ def _preferred(found: Found, work: Views, judge: Judge) -> Found:
         return found
     rest = tuple(end for end in (replace(found, others=()), *found.others) if end is not found.others[best])
     return replace(found.others[best], others=rest)
+
+
+def _sensible(classes: dict[str, Invariance], work: Views, rng: np.random.RandomState) -> dict[str, Invariance]:
+    """Without the classes that leave columns in their places, if they are not in their places and others may turn."""
+    if work.columns.same is None or not any(c.turns for c in classes.values()):
+        return classes
+    if columns_correspond(work.columns.pair, np.random.RandomState(rng.randint(2**31 - 1))):
+        return classes
+    return {name: c for name, c in classes.items() if c.turns or name == "identity"}
 
 
 def _stages(classes: dict[str, Invariance]) -> list[tuple[str, bool]]:

@@ -23,11 +23,13 @@ from ._column_summary import N_COMPONENTS, ColumnSummary
 STARTS, AGREEING = (400, (6, 40)), (200, (3, 20))
 """Most starts, and starts that must lead to the lowest cost for it to be taken for the lowest: a number over that of
 the columns, and limits. Of many columns, one order alone is likely; of few, chance makes rivals."""
-LIKELY, TELLING = 1.5, 2.0
+LIKELY, TELLING = 1.4, 2.2
 """Ratio of the cost to its expectation for two samples of one distribution up to which an order is likely, if that of
 random orders is as many times higher."""
-N_RANDOM = 9
+N_RANDOM = 40
 """Random orders."""
+FEWEST = 4
+"""Columns from which random orders say something."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,20 @@ def match_columns(
     ]
 
 
+def correspond(source: ColumnSummary, target: ColumnSummary, rng: np.random.RandomState) -> bool:
+    """Whether columns are in their places, by their correlations: no random order has them more alike.
+
+    So it is too where correlations are too few, or too weak, to tell.
+    """
+    problem, d = ColumnProblem(source, target), len(source.correlation)
+    if d < FEWEST:
+        return True
+    signs = np.ones(d)
+    random = [problem.dependence(rng.permutation(d), signs) for _ in range(N_RANDOM)]
+    telling = float(np.median(random)) > TELLING * d * (d - 1) / 2
+    return not telling or problem.dependence(np.arange(d), signs) < min(random)
+
+
 def _local_optima(problem: ColumnProblem, rng: np.random.RandomState) -> list[Matching]:
     """Where starts lead, until enough of them have led to the lowest cost.
 
@@ -94,6 +110,7 @@ def _local_optima(problem: ColumnProblem, rng: np.random.RandomState) -> list[Ma
     expected = d * (d - 1) / 2 + N_COMPONENTS * d
     orders = [rng.permutation(nodes.shape[2])[:d] for _ in range(N_RANDOM)]
     random = float(np.median([problem.value(p, np.ones(d)) for p in orders]))
+    price = 2 * np.log(2) * d if problem.signs else 0.0  # of telling signs among all that there may be
     ends: list[Matching] = []
     for start in range(n_starts):
         p, s = problem.assign(nodes * rng.exponential(size=nodes.shape) if start else nodes)
@@ -102,7 +119,7 @@ def _local_optima(problem: ColumnProblem, rng: np.random.RandomState) -> list[Ma
             p, s = problem.descend(p, s)
         matrix = np.zeros(nodes.shape[1:])
         matrix[np.arange(d), p] = s
-        cost = problem.value(p, s)
+        cost = problem.value(p, s) + price
         ends.append(Matching(matrix, cost, TELLING * cost < min(TELLING * LIKELY * expected, random), problem.shifted))
         lowest = min(end.cost for end in ends)
         if sum(_same(end.cost, lowest) for end in ends) >= n_agreeing:

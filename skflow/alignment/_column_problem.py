@@ -39,9 +39,13 @@ class ColumnProblem:
 
     def value(self, p: Array, s: Array) -> float:
         """The objective of the order `p` with signs `s`."""
+        return self.dependence(p, s) + float(self.nodes[_which(s), np.arange(len(p)), p].sum())
+
+    def dependence(self, p: Array, s: Array) -> float:
+        """The part of the objective that the correlations have."""
         D, n, m = self._placed(p, s), self.n, self.m
         both, own = (np.linalg.slogdet(M)[1] for M in ((n * self.A + m * D) / (n + m), D))
-        return float((n + m) * both - n * self._log_det - m * own + self.nodes[_which(s), np.arange(len(p)), p].sum())
+        return float((n + m) * both - n * self._log_det - m * own)
 
     def assign(self, costs: Array) -> tuple[Array, Array]:
         """The order and signs of least total cost (2, d, k), each column by itself."""

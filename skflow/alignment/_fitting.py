@@ -76,6 +76,10 @@ class Fitter:
             ends.append((alternate(view.pair, invariance, start, schedule(0.05, 0.01, 12), n_iter=10), False))
         ends.sort(key=lambda end: end[0].objective)
         best, likely = ends[0]
+        if invariance.by_column:
+            # What fits as well as a rotation may not as an order of columns, or may be the same order.
+            refitted = [alternate(view.pair, invariance, h, schedule(0.02, 0.01, 3), n_iter=10) for h in rivals]
+            rivals = [end.map for end in refitted if _as_good(end.objective, best.objective)]
         if proposed:
             rivals = [end.map for end, _ in ends[1:] if _as_good(end.objective, best.objective)]
         ambiguity = max((self._judge.disagreement(view, best.map, h) for h in rivals), default=0.0)

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ._affine_map import AffineMap, Array
 from ._base import Invariance, Proposal
-from ._column_matching import match_columns
+from ._column_matching import correspond, match_columns
 from ._column_summary import ColumnSummary
 from ._matrices import EPS, completed
 from ._pair import Pair
@@ -65,6 +65,9 @@ class Permutation(Invariance):
     usually found exactly. Between different numbers of columns, correlations take M's place. Columns that the source
     lacks are filled in by their regression on the others in the target; columns that the target lacks are left out.
 
+    Up to 128 columns, the order is first looked for by the columns alone, by the likelihood that their distributions
+    and their correlations are the same: with values as they are, then with offsets, then with signs.
+
     Parameters
     ----------
     signs : bool, default=True
@@ -83,8 +86,7 @@ class Permutation(Invariance):
             return []
         moments = PlanMoments.of_marginals(pair.X, pair.Y)
         zeros = _zeros(pair)
-        sides = ColumnSummary.of(pair.X - zeros[0], pair.a), ColumnSummary.of(pair.Y - zeros[1], pair.b)
-        matchings = match_columns(*sides, rng, signs=self.signs)
+        matchings = match_columns(*_summaries(pair), rng, signs=self.signs)
         return [
             Proposal(Ordered(matching.matrix, None if matching.shifted else zeros).fit(moments), matching.likely)
             for matching in matchings[:N_MATCHINGS]
@@ -118,6 +120,16 @@ def _order_of(matrix: Array) -> Array:
     order = np.zeros(matrix.shape)
     order[source, column] = np.sign(matrix[source, column])
     return order
+
+
+def columns_correspond(pair: Pair, rng: np.random.RandomState) -> bool:
+    """Whether the columns of both sides are in the same order, or nothing speaks against it."""
+    return max(pair.X.shape[1], pair.Y.shape[1]) > MAX_MATCHED or correspond(*_summaries(pair), rng)
+
+
+def _summaries(pair: Pair) -> tuple[ColumnSummary, ColumnSummary]:
+    zero, zero_target = _zeros(pair)
+    return ColumnSummary.of(pair.X - zero, pair.a), ColumnSummary.of(pair.Y - zero_target, pair.b)
 
 
 def _zeros(pair: Pair) -> tuple[Array, Array]:

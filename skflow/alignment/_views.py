@@ -149,8 +149,7 @@ class Views:
 
         common = None
         if same:
-            both = np.vstack([scaled_x, scaled_y])
-            U = V if few else principal_axes(both, np.concatenate([pair.a, pair.b]) / 2, N_AXES)
+            U = V if few else _joint_axes([(scaled_x, pair.a / 2), (scaled_y, pair.b / 2)], N_AXES)
             common = between(U, U, target.scale)
         # Where columns are missing, so is their part of the spread, and it is no difference of units.
         units = source.scale if same or not 0.5 < source.scale / target.scale < 2 else target.scale
@@ -168,10 +167,27 @@ def _inverse(factor: Array) -> Array:
 
 def principal_axes(Z: Array, w: Array, n_axes: int) -> Array:
     """The leading principal axes of weighted rows `Z`, as orthonormal columns (d, r) with r <= `n_axes`."""
-    Z = (Z - w @ Z) * np.sqrt(w)[:, None]
-    if Z.shape[1] <= len(Z):
-        values, V = np.linalg.eigh(Z.T @ Z)
+    return _joint_axes([(Z, w)], n_axes)
+
+
+def _joint_axes(sides: list[tuple[Array, Array]], n_axes: int) -> Array:
+    """The same of all sides' rows together, one after the other so that few copies of them are held at once."""
+    mean = sum(w @ Z for Z, w in sides)
+    n_rows, n_columns = sum(len(Z) for Z, _ in sides), sides[0][0].shape[1]
+
+    def centred(Z: Array, w: Array) -> Array:
+        Z = Z - mean
+        Z *= np.sqrt(w)[:, None]
+        return Z
+
+    if n_columns <= n_rows:
+        scatter = np.zeros((n_columns, n_columns))
+        for Z, w in sides:
+            Z = centred(Z, w)
+            scatter += Z.T @ Z
+        values, V = np.linalg.eigh(scatter)
         return np.ascontiguousarray(V[:, np.argsort(-values)][:, :n_axes])
+    Z = np.vstack([centred(*side) for side in sides])
     values, U = np.linalg.eigh(Z @ Z.T)
     keep = np.argsort(-values)[: max(min(n_axes, len(Z) - 1), 1)]
     return np.linalg.qr(Z.T @ U[:, keep])[0]

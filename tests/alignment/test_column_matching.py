@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skflow.alignment import align
-from skflow.alignment._column_matching import match_columns
+from skflow.alignment._column_matching import correspond, match_columns
 from skflow.alignment._column_problem import ColumnProblem
 from skflow.alignment._column_summary import ColumnSummary
 
@@ -70,7 +70,7 @@ def test_the_best_matching_is_that_of_all_orders(signs):
     best = match_columns(*sides, np.random.RandomState(0))[0]
     task = ColumnProblem(*sides, shifted=signs, signs=signs)
     lowest = min(task.value(p, s) for p, s in all_orders(3, 4) if signs or (s > 0).all())
-    assert best.cost == pytest.approx(lowest)
+    assert best.cost == pytest.approx(lowest + (6 * np.log(2) if signs else 0))  # signs must be told
     assert (best.shifted, best.matrix.sum(), np.abs(best.matrix).sum()) == (signs, 1 if signs else 3, 3)
 
 
@@ -103,3 +103,14 @@ def test_what_two_maps_explain_as_well_is_not_found():
     found = align(X @ np.linalg.qr(random.randn(8, 8))[0], Y, invariance="orthogonal")
     assert found.ambiguity > 0.3
     assert found.verdict == "not found"
+
+
+def test_columns_correspond_unless_another_order_fits_as_well():
+    random = np.random.RandomState(0)
+    mixing = random.randn(6, 6)
+    X, Y = side(200, 6, 1, mixing), side(200, 6, 2, mixing)
+    turn = np.linalg.qr(random.randn(6, 6))[0]
+    for shifted, right in ((3 - 2 * X, True), (X @ turn, False), (X[:, ::-1], False)):
+        assert correspond(summary(shifted), summary(Y), np.random.RandomState(0)) == right
+    independent = (summary(side(50, 6, seed, np.eye(6))) for seed in (3, 4))
+    assert correspond(*independent, np.random.RandomState(0))
