@@ -79,5 +79,5 @@ for k, (name, values) in enumerate(accuracy.items()):
     right.bar(places + 0.4 * k - 0.2, [100 * value for value in values], 0.38, label=name, color=("0.7", "tab:blue")[k])
 right.set_xticks(places, models)
 right.set(ylabel="right answers, %", title="The new clinic, unseen images", ylim=(0, 100))
-right.legend()
+right.legend(loc="lower right")
 print({name: f"{np.mean(values):.3f}" for name, values in accuracy.items()})
