@@ -9,7 +9,7 @@ import numpy as np
 from .._warnings import warn
 from ..labelling import SIMPLER, NeighbourGraph, combine, labelling_loss, temper
 from ._black_box import BlackBox
-from ._evidence import TEMPER, weigh_evidence
+from ._evidence import TEMPER, left_out_labels, weigh_evidence
 from ._flows import FlowPlan, aligner_of
 from ._names import predictions_for
 from ._second_query import MANY, ask_again
@@ -83,14 +83,14 @@ def believe(
     known, K = np.flatnonzero(truth >= 0), len(plan.classes)
     some_without, home = np.bincount(truth[known], minlength=K).min() == 0, None
     if plan.goes_to is not None:
-        if some_without:
-            home = WayHome(X, aligner_of(plan.flow), plan.target)
+        if some_without or (len(known) < len(X) / 2 and (plan.goes_to >= 0).all()):
+            home = WayHome(X, aligner_of(plan.flow), plan.target, aligned=some_without)
         brought = X if home is None else home(X)
         predictions = predictions_for(model(brought), plan.goes_to)
         n_queries += len(X)
         if not len(known):
             _warn_if_blind(predictions)
-        if home is not None and home.at_home:
+        if home is not None and home.at_home and (some_without or _fit_labels(predictions, graph, known, truth[known])):
             beliefs = predictions.copy()
             beliefs[known] = np.eye(K)[truth[known]]
             return TrainingRows(beliefs, graph, own=predictions, n_queries=n_queries, decision="predictions", home=home)
@@ -113,6 +113,14 @@ def believe(
     return TrainingRows(
         beliefs, graph, weights, predictions, carried, prediction_weight, evidence.confusion, n_queries, decision, home
     )
+
+
+def _fit_labels(predictions: np.ndarray, graph: NeighbourGraph, rows: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether the model's answers are more often right on rows with a label than what the other labels say of these."""
+    n_classes = predictions.shape[1]
+    others = left_out_labels(graph, rows, codes, n_classes)
+    right = float((predictions[rows].argmax(axis=1) == codes).mean())
+    return right > (1 / n_classes if others is None else float((others.argmax(axis=1) == codes).mean()))
 
 
 def _fit_better(

@@ -28,9 +28,11 @@ class WayHome:
         Of the flows.
     target : Reference
         The reference dataset.
+    aligned : bool, default=True
+        Whether rows may come by the alignment.
     """
 
-    def __init__(self, X: np.ndarray, aligner: Any, target: Reference) -> None:
+    def __init__(self, X: np.ndarray, aligner: Any, target: Reference, *, aligned: bool = True) -> None:
         self._map, self.at_home = LearntMap(None, None, None), False
         if X.shape[1] != target.X.shape[1]:
             return
@@ -46,7 +48,7 @@ class WayHome:
         near = bool((divergences - floors)[k].mean() <= allowances(*measured)[k])
         if decision.chosen.name == "range":
             self._map = LearntMap(None, None, None, limits=limits)
-        elif decision.chosen.name == "align":
+        elif decision.chosen.name == "align" and aligned:
             self._map = LearntMap(aligner, None, 0.0)
         self.at_home = decision.chosen.name == "range" or (near and decision.chosen.name == "leave")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.stats import norm, t
 
 from ._range import CentralRange
 
@@ -108,7 +109,7 @@ def decide_by_labels(
     best = max(table, key=_worth)
 
     def margin(choice: Choice) -> float:
-        errors, worth = (ERRORS_TO_MOVE, worth_moving) if _leaves(choice, table) else (1.0, WORTH_MORE)
+        errors, worth = (_errors_to_move(len(weights)), worth_moving) if _leaves(choice, table) else (1.0, WORTH_MORE)
         return max(errors * choice.standard_error, worth)
 
     chosen = next(choice for choice in table if _worth(choice) >= _worth(best) - margin(choice))
@@ -193,9 +194,13 @@ def decide_by_both(
     """
     by_labels = _by_labels(candidates, agreements, weights)
     best, one_row = max(map(_worth, by_labels)), 1 / len(weights)
-    allowed = [_worth(choice) >= best - max(choice.standard_error, one_row) for choice in by_labels]
+    errors = _errors_to_move(len(weights))
+    allowed = [
+        _worth(choice) >= best - max((errors if choice.share is None else 1.0) * choice.standard_error, one_row)
+        for choice in by_labels
+    ]
     if believed is not None:
-        clear = decide_by_labels(candidates, agreements, weights).chosen
+        clear = decide_by_labels(candidates, agreements, weights, max(WORTH_MOVING, 2 * one_row)).chosen
         sure = [may or choice.name == clear.name for may, choice in zip(believed, by_labels, strict=True)]
         both = [may and well for may, well in zip(allowed, sure, strict=True)]
         allowed = both if any(both) else sure
@@ -209,6 +214,11 @@ def decide_by_both(
     if _moves(chosen, table):
         known += f", and on {table[0].score:.1%} left as they are"
     return Decision(chosen, table, "labels and divergence", f"{decision.reason}{known}.", chosen.floor)
+
+
+def _errors_to_move(n: int) -> float:
+    """:data:`ERRORS_TO_MOVE`, or more: errors that `n` rows tell are themselves uncertain (Student's distribution)."""
+    return float(t.ppf(norm.cdf(ERRORS_TO_MOVE), max(n - 1, 1)))
 
 
 def _leaves(choice: Choice, table: list[Choice]) -> bool:

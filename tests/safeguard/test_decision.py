@@ -197,6 +197,7 @@ def test_labels_that_guide_an_alignment_do_not_judge_it():
     """Labels by chance: an alignment that was told of them seems to gain."""
     rng = np.random.default_rng(0)
     target, source = rng.standard_normal((80, 12)), rng.standard_normal((40, 12))
-    flow = OTDDFlowTransformer((target, rng.integers(0, 2, 80)), random_state=0).fit(source, rng.integers(0, 2, 40))
+    flow = OTDDFlowTransformer((target, rng.integers(0, 2, 80)), alignment="affine", random_state=0)
+    flow.fit(source, rng.integers(0, 2, 40))
     assert flow.decision_.chosen.name == "leave"
-    assert max(choice.score for choice in flow.decision_.table) < 0.75
+    assert max(choice.score for choice in flow.decision_.table) < 0.6  # 0.68 on rows that the alignment was told of
