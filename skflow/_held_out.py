@@ -43,7 +43,7 @@ def align_held_out(
     start: np.ndarray,
     labels: np.ndarray,
     known: np.ndarray,
-    weight: np.ndarray,
+    rows: np.ndarray,
     seed: int,
 ) -> np.ndarray | None:
     """Aligned rows, those with a label by an alignment that was not told of it; None where that gains nothing.
@@ -61,16 +61,16 @@ def align_held_out(
         Their labels; continuous ones in columns, which guide no alignment.
     known : ndarray of bool of shape (n_samples,)
         Whether a label is known.
-    weight : ndarray of shape (n_samples,)
-        Of the rows; those without any are left out.
+    rows : ndarray of shape (n_different,)
+        Where each row is found first, in an order that does not depend on the one that they came in.
     seed : int
         Draws the folds.
     """
     alignment = getattr(aligner, "alignment_", None)
-    rows = np.flatnonzero(known & (weight > 0))
+    labelled = rows[known[rows]]
     if alignment is None or alignment.verdict == "identity" or X.size > MOST_VALUES or labels.ndim == 2:
         return None
-    if len(rows) < 2 * FOLDS:
+    if len(labelled) < 2 * FOLDS:
         return None
     other = clone(aligner.estimator if isinstance(aligner, FrozenEstimator) else aligner)
     if {"invariance", "max_starts"} <= set(other.get_params(deep=False)):
@@ -79,16 +79,14 @@ def align_held_out(
         other.set_params(invariance=same, max_starts=min(MOST_STARTS, other.max_starts))
     told = np.full(len(X), None, dtype=object)
     told[known] = labels[known]
-    counts = np.unique(labels[rows], return_counts=True)[1]
+    counts = np.unique(labels[labelled], return_counts=True)[1]
     kind = StratifiedKFold if counts.min() >= FOLDS else KFold
     aligned = np.array(start)
-    for _, left_out in kind(FOLDS, shuffle=True, random_state=seed).split(rows, labels[rows].astype(str)):
-        held = rows[left_out]
-        seen = weight > 0
+    for _, left_out in kind(FOLDS, shuffle=True, random_state=seed).split(labelled, labels[labelled].astype(str)):
+        held = labelled[left_out]
+        seen = np.delete(rows, left_out) if known.all() else rows
         hidden = told.copy()
         hidden[held] = None
-        if known.all():
-            seen[held] = False
         fitted = clone(other).fit(X[seen], labels[seen] if known.all() else hidden[seen])
         aligned[held] = np.asarray(fitted.transform(X[held])).astype(start.dtype, copy=False)
     return aligned

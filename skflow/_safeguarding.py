@@ -124,7 +124,7 @@ def decide(
         some = some[np.argsort(~known[rows[some]], kind="stable")][:MOST_ROWS]
         rows, predicted = rows[some], predicted[some]
     seed = int(rng.randint(np.iinfo(np.int32).max))
-    refitted = align_held_out(aligner, X, start, labels, known, weight, seed) if judging.by_labels else None
+    refitted = align_held_out(aligner, X, start, labels, known, first, seed) if judging.by_labels else None
     aligned = None if aligner is None else (start if refitted is None else refitted)[rows]
     limits = None if judging.target.is_continuous else CentralRange(judging.target.X)
     candidates = candidates_of(X[rows], aligned, start[rows], predicted, limits)
