@@ -19,7 +19,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore:The flow did not converge")
 
 QUICK = {"max_iter": 15, "tol": 0.02, "keep_trajectory": 4, "pushforward": LinearRegression(), "random_state": 0}
-QUICK |= {"mass": 1.0}  # blobs elsewhere: all of them flow
+QUICK |= {"mass": 1.0, "alignment": None}  # blobs elsewhere: all of them flow
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def blobs(d=2, names=("a", "b", "c"), seed=0):
 
 def fitted(d=2, **params):
     X, y = blobs(d)
-    return OTDDFlowTransformer(blobs(d, ("x", "y", "z"), seed=1), **(QUICK | params)).fit(X, y)
+    return OTDDFlowTransformer(blobs(d, ("x", "y", "z"), seed=1), **(QUICK | {"safeguard": False} | params)).fit(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_animation(tmp_path, d):
 
 def test_particles():
     X, y = load_digits(return_X_y=True)
-    flow = OTDDFlowTransformer((X[:300], y[:300]), **QUICK).fit(16 - X[300:500], y[300:500])
+    flow = OTDDFlowTransformer((X[:300], y[:300]), safeguard=False, **QUICK).fit(16 - X[300:500], y[300:500])
     display = ParticlesDisplay.from_estimator(flow, n_particles=10, n_frames=3)
     assert display.axes_.shape == (10, 3)
     assert [ax.get_ylabel() for ax in display.axes_[:, 0]] == [str(k) for k in range(10)]
