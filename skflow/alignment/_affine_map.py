@@ -42,6 +42,12 @@ class AffineMap:
         """Map rows `X` (n, d) to rows (n, k)."""
         return _multiply(np.asarray(X, dtype=np.float64) - self.center, self.factors) + self.image
 
+    def onto(self, axes: Array) -> AffineMap:
+        """The map followed by the product with `axes` (k, r), so that rows have r coordinates."""
+        *before, last = self.factors or (np.ones(len(self.center)),)
+        last = last[:, None] * axes if last.ndim == 1 else last @ axes
+        return AffineMap(self.center, self.image @ axes, (*before, last))
+
     def inverse(self, Z: ArrayLike) -> Array:
         """Rows (n, d) that `h` takes to `Z` (n, k): by least squares, and the shortest, where none or many are."""
         return _multiply(np.asarray(Z, dtype=np.float64) - self.image, self._inverse_factors) + self.center

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._proportions import PRIOR_SHARE, estimate_proportions
 from ._affine_map import AffineMap, Array
-from ._alternation import alternate, schedule
+from ._alternation import fit_again, schedule
 from ._base import Invariance
 from ._divergence import sinkhorn_divergence, typical_reg
 from ._gaussian_classes import GaussianPosterior
@@ -143,7 +143,7 @@ class Judge:
         folds = []
         for fit, held in ((0, 1), (1, 0)):
             part = view.pair.rows(self._sources[fit], self._targets[fit])
-            h = alternate(part, invariance.near(start, view.pair), start, schedule(0.02, 0.01, 4)).map
+            h = fit_again(part, invariance.near(start, view.pair), start, schedule(0.02, 0.01, 4))
             folds.append(self._judge_on(view, h, held))
         value, change, score = (
             float(mean) for mean in np.mean([(fold.divergence, fold.change, fold.score) for fold in folds], axis=0)

@@ -43,7 +43,7 @@ class Diagonal(Invariance):
     """
 
     def fit(self, moments: PlanMoments) -> AffineMap:
-        sx, sy = (np.sqrt(np.diag(cov).clip(0)) for cov in (moments.cov_x, moments.cov_y))
+        sx, sy = np.sqrt(moments.var_x), np.sqrt(moments.var_y)
         varies = (sx > EPS**0.5 * _rms(sx)) & (sy > EPS**0.5 * _rms(sy))
         gains = np.divide(sy, sx, out=np.ones_like(sx), where=varies)
         return AffineMap(moments.mean_x, moments.mean_y, (gains,))

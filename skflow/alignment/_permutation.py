@@ -103,7 +103,7 @@ class Permutation(Invariance):
         likeness = np.abs(cross) if self.signs else cross
         if cross.shape[0] != cross.shape[1]:
             # Where columns may be left over, those of large variance must not be taken for that alone.
-            variances = np.outer(*(np.diag(cov).clip(0) for cov in (moments.cov_x, moments.cov_y)))
+            variances = np.outer(moments.var_x, moments.var_y)
             likeness = likeness / np.sqrt(variances + EPS * variances.max() + np.finfo(float).tiny)
         source, column = linear_sum_assignment(-likeness)
         matrix = np.zeros(cross.shape)

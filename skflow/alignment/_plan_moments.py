@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,8 +25,8 @@ class PlanMoments:
         Rows of the source.
     rows : array of shape (n,)
         The plan's row masses, which sum to one.
-    images : array of shape (n, k)
-        Barycentric image of each row, ``sum_j P_ij y_j / rows_i``.
+    barycentres : array of shape (n, k), or callable () -> array
+        Barycentric image of each row, ``sum_j P_ij y_j / rows_i``. A callable is called where they are needed.
     Y : array of shape (m, k)
         Rows of the target.
     columns : array of shape (m,)
@@ -36,7 +37,7 @@ class PlanMoments:
 
     X: Array
     rows: Array
-    images: Array
+    barycentres: Array | Callable[[], Array]
     Y: Array
     columns: Array
     zero: Array | None = None
@@ -53,6 +54,11 @@ class PlanMoments:
         return self.X.shape[1], self.Y.shape[1]
 
     @cached_property
+    def images(self) -> Array:
+        """Barycentric image of each row, shape (n, k)."""
+        return self.barycentres() if callable(self.barycentres) else self.barycentres
+
+    @cached_property
     def mean_x(self) -> Array:
         """Mean of the source, shape (d,)."""
         return self.rows @ self.X
@@ -61,6 +67,16 @@ class PlanMoments:
     def mean_y(self) -> Array:
         """Mean of the target under the plan's column masses, shape (k,)."""
         return self.columns @ self.Y
+
+    @cached_property
+    def var_x(self) -> Array:
+        """Variances of the source's columns, shape (d,)."""
+        return self.rows @ (self.X - self.mean_x) ** 2
+
+    @cached_property
+    def var_y(self) -> Array:
+        """Variances of the target's columns under the plan's column masses, shape (k,)."""
+        return self.columns @ (self.Y - self.mean_y) ** 2
 
     @cached_property
     def cov_x(self) -> Array:

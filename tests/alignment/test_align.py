@@ -5,8 +5,8 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
-from skflow.alignment import Identity, Invariance, Pair, PlanMoments, Translation, align, alternate, schedule
-from skflow.alignment._alternation import PlanStep
+from skflow.alignment import AffineMap, Identity, Invariance, Pair, PlanMoments, Translation, align, alternate, schedule
+from skflow.alignment._plan_step import PlanStep
 
 
 @pytest.fixture(scope="module")
@@ -111,19 +111,20 @@ def test_the_plan_is_pots_where_both_marginals_are_held(digits):
     X, Y = S[:60] - S[:60].mean(0), T[:50] - T[:50].mean(0)
     a, b = np.full(60, 1 / 60), np.full(50, 1 / 50)
     reg = 0.5
-    images, columns, cost = PlanStep(Pair(X, Y, a, b), rho=1e6, n_iter=2000)(X, reg)
+    identity = AffineMap(np.zeros(64), np.zeros(64))
+    plan = PlanStep(Pair(X, Y, a, b), rho=1e6, n_iter=2000)(X, identity, reg)
     C = ot.dist(X, Y)
     P = ot.sinkhorn(a, b, C, reg, numItermax=5000, stopThr=1e-10)
-    np.testing.assert_allclose(images, P @ Y / a[:, None], atol=1e-4)
-    np.testing.assert_allclose(columns, b, atol=1e-6)
-    assert cost == pytest.approx((P * C).sum(), rel=1e-4)
+    np.testing.assert_allclose(plan.images(), P @ Y / a[:, None], atol=1e-4)
+    np.testing.assert_allclose(plan.columns, b, atol=1e-6)
+    assert plan.cost == pytest.approx((P * C).sum(), rel=1e-4)
 
 
 def test_forbidden_pairs_are_not_coupled():
     X, Y = np.zeros((2, 1)), np.array([[0.0], [1.0]])
     half = np.full(2, 0.5)
     pair = Pair(X, Y, half, half, np.array([1, -1]), np.array([1, 0]))
-    images, _, _ = PlanStep(pair, 1.0, 50)(X, 1.0)
+    images = PlanStep(pair, 1.0, 50)(X, AffineMap(np.zeros(1), np.zeros(1)), 1.0).images()
     assert images[0, 0] == pytest.approx(0)
     assert images[1, 0] > 0.3
 
