@@ -56,7 +56,8 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         it was fitted on a DataFrame it is given one. Inside of anything that clones, wrap a fitted classifier in
         :class:`sklearn.frozen.FrozenEstimator`.
     flow : OTDDFlowTransformer, PseudoLabelFlow or another flow with a target
-        From the source towards (a sample of) the classifier's training data; it is cloned.
+        From the source towards (a sample of) the classifier's training data; it is cloned. Of more than 3000 rows a
+        stratified subsample of that many flows, unless its `max_particles` says otherwise.
     model_classes : array-like of shape (n_model_classes,), default=None
         Labels of the classifier's outputs. None: its `classes_`; of a callable, the target's classes in sorted order.
     n_flows : int or "auto", default="auto"

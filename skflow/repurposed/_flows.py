@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
 
 from .._aligner import as_aligner
+from .._otdd_flow import OTDDFlowTransformer
 from .._target import Reference
 from .._trusting import carry_left_out
 from ..labelling import combine, confidence_of, rows_to_one
@@ -19,6 +20,8 @@ from ..metrics import label_distances
 from ._black_box import BlackBox
 from ._codewords import codewords, decoder, n_flows_needed
 
+MOST_PARTICLES = 3000
+"""Rows that flow where the flow says nothing of it; its map carries the others."""
 LEAST_CONFIDENCE = 1e-2
 """Weight of a row of which nothing is known beside that of one with a label."""
 
@@ -149,8 +152,12 @@ def align_once(
         Weights of the rows.
     """
     flow = clone(flow)
+    if hasattr(flow, "get_params") and flow.get_params(deep=False).get("flow", flow) is None:
+        flow.set_params(flow=OTDDFlowTransformer())  # its default, which would align each time
     found = {key: value for key, value in _everywhere(flow, "alignment").items() if value is not None}
     set_everywhere(flow, safeguard=False, mass=1.0)
+    if len(X) > MOST_PARTICLES and set(_everywhere(flow, "max_particles").values()) == {None}:
+        set_everywhere(flow, max_particles=MOST_PARTICLES)
     if many or not found:
         set_everywhere(flow, alignment=None)
         return flow

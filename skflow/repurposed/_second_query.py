@@ -14,6 +14,9 @@ from ._flows import FlowPlan
 MANY = 4
 """Rows for each class from which on half of them will do for a flow."""
 
+ROWS_OF_A_HALF = 2000
+"""Rows of a half that its flows are fitted to, beside those that have a label: as many tell where classes lie."""
+
 BLUNDERS = 0.05
 """Share of the predictions for carried rows that may be wrong whatever their probabilities."""
 
@@ -42,9 +45,9 @@ def ask_again(
 ) -> SecondQuery:
     """Ask the model about carried training rows.
 
-    Each half of the rows is carried by flows that were fitted to the other: a map that was fitted to a row says of it
-    what it was told. Where each class has two labels or more, one of those in the half that is carried is hidden for a
-    test, from the beliefs, too, that the flows start from.
+    Each half of the rows is carried by flows that were fitted to the other, or to some of its rows: a map that was
+    fitted to a row says of it what it was told. Where each class has two labels or more, one of those in the half that
+    is carried is hidden for a test, from the beliefs, too, that the flows start from.
 
     Parameters
     ----------
@@ -78,7 +81,8 @@ def ask_again(
         start = weigh_evidence(graph, predictions, np.flatnonzero(told), truth[told], K).beliefs
         before[hidden], tested = start[hidden], tested | hidden
         start[told] = np.eye(K)[truth[told]]
-        flows = plan.fit(X[half], start[half], None if sample_weight is None else sample_weight[half])
+        rows = some_of(np.flatnonzero(half), start.argmax(axis=1), known)
+        flows = plan.fit(X[rows], start[rows], None if sample_weight is None else sample_weight[rows])
         said[~half] = flows.decode(model, flows.carry(X[~half]))
         n_queries += len(flows.flows) * int((~half).sum())
     said = (1 - BLUNDERS) * said + BLUNDERS / K
@@ -90,3 +94,22 @@ def halves(labels: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarra
     first = np.empty(len(labels), dtype=bool)
     first[np.lexsort((known, labels))] = np.arange(len(labels)) % 2 == 0
     return first, ~first
+
+
+def some_of(rows: np.ndarray, labels: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Of many rows :data:`ROWS_OF_A_HALF`, of each class its share, and all whose label is known; in order.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Sorted.
+    labels, known : ndarray of shape (n_samples,)
+        Labels of all rows, and which of them are known.
+    """
+    if len(rows) <= ROWS_OF_A_HALF:
+        return rows
+    order = rows[np.argsort(labels[rows], kind="stable")]
+    spread = np.linspace(0, len(order) - 1, ROWS_OF_A_HALF).astype(int)
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[order[spread]] = True
+    return rows[(chosen | known)[rows]]

@@ -120,6 +120,21 @@ def test_the_plan_is_pots_where_both_marginals_are_held(digits):
     assert plan.cost == pytest.approx((P * C).sum(), rel=1e-4)
 
 
+def test_where_all_labels_are_known_classes_of_any_size_are_problems_of_their_own(digits):
+    T, _, S, *_ = digits
+    X, Y = S[:60] - S[:60].mean(0), T[:50] - T[:50].mean(0)
+    y, t = np.repeat([0, 1, 2, 3], [20, 14, 14, 12]), np.repeat([3, 2, 1, 0], [9, 13, 13, 15])
+    a = 1 / (4 * np.bincount(y)[y])
+    b = 1 / (4 * np.bincount(t)[t])
+    plan = PlanStep(Pair(X, Y, a, b, y, t), rho=1e6, n_iter=2000)(X, AffineMap(np.zeros(64), np.zeros(64)), 0.5)
+    assert len(plan.kernel) == 4
+    C = ot.dist(X, Y)
+    P = ot.sinkhorn(a, b, C + 1e3 * (y[:, None] != t), 0.5, numItermax=5000, stopThr=1e-10, method="sinkhorn_log")
+    np.testing.assert_allclose(plan.images(), P @ Y / a[:, None], atol=1e-4)
+    np.testing.assert_allclose(plan.columns, b, atol=1e-6)
+    assert plan.cost == pytest.approx((P * C).sum(), rel=1e-4)
+
+
 def test_forbidden_pairs_are_not_coupled():
     X, Y = np.zeros((2, 1)), np.array([[0.0], [1.0]])
     half = np.full(2, 0.5)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -11,6 +13,9 @@ from .._ground_cost import squared_distances
 from .._points import LabelledPoints
 from ..solvers import NetworkSimplex
 from ._crosses import gaussian_crosses
+
+FEW_SAMPLES = 2
+"""A class with fewer samples than dimensions by this factor is coupled without a core of the other, however large."""
 
 
 class ClassModel(Protocol):
@@ -36,43 +41,58 @@ class ClassModel(Protocol):
         ...
 
 
-class GaussianClass(NamedTuple):
-    """A class by its factor ``A = basis core``; a basis of None is the identity."""
+@dataclass(frozen=True)
+class GaussianClass:
+    """A class by weights `w` (..., n_k) and factor (..., n_k, d), and by its core where that is asked for."""
 
     w: Tensor
-    basis: Tensor | None
-    core: Tensor
+    factor: Tensor
+
+    @cached_property
+    def orthogonal(self) -> tuple[Tensor | None, Tensor]:
+        """See :func:`~skflow.transport._gaussian.orthogonal_core`."""
+        return orthogonal_core(self.factor)
 
 
 class GaussianClasses:
     """Gaussians, whose plan is signed, see :func:`~skflow.transport._gaussian.gaussian_class_plan`.
 
     With the factors ``A = L C`` and ``B = L' C'``, the polar factor of ``A B^T`` is ``L Q L'^T`` with Q that of
-    ``C C'^T``, and an image is ``diag(sqrt(w)) L Q C'``: no plan is made for it. With fewer samples than dimensions C
-    is A, and L the identity.
+    ``C C'^T``, and an image is ``diag(sqrt(w)) L Q C'``: no plan is made for it. With fewer samples than dimensions,
+    and where one of the two classes is small, C is A, and L the identity.
     """
 
     in_batches = True
 
     def prepare(self, x: Tensor, w: Tensor) -> GaussianClass:
-        return GaussianClass(w, *orthogonal_core(class_factor(x, w)[1]))
+        return GaussianClass(w, class_factor(x, w)[1])
 
     def plan(self, one: GaussianClass, other: GaussianClass) -> Tensor:
-        q = newton_schulz(one.core @ other.core.mT)
-        if one.basis is not None:
-            q = one.basis @ q
-        if other.basis is not None:
-            q = q @ other.basis.mT
+        (basis, left), (basis_target, right) = _cores(one, other)
+        q = newton_schulz(left @ right.mT)
+        if basis is not None:
+            q = basis @ q
+        if basis_target is not None:
+            q = q @ basis_target.mT
         return centred_plan(q, one.w, other.w)
 
     def image(self, one: GaussianClass, other: GaussianClass) -> Tensor:
-        image = newton_schulz(one.core @ other.core.mT) @ other.core
-        if one.basis is not None:
-            image = one.basis @ image
+        (basis, left), (_, right) = _cores(one, other)
+        image = newton_schulz(left @ right.mT) @ right
+        if basis is not None:
+            image = basis @ image
         return image.mul_(one.w.sqrt()[..., None])
 
     def crosses(self, source: LabelledPoints, target: LabelledPoints) -> Tensor | None:
         return gaussian_crosses(source, target)
+
+
+def _cores(one: GaussianClass, other: GaussianClass) -> list[tuple[Tensor | None, Tensor]]:
+    """Basis and core of both; where one class is small, products with its samples cost less than the other's core."""
+    d, smallest = one.factor.shape[-1], min(one.factor.shape[-2], other.factor.shape[-2])
+    if FEW_SAMPLES * smallest <= d:
+        return [(None, one.factor), (None, other.factor)]
+    return [one.orthogonal, other.orthogonal]
 
 
 class SampleClasses:
