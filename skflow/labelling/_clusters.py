@@ -136,7 +136,8 @@ class SpectralMixture(ClusterMixin, BaseEstimator):
             mixture = GaussianMixture(
                 self.n_clusters, covariance_type="tied", n_init=self.n_init, random_state=rng, reg_covar=1e-4
             )
-            self.labels_ = mixture.fit_predict(points / max(points.std(), TINY))
+            with np.errstate(under="ignore"):  # of far clusters, whose probabilities are zero
+                self.labels_ = mixture.fit_predict(points / max(points.std(), TINY))
         return self
 
 

@@ -162,7 +162,8 @@ def _clusters_from(points: np.ndarray, beliefs: np.ndarray) -> np.ndarray | None
         return None
     means = (beliefs / beliefs.sum(axis=0)).T @ points
     mixture = GaussianMixture(K, covariance_type="tied", reg_covar=1e-4, means_init=means, random_state=0)
-    return mixture.fit(points).predict_proba(points)
+    with np.errstate(under="ignore"):  # of far classes, whose probabilities are zero
+        return mixture.fit(points).predict_proba(points)
 
 
 def _cluster_space(X: np.ndarray, K: int, rng: np.random.RandomState) -> np.ndarray | None:

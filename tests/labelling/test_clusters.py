@@ -70,3 +70,11 @@ def test_parts_that_do_not_hang_together_are_clusters(recwarn):
 def test_few_rows(n):
     labels = SpectralMixture(2, random_state=0).fit_predict(np.arange(n, dtype=float)[:, None] ** 2)
     assert len(labels) == n
+
+
+def test_probabilities_that_vanish_are_no_errors():
+    """Under the user's own error state, too: far clusters have none."""
+    X = np.concatenate([np.random.RandomState(0).normal(size=(40, 2)) + 1e3 * k for k in range(4)])
+    plain = SpectralMixture(4, random_state=0).fit_predict(X)
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(SpectralMixture(4, random_state=0).fit_predict(X), plain)
