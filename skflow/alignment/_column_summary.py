@@ -16,6 +16,9 @@ N_COMPONENTS = 6
 SMALLEST_DEVIATION = 1e-6
 """Of normal scores: a column of less does not vary, and is correlated with none."""
 
+LEAST_LEVEL = 1e-9
+"""Of a distribution function: normal scores are finite, though a row weigh next to nothing."""
+
 
 @dataclass(frozen=True)
 class ColumnSummary:
@@ -48,7 +51,7 @@ class ColumnSummary:
             values, at = np.unique(column, return_inverse=True)
             mass = np.bincount(at, w)
             below = np.cumsum(mass)
-            scores[:, k] = ndtri((below - mass / 2).clip(0, 1))[at]
+            scores[:, k] = ndtri((below - mass / 2).clip(LEAST_LEVEL, 1 - LEAST_LEVEL))[at]
             quantiles[k] = values[np.searchsorted(below, levels).clip(max=len(values) - 1)]
         scores -= w @ scores
         cov = scores.T @ (w[:, None] * scores)

@@ -114,3 +114,10 @@ def test_columns_correspond_unless_another_order_fits_as_well():
         assert correspond(summary(shifted), summary(Y), np.random.RandomState(0)) == right
     independent = (summary(side(50, 6, seed, np.eye(6))) for seed in (3, 4))
     assert correspond(*independent, np.random.RandomState(0))
+
+
+def test_rows_that_weigh_next_to_nothing():
+    X, w = np.random.RandomState(0).randn(20, 3), np.logspace(-12, 12, 20)
+    with np.errstate(all="raise", under="ignore"):
+        found = ColumnSummary.of(X, w / w.sum())
+    assert np.isfinite(found.correlation).all()
