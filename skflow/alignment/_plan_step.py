@@ -52,9 +52,14 @@ class Blocks:
         at[real] = np.concatenate(members)
         return cls(torch.from_numpy(at), torch.from_numpy(real), len(codes))
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is one block of all rows, which then are in order."""
+        return self.at.shape == (1, self.n)
+
     def split(self, rows: Tensor) -> Tensor:
         """Rows (n, ...) in blocks (B, size, ...)."""
-        return rows[None] if len(self.at) == 1 else rows[self.at]
+        return rows[None] if self.is_whole else rows[self.at]
 
     def masses(self, w: Tensor) -> Tensor:
         """Masses (n,) in blocks, zero for rows that fill up."""
@@ -148,7 +153,7 @@ class PlanStep:
         self._a, self._b = sources.masses(_single(pair.a)), targets.masses(_single(pair.b))
         self._real = targets.real
         self._log_b = self._b.clamp_min(SMALLEST_MASS).log().masked_fill_(~self._real, -torch.inf)
-        self._forbidden = pair.forbidden() if len(targets.at) == 1 else None
+        self._forbidden = pair.forbidden() if sources.is_whole and targets.is_whole else None
         self.potential = torch.zeros_like(self._b)
 
     def __call__(self, X: Array, h: AffineMap, reg: float) -> Plan:

@@ -240,3 +240,11 @@ def test_sides_of_very_different_units(invariance, units):
     assert np.isfinite(found.transform(units * X)).all()
     if invariance == "auto":
         assert found.transform(units * X).std() == pytest.approx(X.std(), rel=0.5)
+
+
+def test_a_source_of_one_class():
+    """It is coupled with that class of the target alone."""
+    random = np.random.RandomState(0)
+    Y, t = random.randn(60, 2) + 8 * (np.arange(60) % 3)[:, None], np.arange(60) % 3
+    found = align(Y[t == 1] + 5, Y, y=[1] * 20, y_target=t, invariance="translation")
+    np.testing.assert_allclose(found.offset, -5, atol=0.1)
