@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator
-from sklearn.utils import check_array
+from sklearn.base import TransformerMixin
+from sklearn.utils import Tags, check_array
 from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
 
 from ._inputs import FLOATS
 from ._sklearn import check_feature_names_in
@@ -39,13 +40,39 @@ def inverse_rows(X: ArrayLike, alignment: Alignment) -> np.ndarray:
     return alignment.inverse_transform(rows).astype(rows.dtype, copy=False)
 
 
-def names_out(estimator: BaseEstimator, target: Reference, input_features: ArrayLike | None) -> np.ndarray:
-    """Names of the target's columns; the source's where the target has none, and as many columns."""
-    if target.feature_names is not None:
-        return np.asarray(target.feature_names, dtype=object)
-    if target.X.shape[1] == estimator.n_features_in_:
-        return check_feature_names_in(estimator, input_features)
-    return np.array([f"x{k}" for k in range(target.X.shape[1])], dtype=object)
+class ReturnsTargetColumns(TransformerMixin):
+    """What transformers share whose rows come out in the columns of `target_`."""
+
+    target_: Reference
+    n_features_in_: int
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
+        """Names of the columns that `transform` returns: the target's.
+
+        Parameters
+        ----------
+        input_features : array-like of shape (n_features,) or None, default=None
+            Names of the source's columns, which are kept where the target has as many columns and no names.
+
+        Returns
+        -------
+        ndarray of shape (n_columns,)
+        """
+        check_is_fitted(self)
+        if self.target_.feature_names is not None:
+            return np.asarray(self.target_.feature_names, dtype=object)
+        if self._n_features_out == self.n_features_in_:
+            return check_feature_names_in(self, input_features)
+        return np.array([f"x{k}" for k in range(self._n_features_out)], dtype=object)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.target_.X.shape[1]
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
 
 
 def is_narrow(aligner: Any) -> bool:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._aligned import AlignedRows, class_codes, inverse_rows, names_out
+from ._aligned import AlignedRows, ReturnsTargetColumns, class_codes, inverse_rows
 from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS, read_weights
 from ._rowwise import transform_rows
@@ -23,7 +23,7 @@ from ._target import Reference, Target, is_continuous, read_target
 from .alignment import Alignment, Invariance, align, named_invariance
 
 
-class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMixin, BaseEstimator):
     """Carries a dataset to a reference dataset by one global map, so that everything in a row survives.
 
     Many shifts are one map for all rows: another camera angle, polarity, gain, unit, projection, order of the columns.
@@ -224,30 +224,6 @@ class DomainAligner(ValidatedParameters, CallbackSupportMixin, TransformerMixin,
         """
         check_is_fitted(self)
         return inverse_rows(X, self.alignment_)
-
-    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
-        """Names of the columns that `transform` returns: the target's.
-
-        Parameters
-        ----------
-        input_features : array-like of shape (n_features,) or None, default=None
-            Names of the source's columns, which are kept where the target has as many columns and no names.
-
-        Returns
-        -------
-        ndarray of shape (m_features,)
-        """
-        check_is_fitted(self)
-        return names_out(self, self.target_, input_features)
-
-    @property
-    def _n_features_out(self) -> int:
-        return len(self.alignment_.map.image)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) -> Any:

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, check_consistent_length, check_random_state
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
-from ._aligned import AlignedRows, names_out
+from ._aligned import AlignedRows, ReturnsTargetColumns
 from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS
 from ._rowwise import transform_rows
@@ -22,7 +22,7 @@ MOST_STEP_ROWS = 2000
 """Rows a side that a step is fitted on; a subsample of more."""
 
 
-class GradualAligner(ValidatedParameters, TransformerMixin, BaseEstimator):
+class GradualAligner(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
     """Carries data that drift back to a reference dataset, one step of the drift after the other.
 
     A shift that is too large for any map to be found at once is often the end of many small ones: a sensor that ages, a
@@ -218,30 +218,6 @@ class GradualAligner(ValidatedParameters, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         rows = AlignedRows(_Transforming(self.maps_[-1]), self.target_.find_support())
         return transform_rows(self, X, rows, self._n_features_out, self.verbose)
-
-    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
-        """Names of the columns that `transform` returns.
-
-        Parameters
-        ----------
-        input_features : array-like of shape (n_features,) or None, default=None
-            Names of the source's columns.
-
-        Returns
-        -------
-        ndarray of shape (n_features,)
-        """
-        check_is_fitted(self)
-        return names_out(self, self.target_, input_features)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.target_.X.shape[1]
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
 
 class _Transforming:

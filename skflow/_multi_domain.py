@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import Tags, check_consistent_length, check_random_state
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._aligned import names_out
+from ._aligned import ReturnsTargetColumns
 from ._domain_map import CANDIDATES, DomainMap, WholeMovement
 from ._domains import Domain, DomainJudge, as_flow, check_known, read_domains
 from ._fresh_fit import fresh_fit
@@ -21,7 +21,7 @@ from .labelling import as_array
 from .safeguard import Decision, Gains
 
 
-class MultiDomainFlow(ValidatedParameters, TransformerMixin, BaseEstimator):
+class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
     """Moves rows of several domains (hospitals, instruments, sites) to one reference dataset; new domains come later.
 
     Each domain gets a clone of `flow`, fitted to its own rows. What the domains have in common is the mean of their
@@ -241,21 +241,6 @@ class MultiDomainFlow(ValidatedParameters, TransformerMixin, BaseEstimator):
         """
         return self.fit(X, y, sample_domain).transform(X, sample_domain)
 
-    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
-        """Names of the columns that `transform` returns: the target's, or the source's where it has none.
-
-        Parameters
-        ----------
-        input_features : array-like of shape (n_features,) or None, default=None
-            Names of the source's columns.
-
-        Returns
-        -------
-        ndarray of shape (n_columns,)
-        """
-        check_is_fitted(self)
-        return names_out(self, self.target_, input_features)
-
     def _read_target(self, rows: np.ndarray, labels: np.ndarray | None) -> Reference:
         given = self.flow.get_params().get("target") or self.flow.get_params().get("flow__target")
         y = np.full(len(rows), -1) if labels is None else labels
@@ -288,12 +273,3 @@ class MultiDomainFlow(ValidatedParameters, TransformerMixin, BaseEstimator):
         self.flows_[name], self.decisions_[name] = domain.flow, decision
         if name not in self.domains_:
             self.domains_.append(name)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.target_.X.shape[1]
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
