@@ -156,8 +156,7 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
                 for name, domain in known.items():
                     if domain.is_evidence:
                         self.evidence_[name] = self._judge_.evidence(domain, self._others(name))
-            for name, domain in known.items():
-                self._add(name, domain)
+            self._add(known)
         return self
 
     def fit_new_domain(self, X: ArrayLike, y: ArrayLike | None = None, *, sample_domain: Any) -> MultiDomainFlow:
@@ -185,8 +184,7 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         names = read_domains(sample_domain, len(rows))
         labels = np.full(len(rows), None, dtype=object) if y is None else as_array(y)
         check_consistent_length(rows, labels)
-        for name in dict.fromkeys(names.tolist()):
-            self._add(name, self._domain(rows[names == name], labels[names == name]))
+        self._add({name: self._domain(rows[names == name], labels[names == name]) for name in dict.fromkeys(names)})
         return self
 
     def transform(self, X: ArrayLike, sample_domain: ArrayLike | None = None) -> np.ndarray:
@@ -261,15 +259,18 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         kinds = [kind for kind in ("units", "common") if others and all(kind in of for of in others)]
         return {kind: [of[kind] for of in others] for kind in kinds}
 
-    def _add(self, name: Any, domain: Domain) -> None:
-        """Decide what is done with the rows of a domain."""
+    def _add(self, domains: dict[Any, Domain]) -> None:
+        """Decide what is done with the rows of domains: of all, or of none where one fails."""
+        decided = {name: self._decide(name, domain) for name, domain in domains.items()}
+        for name, (domain_map, decision) in decided.items():
+            self._maps_[name], self.flows_[name], self.decisions_[name] = domain_map, domain_map.own, decision
+        self.domains_ = list(dict.fromkeys([*self.domains_, *decided]))
+
+    def _decide(self, name: Any, domain: Domain) -> tuple[DomainMap, Decision | None]:
         others, evidence = self._others(name), [e for other, e in self.evidence_.items() if other != name]
         if domain.flow is None and self._judge_.is_own_worth_it(domain, others, evidence):
             domain.flow = domain.fit_flow()
         decision = self._judge_.decide(domain, others, evidence) if others else None
         chosen = "own" if decision is None else decision.chosen.name
         candidate = next(candidate for candidate in CANDIDATES if candidate.name == chosen)
-        self._maps_[name] = DomainMap(candidate, domain.flow, others, self.target_.find_support())
-        self.flows_[name], self.decisions_[name] = domain.flow, decision
-        if name not in self.domains_:
-            self.domains_.append(name)
+        return DomainMap(candidate, domain.flow, others, self.target_.find_support()), decision

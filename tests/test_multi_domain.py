@@ -96,6 +96,19 @@ def test_one_domain_is_its_flow():
     assert MODEL.score(flow.transform(at("C", UNSEEN), sample_domain=2), y[UNSEEN]) > 0.95
 
 
+def test_a_domain_that_fails_leaves_all_as_it_was(fitted, monkeypatch):
+    flow = pickle.loads(pickle.dumps(fitted))
+    decide = flow._judge_.decide
+
+    def fails(domain, *rest):
+        return decide(domain, *rest) if len(domain.rows) == 25 else 1 / 0
+
+    monkeypatch.setattr(flow._judge_, "decide", fails)
+    with pytest.raises(ZeroDivisionError):
+        flow.fit_new_domain(at("C", NEW), sample_domain=np.repeat(["C", "D"], [25, 15]))
+    assert flow.domains_ == list(flow.flows_) == list(flow.decisions_) == ["A", "B"]
+
+
 def test_what_is_not_known_is_named(fitted):
     with pytest.raises(ValueError, match=r"sample_domain has 'C', but the flow knows \['A', 'B'\]"):
         fitted.transform(X[:3], sample_domain=["A", "C", "B"])
