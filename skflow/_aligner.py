@@ -20,6 +20,7 @@ from ._inputs import FLOATS, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, fit_context
 from ._target import Reference, Target, is_continuous, read_target
+from ._threads import one_thread
 from .alignment import Alignment, Invariance, align, named_invariance
 
 
@@ -176,17 +177,18 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
             codes, codes_target = None, None
             if not continuous and not target.is_continuous:
                 codes, codes_target = class_codes(y, target.y, self.unlabelled)
-            self.alignment_: Alignment = align(
-                rows,
-                target.X,
-                y=codes,
-                y_target=codes_target,
-                invariance=self.invariance,
-                sample_weight=weight,
-                max_starts=self.max_starts,
-                seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
-                monitor=monitor,
-            )
+            with one_thread():  # of many small products, for which two take more than twice as long
+                self.alignment_: Alignment = align(
+                    rows,
+                    target.X,
+                    y=codes,
+                    y_target=codes_target,
+                    invariance=self.invariance,
+                    sample_weight=weight,
+                    max_starts=self.max_starts,
+                    seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
+                    monitor=monitor,
+                )
             self.target_ = target
             context.call_on_fit_task_end(estimator=self, X=rows, y=y, reconstruction_attributes={})
         return self

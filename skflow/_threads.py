@@ -40,7 +40,7 @@ def shared_cores() -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute with one thread; the caller is one of many that keep the cores busy."""
+    """Compute with one thread: the caller is one of many that keep the cores busy, or its products are small."""
     torch.get_num_threads()  # a thread's first call to PyTorch sets its number, and would undo the limit
     with threadpool_limits(1, user_api="openmp"):
         yield
