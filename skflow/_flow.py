@@ -212,7 +212,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         if len(rows) < len(X):
             start, labels, weight = aligned[rows], y[rows], None if weight is None else weight[rows]
         seed = rng.randint(np.iinfo(np.int32).max)
-        with shared_cores():
+        with shared_cores(start.size * len(start if target is None else target.X)):
             run = FlowRun(
                 functional,
                 start,

@@ -12,6 +12,9 @@ import torch
 from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
+LITTLE_WORK = 10**8
+"""Rows times target rows times columns up to which a flow computes with one thread: two gain a tenth at most there, and
+beside another busy process wait for one another, for six times as long."""
 _forked = False
 
 
@@ -25,8 +28,10 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextmanager
-def shared_cores() -> Iterator[None]:
+def shared_cores(work: float = float("inf")) -> Iterator[None]:
     """Compute with one thread where joblib runs estimators in threads, and with PyTorch's own number elsewhere.
+
+    So it does for little `work`, in the units of :data:`LITTLE_WORK`.
 
     Each of `n_jobs` threads would start as many threads as there are cores. joblib's `loky` and dask's worker
     processes see to that themselves. OpenMP, which PyTorch and its BLAS compute with, keeps a number for each thread
@@ -34,7 +39,7 @@ def shared_cores() -> Iterator[None]:
     """
     if _forked:
         _do_without_threads()
-    with one_thread() if _in_joblib_thread() else nullcontext():
+    with one_thread() if work <= LITTLE_WORK or _in_joblib_thread() else nullcontext():
         yield
 
 

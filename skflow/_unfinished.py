@@ -72,7 +72,7 @@ class UnfinishedFit:
             At an interrupt, with the attributes set as if the flow had ended there.
         """
         try:
-            with shared_cores():
+            with shared_cores(self.start.size * len(self.start if self.target is None else self.target.X)):
                 if self.flow is None:
                     reporter = self._reporter(estimator, context)
                     self._flowed(estimator, self.run.loop.run(estimator.max_iter, reporter))

@@ -16,7 +16,7 @@ from sklearn.datasets import make_blobs
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 
-from skflow import OTDDFlowTransformer, Reference
+from skflow import OTDDFlowTransformer, Reference, _threads
 from skflow.flow import Euler
 from skflow.pushforward import ImagePushForward, TabularPushForward
 
@@ -136,7 +136,9 @@ def test_same_results_on_one_thread_in_each_worker(name, alone, two_threads):
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_all_threads_where_nothing_runs_beside():
+def test_all_threads_where_nothing_runs_beside(monkeypatch):
+    assert_array_equal(told(search_threads("sequential", [1.0]), "fit"), 1)  # little work
+    monkeypatch.setattr(_threads, "LITTLE_WORK", 0)
     assert_array_equal(told(search_threads("sequential", [1.0]), "fit", "predict"), 2)
     with ThreadPoolExecutor(1) as pool:  # whoever starts threads without joblib may have one fit in them
         assert_array_equal(told(pool.submit(search_threads, "sequential", [1.0]).result(), "fit", "predict"), 2)
