@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import column_or_1d
 
 from ._aligner import as_aligner
 from ._domain_map import DomainCandidate, Others, WholeMovement, mixed, possible
@@ -46,7 +46,8 @@ def read_domains(sample_domain: Any, n_rows: int) -> np.ndarray:
         For missing values, or another number than there are rows.
     """
     names = as_array(column_or_1d(sample_domain)) if np.ndim(sample_domain) else np.full(n_rows, sample_domain)
-    check_consistent_length(np.empty(n_rows), names)
+    if len(names) != n_rows:
+        raise ValueError(f"sample_domain has {len(names)} values for the {n_rows} rows of X.")
     out = np.empty(n_rows, dtype=object)
     out[:] = names.tolist()
     if any(map(is_missing, out)):

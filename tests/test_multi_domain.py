@@ -114,7 +114,7 @@ def test_what_is_not_known_is_named(fitted):
         fitted.transform(X[:3], sample_domain=["A", "C", "B"])
     with pytest.raises(ValueError, match="sample_domain=None, but the flow knows several"):
         fitted.transform(X[:3])
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match="sample_domain has 2 values for the 3 rows of X"):
         fitted.transform(X[:3], sample_domain=["A", "B"])
     with pytest.raises(ValueError, match="missing values"):
         fitted.transform(X[:2], sample_domain=["A", None])
