@@ -28,12 +28,14 @@ pytestmark = [
 def quick(script, *options):
     """Run a script at its quick size: the tables that it prints, as rows of cells, by their titles.
 
-    It runs in this process, which has loaded already what takes a new one seconds.
+    It runs in this process, which has loaded already what takes a new one seconds, and its flows align units alone: the
+    search for a map is most of their time, and is tested elsewhere.
     """
     path, printed, tables = ROOT / "benchmarks" / script, io.StringIO(), {}
     with (
         mock.patch.object(sys, "argv", [str(path), "--quick", *map(str, options)]),
         mock.patch.object(sys, "path", [str(path.parent), *sys.path]),
+        mock.patch.dict(skflow.OTDDFlowTransformer.__init__.__kwdefaults__, alignment="diagonal"),
         warnings.catch_warnings(),
         contextlib.redirect_stdout(printed),
     ):
