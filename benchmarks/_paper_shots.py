@@ -57,10 +57,10 @@ def accuracies(data, n, steps, source, target, k, draw):
 def shots(args, work):
     """Accuracy by k, and what extra data add: over as many steps without them, and over as many epochs."""
     n, steps = (100, 20) if args.quick else (args.particles, args.steps)
-    pairs = list(itertools.permutations(DATASETS, 2))[: 2 if args.quick else None]
+    pairs = list(itertools.permutations(DATASETS, 2))[: 1 if args.quick else None]
     measured, findings = {}, []
     for k in (5,) if args.quick else args.shots:
-        draws = range(args.draws if k < 100 else 1)
+        draws = range(args.draws if k < 100 and not args.quick else 1)
         units = [(n, steps, *pair, k, draw) for pair in pairs for draw in draws]
         for unit, scores in work.each("shots", units, lambda *of: accuracies(args.data, *of)):
             by_pair = measured.setdefault(k, {}).setdefault(unit[2:4], [])

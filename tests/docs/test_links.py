@@ -85,7 +85,9 @@ def test_addresses_are_well_formed():
     for source in SOURCES:
         for address in re.findall(r"\bhttps?:[^\s`'\"<>)\]]*", source.read_text()):
             host = urlsplit(address).hostname or ""
-            assert re.fullmatch(r"https://[\w.-]+\.[a-z]{2,}(/[\w./~%#?=&+:,-]*)?", address), f"{source.name}: {address}"
+            assert re.fullmatch(r"https://[\w.-]+\.[a-z]{2,}(/[\w./~%#?=&+:,-]*)?", address), (
+                f"{source.name}: {address}"
+            )
             assert not host.endswith(("example.com", "example.org")), f"{source.name}: {address}"
 
 
@@ -122,8 +124,8 @@ def test_links_of_the_built_pages():
             if parts.scheme or parts.netloc or link == "#":
                 continue
             linked = (page.parent / unquote(parts.path)).resolve() if parts.path else page
-            if not linked.exists():
-                broken.append(f"{page.name}: {link}")
-            elif parts.fragment and linked in pages and unquote(parts.fragment) not in pages[linked].places:
+            if not linked.exists() or (
+                parts.fragment and linked in pages and unquote(parts.fragment) not in pages[linked].places
+            ):
                 broken.append(f"{page.name}: {link}")
     assert not broken

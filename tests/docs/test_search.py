@@ -62,12 +62,15 @@ const SPHINX_HIGHLIGHT_ENABLED = false, _ = (text) => text, _ready = () => {};</
 <script src="BUILT/_static/language_data.js"></script><script src="BUILT/_static/searchtools.js"></script>
 <script src="BUILT/searchindex.js"></script>
 <script>const found = QUERIES.map((query) => Search._performSearch(...Search._parseQuery(query)).reverse());
-document.getElementById("found").textContent = JSON.stringify(found.map((hits) => hits.map((hit) => hit[0])))</script>"""
+const pages = found.map((hits) => hits.map((hit) => hit[0]));
+document.getElementById("found").textContent = JSON.stringify(pages);</script>"""
 
 
 def questions():
     """The questions of the page, and the pages that each is led to."""
-    items = re.findall(r"^- \*(.+?)\*(.*?)(?=\n- |\n\n|\Z)", (DOCS / "questions.rst").read_text(), re.MULTILINE | re.DOTALL)
+    items = re.findall(
+        r"^- \*(.+?)\*(.*?)(?=\n- |\n\n|\Z)", (DOCS / "questions.rst").read_text(), re.MULTILINE | re.DOTALL
+    )
     return {question: re.findall(r":(?:doc|ref):`(?:[^`<]*<)?([^`>]+)>?`", answer) for question, answer in items}
 
 
