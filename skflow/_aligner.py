@@ -166,6 +166,8 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
                     f"target=None: {type(self).__name__} has nothing to align with. Pass target=(X, y), or X_target "
                     "and y_target to fit."
                 )
+            if len(target.X) < 2:
+                raise ValueError("target: X has 1 row; an alignment needs two or more, and a flow has alignment=None.")
             context = self._init_callback_context(max_subtasks=None)
             context.call_on_fit_task_begin(estimator=self, X=rows, y=y)
 

@@ -41,6 +41,17 @@ def unlabelled():
     return DomainAligner(REFERENCE, random_state=0).fit(turned(X[SOURCE]))
 
 
+def test_a_target_of_one_row_is_refused():
+    with pytest.raises(ValueError, match="target: X has 1 row"):
+        DomainAligner((X[:1], y[:1]), random_state=0).fit(X)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_a_missing_label_of_the_target_is_named(missing):
+    with pytest.raises(ValueError, match="target: .*(missing label|NaN)"):
+        DomainAligner((X[:9], np.array([*y[:8], missing], dtype=object)), random_state=0).fit(X[9:30], y[9:30])
+
+
 class TestAligner:
     def test_content_is_carried_without_a_label(self, unlabelled):
         moved = unlabelled.transform(turned(X[UNSEEN]))

@@ -67,9 +67,9 @@ class Subject:
         table: Any = X
         n_rows, rows = 0, np.arange(0)
         if table is not None:
-            n_rows = len(table) if hasattr(table, "__len__") else np.shape(table)[0]
-            if y is not None and len(np.asarray(y)) != n_rows:
-                raise ValueError(f"y has {len(np.asarray(y))} labels for the {n_rows} rows of X.")
+            n_rows = length_of(table, "X")
+            if y is not None and length_of(y, "y") != n_rows:
+                raise ValueError(f"y has {length_of(y, 'y')} labels for the {n_rows} rows of X.")
             rows = np.arange(n_rows)
             if n_rows > SEEN_ROWS:
                 rows = np.sort(np.random.RandomState(0).permutation(n_rows)[:SEEN_ROWS])
@@ -166,6 +166,13 @@ def fitted_part(subject: Subject, name: str) -> Any:
         if holder is not None and getattr(holder, name, None) is not None:
             return getattr(holder, name)
     return None
+
+
+def length_of(value: Any, name: str) -> int:
+    """Number of rows of an array-like; an error that names what is none."""
+    if isinstance(value, str) or not np.ndim(value):
+        raise ValueError(f"{name} must have a row for each sample, got {value!r}.")
+    return np.shape(value)[0]
 
 
 def _through_pipeline(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
