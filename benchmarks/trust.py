@@ -43,6 +43,7 @@ ERRORS = {
 # What is missing is looked for before the flow.
 SHORT = {"max_iter": 1, "tol": 0.0, "pushforward": LinearRegression(), "safeguard": False}
 COLUMNS = {"same": "same names", "no": "no labels", "other": "other names"}
+WINE = {"wine": cases.TABLES["wine"]}
 STRANGERS = 0.05
 LEAST_ERROR = 0.05
 
@@ -63,7 +64,8 @@ def strangers(case, n, random, data):
 
 def incomplete(seed, quick, data):
     """Yield what is missing, the case, and the mask of its rows that have no counterpart."""
-    sets = [cases.digits(seed, ("SVC",))] + ([] if quick else [cases.tables(seed, ("SVC",))])
+    models = ("SVC",)
+    sets = [cases.tables(seed, models, WINE)] if quick else [cases.digits(seed, models), cases.tables(seed, models)]
     for case in (case for some in sets for case in some):
         if case.shift not in (MISSING[case.data][:1] if quick else MISSING[case.data]):
             continue
@@ -148,12 +150,12 @@ def erring(seed, quick, data, sets):
     """Cases with errors to be avoided."""
     several = {
         "digits": lambda: cases.digits(seed),
-        "tables": lambda: cases.tables(seed),
+        "tables": lambda: cases.tables(seed, ("logistic",), WINE) if quick else cases.tables(seed),
         "usps": lambda: cases.usps(seed, data, n=500),
     }
     for name in ["tables"] if quick else sets:
         for case in several[name]():
-            if case.shift in ERRORS[case.data] and not (quick and case.name != "cancer half noisy"):
+            if case.shift in ERRORS[case.data] and not (quick and case.name != "wine half noisy"):
                 yield case
 
 

@@ -128,8 +128,15 @@ class CarriesRows(TransformerMixin):
         -------
         ndarray of shape (n_samples,)
             From 0 to 1; with labels the probability that the model is right on the carried row.
+
+        Raises
+        ------
+        ValueError
+            If `model` does not predict.
         """
         check_is_fitted(self)
+        if model is not None and not hasattr(model, "predict"):
+            raise ValueError(f"model must be a fitted classifier, with predict, got {model!r}.")
         rows = validate_data(self, X, reset=False, dtype=FLOATS, order="C")
         if model is None and hasattr(self.safeguard, "predict"):
             model = self.safeguard

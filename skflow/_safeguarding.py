@@ -31,7 +31,7 @@ from .safeguard import (
 OPTIMISM = 0.25
 """What the alignment seems to gain on the rows that it was fitted to and does not on others, for each parameter beside
 a value: a map of many columns fits few rows by chance."""
-MOST_ROWS = 2000
+MOST_ROWS = 1000
 """Rows that candidates are judged on."""
 
 

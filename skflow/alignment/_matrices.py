@@ -17,16 +17,17 @@ def nearest_orthogonal(M: Array) -> Array:
     """The nearest (semi-)orthogonal matrix, ``U V^T`` of the singular value decomposition ``U S V^T``.
 
     Directions of which M says nothing (constant columns) would be turned by rounding errors alone. There it is the
-    nearest one to the identity.
+    nearest one to the identity. Of a stack of matrices (..., d, k) each is taken by itself.
     """
     U, values, Vt = np.linalg.svd(M, full_matrices=False)
-    none = values <= 1e-10 * values.max(initial=0.0)
-    Q = U[:, ~none] @ Vt[~none]
-    if none.any():
-        left, right = U[:, none], Vt[none]
-        u, _, vt = np.linalg.svd(left.T @ np.eye(*M.shape) @ right.T)
-        Q = Q + left @ u @ vt @ right
-    return cast(Array, Q)
+    none = values <= 1e-10 * values.max(axis=-1, keepdims=True, initial=0.0)
+    if not none.any():
+        return cast(Array, U @ Vt)
+    if M.ndim > 2:
+        return np.stack([nearest_orthogonal(part) for part in M])
+    left, right = U[:, none], Vt[none]
+    u, _, vt = np.linalg.svd(left.T @ np.eye(*M.shape) @ right.T)
+    return cast(Array, U[:, ~none] @ Vt[~none] + left @ u @ vt @ right)
 
 
 def gain_of(Q: Array, moments: PlanMoments) -> float:

@@ -125,10 +125,15 @@ class Plan:
         return self.blocks[1].joined(self.masses)
 
     @property
+    def costs(self) -> Tensor:
+        """Transport cost between mapped rows and the target's in each block, (B,)."""
+        of_rows = (self.rows**2).sum(2) - 2 * (self.rows * self._images_seen).sum(2)
+        return (self.a * of_rows).sum(1) + (self.masses * (self.seen**2).sum(2)).sum(1)
+
+    @property
     def cost(self) -> float:
         """Transport cost between mapped rows and the target's."""
-        of_rows = (self.rows**2).sum(2) - 2 * (self.rows * self._images_seen).sum(2)
-        return float((self.a * of_rows).sum() + (self.masses * (self.seen**2).sum(2)).sum())
+        return float(self.costs.sum())
 
     def _barycentres(self, Z: Tensor) -> Tensor:
         return self.u[..., None] * (self.kernel @ (self.v[..., None] * Z))
@@ -155,6 +160,11 @@ class PlanStep:
         self._log_b = self._b.clamp_min(SMALLEST_MASS).log().masked_fill_(~self._real, -torch.inf)
         self._forbidden = pair.forbidden() if sources.is_whole and targets.is_whole else None
         self.potential = torch.zeros_like(self._b)
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks in which rows are coupled."""
+        return len(self._b)
 
     def __call__(self, X: Array, h: AffineMap, reg: float) -> Plan:
         """The plan between the rows `X`, mapped by `h`, and the target."""

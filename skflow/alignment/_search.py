@@ -11,6 +11,7 @@ from ._affine_map import AffineMap, Array
 from ._alternation import Alternation, Monitor, alternate, schedule
 from ._invariances import Orthogonal
 from ._pair import Pair
+from ._several_starts import alternate_from_each
 from ._starts import starts
 from ._views import principal_axes
 
@@ -66,13 +67,13 @@ def search(
     least = min(int(ROUND * REFINE_ROWS / min(len(pair.X), len(pair.Y))), max_starts)
     turns = schedule(0.3, 0.03, 10) if least <= ROUND else schedule(0.3, 0.01, 20)
     while n_starts < max_starts:
-        ends = []
-        for name, start in islice(source, ROUND):
-            ends.append((alternate(screened, Orthogonal(), start, turns), name))
-        n_starts += len(ends)
-        for end, name in sorted(ends, key=lambda pair: pair[0].objective)[:N_REFINED]:
-            start = end.map.between((axes_x,), (axes_y.T,), np.zeros(len(axes_x)), np.zeros(len(axes_y)))
-            refined.append((alternate(pair, Orthogonal(), start, schedule(0.05, 0.01, 8)), name))
+        names, begin = zip(*islice(source, ROUND), strict=True)
+        ends = zip(alternate_from_each(screened, list(begin), turns), names, strict=True)
+        n_starts += len(names)
+        likely, names = zip(*sorted(ends, key=lambda pair: pair[0].objective)[:N_REFINED], strict=True)
+        origins = np.zeros(len(axes_x)), np.zeros(len(axes_y))
+        again = [end.map.between((axes_x,), (axes_y.T,), *origins) for end in likely]
+        refined += zip(alternate_from_each(pair, again, schedule(0.05, 0.01, 8)), names, strict=True)
         refined.sort(key=lambda pair: pair[0].objective)
         best, name = refined[0]
         ratio = ratio_to_floor(pair, best.map, rng)
@@ -83,7 +84,7 @@ def search(
         enough = ratio < NEAR_FLOOR or agreeing >= AGREEMENT or in_place
         if stopped or (enough and n_starts >= least):
             break
-    turned = [alternate(pair, Orthogonal(), h, schedule(0.05, 0.01, 8)) for h in _turned(best.map, axes_y)]
+    turned = alternate_from_each(pair, _turned(best.map, axes_y), schedule(0.05, 0.01, 8))
     refined[1:] = sorted([*refined[1:], *((end, name) for end in turned)], key=lambda pair: pair[0].objective)
     others: list[Found] = []
     for end, other in refined[1:]:

@@ -76,8 +76,11 @@ class Subject:
                 table = safe_indexing(table, rows)
         names = np.asarray(table.index, dtype=object) if hasattr(table, "index") and hasattr(table, "columns") else rows
         own, model, table = _through_pipeline(found, table)
+        _refuse_several_maps(own)
         classifier = own if hasattr(own, "flows_") else None
         flow = own if classifier is None else own.flows_[0]
+        if not hasattr(flow, "transform"):  # a regressor that asks about carried rows
+            flow = getattr(flow, "flow_", flow)
         if isinstance(flow, type) or not hasattr(flow, "transform"):
             raise ValueError(f"flow={estimator!r} holds no flow; a report is about a fitted flow or aligner.")
         check_is_fitted(flow)
@@ -181,7 +184,21 @@ def _through_pipeline(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
 
 
 def _moves(step: Any) -> bool:
-    return any(hasattr(step, name) for name in ("particles_", "alignment_", "flows_"))
+    return any(hasattr(step, name) for name in ("particles_", "alignment_", "flow_", "flows_", "maps_"))
+
+
+def _refuse_several_maps(own: Any) -> None:
+    name = type(own).__name__
+    if isinstance(getattr(own, "flows_", None), dict):
+        raise ValueError(
+            f"flow={name}(...) has a flow for each domain, and a report is about one: pass flow.flows_[domain], with "
+            "rows of that domain. What is done with each domain is in decisions_[domain].reason."
+        )
+    if hasattr(own, "maps_"):
+        raise ValueError(
+            f"flow={name}(...) has one map after another, and a report is about one movement. Its steps are in maps_ "
+            "and objectives_."
+        )
 
 
 def _classes(y: np.ndarray, known: Any) -> np.ndarray | None:
