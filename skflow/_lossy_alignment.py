@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import SVC
 
 from ._aligned import is_narrow
 from ._fresh_fit import fitted_attributes
@@ -19,6 +22,8 @@ from .safeguard import WORTH_MORE, Decision
 TRIAL_ROWS = 500
 """Rows that flow in a trial with and without an alignment, where there are more than twice as many; to twice as many
 of the target."""
+TRIAL_AXES = 60
+"""Principal axes of the target that the judge of a trial sees."""
 TRIAL_TOL = 5e-3
 """Least tolerance of these flows, of which the ends are compared alone."""
 
@@ -43,14 +48,21 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
     some = choose_particles(target.y, None, 2 * TRIAL_ROWS, np.random.RandomState(0))
     few = Reference(target.X[some], target.y[some], target.feature_names, target.target_type)
     own = {"tol": max(estimator.tol, TRIAL_TOL), "fit_inverse_transform": False, "keep_trajectory": 0}
+    judge = _judge_of(few) if estimator.safeguard is True and not target.is_continuous else estimator.safeguard
     trial = clone(estimator).set_params(
-        alignment=FrozenEstimator(estimator.aligner_), target=few, max_particles=TRIAL_ROWS, **own
+        alignment=FrozenEstimator(estimator.aligner_), target=few, max_particles=TRIAL_ROWS, safeguard=judge, **own
     )
     trial.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
     before, _, said = trial.decision_.reason.rpartition(" The alignment ")
     if before:
         estimator._alignment_tried_ = f" On {len(trial.particles_)} rows the alignment {said}"
     estimator.aligner_ = None if trial.aligner_ is None else estimator.aligner_
+
+
+def _judge_of(target: Reference) -> Any:
+    """One quick model, where :class:`~skflow.safeguard.Panel` has several."""
+    axes = PCA(min(TRIAL_AXES, *target.X.shape), svd_solver="covariance_eigh")
+    return make_pipeline(axes, SVC(C=5.0)).fit(target.X, target.y)
 
 
 def drop_lossy_alignment(
@@ -82,7 +94,8 @@ def drop_lossy_alignment(
         return
     if not _is_lossy(estimator.aligner_, X.shape[1]) or decision.chosen.score + WORTH_MORE >= 1:
         return
-    other = clone(estimator).set_params(alignment=None, target=estimator.target_)
+    # A clone of a fitted model, which may be the safeguard, is not fitted.
+    other = clone(estimator).set_params(alignment=None, target=estimator.target_, safeguard=estimator.safeguard)
     other.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
     if redecide is not None:
         other.decision_ = redecide(other)
