@@ -140,6 +140,13 @@ def as_numbers(
     return labels
 
 
+def length_of(value: Any, name: str) -> int:
+    """Number of rows of an array-like; an error that names what is none."""
+    if isinstance(value, str) or not np.ndim(value):
+        raise ValueError(f"{name} must have a row for each sample, got {value!r}.")
+    return np.shape(value)[0]
+
+
 def read_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray | None:
     """Weights of the rows of `X`, none of them negative and not all zero; None for none.
 

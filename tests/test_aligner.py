@@ -46,6 +46,12 @@ def test_a_target_of_one_row_is_refused():
         DomainAligner((X[:1], y[:1]), random_state=0).fit(X)
 
 
+@pytest.mark.parametrize("labels", ["word", 1.0, y[:5]])
+def test_labels_of_other_rows_are_refused(labels):
+    with pytest.raises(ValueError, match="^y (has 5 labels for the 9 rows of X|must have a row for each sample)"):
+        DomainAligner(REFERENCE, random_state=0).fit(X[:9], labels)
+
+
 @pytest.mark.parametrize("missing", [None, np.nan])
 def test_a_missing_label_of_the_target_is_named(missing):
     with pytest.raises(ValueError, match="target: .*(missing label|NaN)"):

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 
+from .._inputs import length_of
 from .._sklearn import Interval, check_matplotlib_support, safe_indexing, validate_params
 from ._common import ONE_OR_MORE
 from ._markup import name_of
-from ._subject import SEEN_ROWS, Subject, length_of
+from ._subject import SEEN_ROWS, Subject
 
 
 class RowsDisplay:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from .._inputs import is_missing
+from .._inputs import is_missing, length_of
 from .._sklearn import feature_names, safe_indexing
 from .._target import Reference, pair_of
 
@@ -166,13 +166,6 @@ def fitted_part(subject: Subject, name: str) -> Any:
         if holder is not None and getattr(holder, name, None) is not None:
             return getattr(holder, name)
     return None
-
-
-def length_of(value: Any, name: str) -> int:
-    """Number of rows of an array-like; an error that names what is none."""
-    if isinstance(value, str) or not np.ndim(value):
-        raise ValueError(f"{name} must have a row for each sample, got {value!r}.")
-    return np.shape(value)[0]
 
 
 def _through_pipeline(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
