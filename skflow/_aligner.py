@@ -22,6 +22,7 @@ from ._sklearn import Interval, ValidatedParameters, fit_context
 from ._target import Reference, Target, is_continuous, read_target
 from ._threads import one_thread
 from .alignment import Alignment, Invariance, align, named_invariance
+from .safeguard import rows_apart
 
 
 class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMixin, BaseEstimator):
@@ -30,7 +31,8 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
     Many shifts are one map for all rows: another camera angle, polarity, gain, unit, projection, order of the columns.
     Such a map is found together with a transport plan, in turns, from several starts [1]_. It needs no labels; where
     there are some, they restrict the plan. Source and target may have different columns, and different numbers of
-    them. Held-out rows choose the class of maps, the simplest of those that are as good.
+    them. Held-out rows choose the class of maps, the simplest of those that are as good. The few rows that lie apart from
+    all others, farther than any of the target's do, have no part in the search.
 
     Parameters
     ----------
@@ -188,7 +190,7 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
                     y=codes,
                     y_target=codes_target,
                     invariance=self.invariance,
-                    sample_weight=weight,
+                    sample_weight=_without_rows_apart(rows, target.X, codes, weight),
                     max_starts=self.max_starts,
                     seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
                     monitor=monitor,
@@ -230,6 +232,19 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
         """
         check_is_fitted(self)
         return inverse_rows(X, self.alignment_)
+
+
+def _without_rows_apart(
+    rows: np.ndarray, X_target: np.ndarray, codes: np.ndarray | None, weight: np.ndarray | None
+) -> np.ndarray | None:
+    """Weights of the rows, 0 for the few that lie apart from all others; a class that does is kept."""
+    present = np.ones(len(rows), dtype=bool) if weight is None else weight > 0
+    apart = np.zeros(len(rows), dtype=bool)
+    apart[present] = rows_apart(rows[present], X_target)
+    for code in np.unique(codes[apart & (codes >= 0)]) if codes is not None else ():
+        of_class = (codes == code) & present
+        apart[of_class] &= apart[of_class].mean() <= 1 / 2
+    return np.where(apart, 0.0, 1.0 if weight is None else weight) if apart.any() else weight
 
 
 def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) -> Any:
