@@ -31,8 +31,8 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
     Many shifts are one map for all rows: another camera angle, polarity, gain, unit, projection, order of the columns.
     Such a map is found together with a transport plan, in turns, from several starts [1]_. It needs no labels; where
     there are some, they restrict the plan. Source and target may have different columns, and different numbers of
-    them. Held-out rows choose the class of maps, the simplest of those that are as good. The few rows that lie apart from
-    all others, farther than any of the target's do, have no part in the search.
+    them. Held-out rows choose the class of maps, the simplest of those that are as good. The few rows that lie apart
+    from all others, farther than any of the target's do, have no part in the search.
 
     Parameters
     ----------
