@@ -13,7 +13,7 @@ from skflow import Reference
 
 def table_1(args, work):
     """As ``pseudo_labels.py`` prints it; the supervised figures and the label-free ones."""
-    n, few, names = (100, slice(1000), ["usps"]) if args.quick else (5000, slice(None), list(PAPER))
+    n, few, names = (100, slice(1000), ["usps"]) if args.quick else (args.rows, slice(None), list(PAPER))
     X, y, _, _ = load("mnist", args.data)
     frozen = train_cnn(X[few], y[few], epochs=1 if args.quick else 20)  # as many as in appendix C
     target = Reference(X[:n], y[:n])
@@ -26,13 +26,13 @@ def table_1(args, work):
     findings = []
     for name, row in measured.items():
         before, supervised, unsupervised = PAPER[name]
+        own = f"{percent(row['before the flow'])} before, " if "before the flow" in row else ""
         findings.append(
             Finding(
                 "Table 1",
-                f"{name}: {before} before, {supervised} with labels, {unsupervised} without",
-                f"{percent(row['before the flow'])} before, " * ("before the flow" in row)
-                + f"{percent(row[SUPERVISED])} with labels, {percent(row[UNSUPERVISED])} without",
-                "letters of NIST, where the paper has EMNIST's" if name == "nist_letters" else "",
+                f"{name}: {before} before the flow, {supervised} with labels, {unsupervised} without (5000 rows)",
+                f"{own}{percent(row[SUPERVISED])} with labels, {percent(row[UNSUPERVISED])} without (up to {n} rows)",
+                "NIST's capital letters, where the paper has EMNIST's" if name == "nist_letters" else "",
             )
         )
     return findings

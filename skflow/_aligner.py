@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._aligned import AlignedRows, ReturnsTargetColumns, class_codes, inverse_rows
 from ._fresh_fit import fresh_fit
-from ._inputs import FLOATS, read_weights
+from ._inputs import FLOATS, length_of, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, fit_context
 from ._target import Reference, Target, is_continuous, read_target
@@ -150,6 +150,8 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
         """
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
+            if y is not None and length_of(y, "y") != len(rows):
+                raise ValueError(f"y has {length_of(y, 'y')} labels for the {len(rows)} rows of X.")
             weight = read_weights(sample_weight, rows)
             continuous = is_continuous(self.target, y, y_target)
             target = read_target(
@@ -168,6 +170,8 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
                     f"target=None: {type(self).__name__} has nothing to align with. Pass target=(X, y), or X_target "
                     "and y_target to fit."
                 )
+            if len(target.X) < 2:
+                raise ValueError("target: X has 1 row; an alignment needs two or more, and a flow has alignment=None.")
             context = self._init_callback_context(max_subtasks=None)
             context.call_on_fit_task_begin(estimator=self, X=rows, y=y)
 

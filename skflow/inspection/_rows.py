@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 
+from .._inputs import length_of
 from .._sklearn import Interval, check_matplotlib_support, safe_indexing, validate_params
 from ._common import ONE_OR_MORE
 from ._markup import name_of
@@ -83,7 +84,10 @@ class RowsDisplay:
             self._shapes = {name: _shape_of(name, rows.shape[1], image_shape) for name, rows in self.stages.items()}
 
     @classmethod
-    @validate_params({"n_rows": ONE_OR_MORE, "n_columns": ONE_OR_MORE}, prefer_skip_nested_validation=True)
+    @validate_params(
+        {"n_rows": ONE_OR_MORE, "n_columns": ONE_OR_MORE, "truth": ["array-like", None], "names": ["array-like", None]},
+        prefer_skip_nested_validation=True,
+    )
     def from_estimator(
         cls,
         estimator: Any,
@@ -124,7 +128,7 @@ class RowsDisplay:
             If `estimator` is no fitted flow, or what is given does not fit it.
         """
         head: Any = X
-        head = safe_indexing(head, np.arange(min(len(head), SEEN_ROWS)))
+        head = safe_indexing(head, np.arange(min(length_of(head, "X"), SEEN_ROWS)))
         subject = Subject.of(estimator, head, None)
         some = slice(0, min(n_rows, len(subject.rows)))
         stages = _stages(subject, some)

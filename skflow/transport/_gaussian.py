@@ -28,9 +28,13 @@ def class_factor(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     mu = (w[..., None, :] @ x)[..., 0, :]
     deviation = x - mu[..., None, :]
     # Equal points deviate by rounding, and any direction is as good as another to a polar factor.
-    rounding = ROUNDING * torch.finfo(x.dtype).eps * x.abs().amax((-2, -1), keepdim=True)
-    deviation = deviation * (deviation.abs().amax((-2, -1), keepdim=True) > rounding)
-    return mu, w.sqrt()[..., None] * deviation
+    distinct = _largest(deviation) > ROUNDING * torch.finfo(x.dtype).eps * _largest(x)
+    return mu, deviation * (w.sqrt() * distinct[..., None])[..., None]
+
+
+def _largest(x: Tensor) -> Tensor:
+    """Largest absolute value (...,) of matrices (..., n, d)."""
+    return torch.maximum(x.amax((-2, -1)), -x.amin((-2, -1)))  # without a copy of absolute values
 
 
 def bures_wasserstein(mu: Tensor, factor: Tensor, nu: Tensor, other: Tensor) -> Tensor:
