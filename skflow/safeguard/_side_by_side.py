@@ -9,6 +9,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 
 from ..labelling import Calibrated
+from ._apart import NORMAL_MEDIAN
 from ._nearest import Nearest, common_axes
 
 MOST_NEIGHBOURS_OF = 2000
@@ -27,7 +28,7 @@ LEAST_SHARE, LEAST_ROWS = 0.025, 5
 """Fewer foreign rows are the tail of those that belong."""
 CLEARLY_FOREIGN, LEAST_CLEAR_ROWS = 5.5, 2
 """Fewer rows than that do where each is so far off."""
-TAIL = 0.998
+OWN_TAIL = 0.998
 """Quantile of how far off the target's own rows are: a row that is no farther belongs."""
 
 
@@ -78,7 +79,7 @@ class SideBySide:
         above = np.sort(own[own > np.median(own)] - np.median(own))
         spread = float(np.sqrt(np.square(above[: max(1, int(0.9 * len(above)))]).mean())) if len(above) else 0.0
         signs = np.maximum((far - middle) / max(spread, SMALLEST_SPREAD), 0)
-        usual = float(np.quantile((own - np.median(own)) / max(spread, SMALLEST_SPREAD), TAIL, method="higher"))
+        usual = float(np.quantile((own - np.median(own)) / max(spread, SMALLEST_SPREAD), OWN_TAIL, method="higher"))
         if self._to_source is None:
             return signs, usual
         distances, neighbours = self._to_source
@@ -122,5 +123,3 @@ class SideBySide:
 
 SMALLEST_SPREAD = 1e-6
 """Of logarithms of distances: those that are all the same tell nothing."""
-NORMAL_MEDIAN = 0.6745
-"""Median of the absolute value of a standard normal variable."""
