@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_array
 
 from .._inputs import length_of
 from .._sklearn import Interval, check_matplotlib_support, safe_indexing, validate_params
@@ -133,7 +134,7 @@ class RowsDisplay:
         some = slice(0, min(n_rows, len(subject.rows)))
         stages = _stages(subject, some)
         if truth is not None:
-            stages["as it was"] = np.asarray(truth, dtype=float)[some]
+            stages["as it was"] = check_array(truth, dtype=float, input_name="truth")[some]
         shown = [str(name) for name in subject.rows[some]] if names is None else list(names)[some]
         if image_shape is not None or len({rows.shape[1] for rows in stages.values()}) > 1:
             return cls(stages, image_shape=image_shape, names=shown).plot(**plot_kw)
