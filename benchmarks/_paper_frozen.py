@@ -38,6 +38,10 @@ def table_1(args, work):
     return findings
 
 
+def spread(percents):
+    return f"{max(map(float, percents)) - min(map(float, percents)):.1f}"
+
+
 def oracle(args, work):
     """Objective and accuracy of a frozen model along the flow, over lambda and step size."""
     n, n_iter = (100, 4) if args.quick else (1000, 30)
@@ -84,13 +88,15 @@ def oracle(args, work):
     over_reg = [percent(last[unit]) for unit in last if unit[1] == 0.1]
     over_step = [percent(last[unit]) for unit in last if unit[0] == 0.05]
     print(f"\nLast accuracies over lambda: {', '.join(over_reg)}; over the step size: {', '.join(over_step)}")
-    print(f"Rank correlation of objective and accuracy along each flow: {[round(r, 2) for r in ranks.values()]}")
+    print(f"Rank correlation of objective and accuracy along each flow: {[round(float(r), 2) for r in ranks.values()]}")
     return [
         Finding(
             "Figure 6",
             "lambda matters far more for the accuracy than the step size",
             f"KMNIST to MNIST: last accuracies {', '.join(over_reg)} over lambda {', '.join(map(str, regs))}; "
             f"{', '.join(over_step)} over three step sizes" * (not args.quick),
+            f"Lambda is a share of the mean cost here, and all flows arrive: it changes the end by {spread(over_reg)} "
+            f"points, the step size by {spread(over_step)}.",
         ),
         Finding(
             "Figure 11",
