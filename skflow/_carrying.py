@@ -114,7 +114,7 @@ class CarriesRows(TransformerMixin):
         Signs are the distance from where the map was learnt, how differently the neighbours moved, whether their
         classes are that of the answer, whether models of the target answer alike for the row as it came, aligned and
         moved, and how sure they are of it. Their weights are learnt on held-out rows whose label is known; without
-        labels they are fixed, and rows are ranked by them.
+        labels they are fixed, and rows are ranked by them. Each row of the fit counts once, whatever its weight was.
 
         Parameters
         ----------

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from .._inputs import is_missing
+from .._inputs import is_missing, length_of
 from .._sklearn import feature_names, safe_indexing
 from .._target import Reference, pair_of
 
@@ -67,9 +67,9 @@ class Subject:
         table: Any = X
         n_rows, rows = 0, np.arange(0)
         if table is not None:
-            n_rows = len(table) if hasattr(table, "__len__") else np.shape(table)[0]
-            if y is not None and len(np.asarray(y)) != n_rows:
-                raise ValueError(f"y has {len(np.asarray(y))} labels for the {n_rows} rows of X.")
+            n_rows = length_of(table, "X")
+            if y is not None and length_of(y, "y") != n_rows:
+                raise ValueError(f"y has {length_of(y, 'y')} labels for the {n_rows} rows of X.")
             rows = np.arange(n_rows)
             if n_rows > SEEN_ROWS:
                 rows = np.sort(np.random.RandomState(0).permutation(n_rows)[:SEEN_ROWS])

@@ -108,13 +108,15 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         class has fewer than two labels.
     decision_ : {"flow", "predictions"}
         "predictions" where some class has no label and the rows lie where the target's do, or the classifier's own
-        predictions for them, aligned if that brings them nearer to the target, fit the target's classes and the rows'
-        neighbourhoods as well as all evidence together.
+        predictions for them fit the target's classes and the rows' neighbourhoods nearly as well as all evidence
+        together. Rows are aligned first, or limited to the target's range, where that brings them nearer to the target
+        and what learns from the classifier's answers is clearly more often right on the target then.
     temperature_ : float
         By which the logarithms of the probabilities are divided; 1 without `calibrate`.
     n_queries_ : int
         Rows that the classifier was asked about in `fit`: none for full labels, else each once as it is, if the labels
-        are the classifier's, and once carried by each flow. The calibration asks about each once more, carried.
+        are the classifier's (once more where a class has no label and rows are brought nearer to the target), and once
+        carried by each flow. The calibration asks about each once more, carried.
     n_queries_per_row_ : int
         Queries that each row costs in `predict`.
     n_features_in_ : int

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .._warnings import warn
-from ..labelling import SIMPLER, NeighbourGraph, combine, labelling_loss, temper
+from ..labelling import NeighbourGraph, combine, labelling_loss, temper
 from ._black_box import BlackBox
+from ._both_ways import moving_pays
 from ._evidence import TEMPER, left_out_labels, weigh_evidence
 from ._flows import FlowPlan, aligner_of
 from ._names import predictions_for
@@ -17,6 +18,8 @@ from ._way_home import WayHome
 
 LEAST_WEIGHT_TO_ASK = 0.01
 """Least weight of the model's predictions for rows as they are for which new rows are asked about."""
+CLEARLY = 0.9
+"""Share of what the labelling by the model's own answers costs below which that by all evidence must cost."""
 
 
 @dataclass
@@ -88,6 +91,12 @@ def believe(
         brought = X if home is None else home(X)
         predictions = predictions_for(model(brought), plan.goes_to)
         n_queries += len(X)
+        if home is not None and home.moves:
+            own = predictions_for(model(X), plan.goes_to)
+            n_queries += len(X)
+            if not _moving_pays(X, own, brought, predictions, plan):
+                home.stay()
+                brought, predictions = X, own
         if not len(known):
             _warn_if_blind(predictions)
         if home is not None and home.at_home and (some_without or _fit_labels(predictions, graph, known, truth[known])):
@@ -123,6 +132,16 @@ def _fit_labels(predictions: np.ndarray, graph: NeighbourGraph, rows: np.ndarray
     return right > (1 / n_classes if others is None else float((others.argmax(axis=1) == codes).mean()))
 
 
+def _moving_pays(X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions: np.ndarray, plan: FlowPlan) -> bool:
+    """Whether the model's answers about moved rows are to be believed before those about the rows as they are."""
+    goes_to = plan.goes_to
+    if goes_to is None or (goes_to < 0).any():
+        return True
+    codes = np.unique(plan.target.y, return_inverse=True)[1]
+    answers, after = (goes_to[of.argmax(axis=1)] for of in (own, predictions))
+    return moving_pays(X, answers, moved, after, np.asarray(plan.target.X), codes)
+
+
 def _fit_better(
     X: np.ndarray, graph: NeighbourGraph, predictions: np.ndarray, beliefs: np.ndarray, plan: FlowPlan
 ) -> bool:
@@ -135,7 +154,7 @@ def _fit_better(
     own, all_evidence = (
         labelling_loss(X, goes_to[of.argmax(axis=1)], X_target, codes, graph) for of in (predictions, beliefs)
     )
-    return own * SIMPLER <= all_evidence
+    return own * CLEARLY <= all_evidence
 
 
 def _warn_if_blind(predictions: np.ndarray) -> None:

@@ -52,6 +52,15 @@ class WayHome:
             self._map = LearntMap(aligner, None, 0.0)
         self.at_home = decision.chosen.name == "range" or (near and decision.chosen.name == "leave")
 
+    @property
+    def moves(self) -> bool:
+        """Whether rows do not stay as they are."""
+        return self._map.limits is not None or self._map.aligner is not None
+
+    def stay(self) -> None:
+        """Leave rows as they are."""
+        self._map = LearntMap(None, None, None)
+
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """The rows as the model is asked about them."""
         return self._map(X)

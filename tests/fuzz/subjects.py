@@ -321,7 +321,7 @@ ESTIMATORS = [
     Subject("gradual", others.gradual, signature(GradualAligner), ("X", "X_target", "X_new")),
     Subject("domains", others.domains, signature(MultiDomainFlow)),
     Subject("labels that are numbers", others.regression_flow, signature(OTDDFlowTransformer), weights=True),
-    Subject("trust", others.trust, signature(OTDDFlowTransformer), weights=True),
+    Subject("trust", others.trust, signature(OTDDFlowTransformer)),
     Subject("repurposed", repurposed, signature(RepurposedClassifier)),
     Subject("repurposed, no labels", repurposed_blind, signature(RepurposedClassifier), ("X", "X_target", "y_target")),
 ]
