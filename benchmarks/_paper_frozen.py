@@ -13,7 +13,7 @@ from skflow import Reference
 
 def table_1(args, work):
     """As ``pseudo_labels.py`` prints it; the supervised figures and the label-free ones."""
-    n, few, names = (100, slice(1000), ["usps"]) if args.quick else (args.rows, slice(None), list(PAPER))
+    n, few, names = (100, slice(300), ["usps"]) if args.quick else (args.rows, slice(None), list(PAPER))
     X, y, _, _ = load("mnist", args.data)
     frozen = train_cnn(X[few], y[few], epochs=1 if args.quick else 20)  # as many as in appendix C
     target = Reference(X[:n], y[:n])
@@ -47,7 +47,7 @@ def oracle(args, work):
     n, n_iter = (100, 4) if args.quick else (1000, 30)
     regs, others = ((0.05,), (0.2,)) if args.quick else ((0.01, 0.05, 0.2, 1.0), (0.05, 0.2))
     X_ref, y_ref, _, _ = load("mnist", args.data)
-    frozen = train_cnn(X_ref[:1000], y_ref[:1000], epochs=1) if args.quick else train_cnn(X_ref, y_ref, epochs=12)
+    frozen = train_cnn(X_ref[:300], y_ref[:300], epochs=1) if args.quick else train_cnn(X_ref, y_ref, epochs=12)
     X, y, _, _ = images("K", args.data)
     X, y = X[:n], y[:n]
 
