@@ -13,7 +13,7 @@ from skflow import Reference
 
 def table_1(args, work):
     """As ``pseudo_labels.py`` prints it; the supervised figures and the label-free ones."""
-    n, few, names = (100, slice(1000), ["usps"]) if args.quick else (args.rows, slice(None), list(PAPER))
+    n, few, names = (100, slice(300), ["usps"]) if args.quick else (args.rows, slice(None), list(PAPER))
     X, y, _, _ = load("mnist", args.data)
     frozen = train_cnn(X[few], y[few], epochs=1 if args.quick else 20)  # as many as in appendix C
     target = Reference(X[:n], y[:n])
@@ -38,12 +38,16 @@ def table_1(args, work):
     return findings
 
 
+def spread(percents):
+    return f"{max(map(float, percents)) - min(map(float, percents)):.1f}"
+
+
 def oracle(args, work):
     """Objective and accuracy of a frozen model along the flow, over lambda and step size."""
     n, n_iter = (100, 4) if args.quick else (1000, 30)
     regs, others = ((0.05,), (0.2,)) if args.quick else ((0.01, 0.05, 0.2, 1.0), (0.05, 0.2))
     X_ref, y_ref, _, _ = load("mnist", args.data)
-    frozen = train_cnn(X_ref[:1000], y_ref[:1000], epochs=1) if args.quick else train_cnn(X_ref, y_ref, epochs=12)
+    frozen = train_cnn(X_ref[:300], y_ref[:300], epochs=1) if args.quick else train_cnn(X_ref, y_ref, epochs=12)
     X, y, _, _ = images("K", args.data)
     X, y = X[:n], y[:n]
 
@@ -84,13 +88,15 @@ def oracle(args, work):
     over_reg = [percent(last[unit]) for unit in last if unit[1] == 0.1]
     over_step = [percent(last[unit]) for unit in last if unit[0] == 0.05]
     print(f"\nLast accuracies over lambda: {', '.join(over_reg)}; over the step size: {', '.join(over_step)}")
-    print(f"Rank correlation of objective and accuracy along each flow: {[round(r, 2) for r in ranks.values()]}")
+    print(f"Rank correlation of objective and accuracy along each flow: {[round(float(r), 2) for r in ranks.values()]}")
     return [
         Finding(
             "Figure 6",
             "lambda matters far more for the accuracy than the step size",
             f"KMNIST to MNIST: last accuracies {', '.join(over_reg)} over lambda {', '.join(map(str, regs))}; "
             f"{', '.join(over_step)} over three step sizes" * (not args.quick),
+            f"Lambda is a share of the mean cost here, and all flows arrive: it changes the end by {spread(over_reg)} "
+            f"points, the step size by {spread(over_step)}.",
         ),
         Finding(
             "Figure 11",

@@ -9,10 +9,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC
 
-from _paper import Finding, train
-from _protocol import flat, load_images
+from _paper import Finding, paper_flow, train
+from _protocol import FrozenCNN, flat, load_images
 from _scores import Scores, percent
-from skflow import OTDDFlowTransformer, Reference, RepurposedClassifier
+from skflow import Reference, RepurposedClassifier
 from skflow.metrics import label_distances
 from skflow.pushforward import TabularPushForward
 
@@ -84,6 +84,18 @@ def answers_are_right(clf, carried, y):
     return np.mean(clf.classes_[clf.decode([carried]).argmax(axis=1)] == y)
 
 
+def trained_network(path, X, y, steps, seed):
+    """The network, from its file if an earlier run has trained it."""
+    torch.manual_seed(seed)
+    net = ColourCNN()
+    if path.exists():
+        net.load_state_dict(torch.load(path))
+        return FrozenCNN(net.eval(), np.arange(10))
+    frozen = train(X, y, steps=steps, batch=64, net=net, seed=seed)
+    torch.save(frozen.net.state_dict(), path)
+    return frozen
+
+
 def histology(args, work):
     """The frozen network on carried patches of unseen patients, beside what was trained on histology."""
     n, steps = (60, 10) if args.quick else (3000, args.cifar_steps)
@@ -97,32 +109,28 @@ def histology(args, work):
     X, y, X_test, y_test = colours("idc_histology")
     X, y = X[:n], y[:n]
 
-    def one_network(n, steps, seed):
+    def retrained(n, steps, seed):
         torch.manual_seed(seed)
-        frozen = train(X_ref, y_ref, steps=steps, batch=64, net=ColourCNN(), seed=seed)
-        torch.manual_seed(seed)
-        retrained = train(*turned(X, y), steps=steps, batch=64, net=ColourCNN(2), seed=seed)
+        net = train(*turned(X, y), steps=steps, batch=64, net=ColourCNN(2), seed=seed)
+        return {"retrained": net.score(X_test, y_test)}
+
+    def carried(n, steps, seed):
+        frozen = trained_network(args.figures / f"cifar10_{len(X_ref)}_{steps}_{seed}.pt", X_ref, y_ref, steps, seed)
         goes_to = well_told_apart(frozen, X, y, X_ref_test, y_ref_test, Reference(X_ref[:n], y_ref[:n]))
         rows = np.concatenate([surest(frozen, X_ref, y_ref, label) for label in goes_to.values()])
         gate = make_pipeline(FunctionTransformer(of_tissue), StandardScaler(), SVC(C=5))
         scores = {
             "frozen, CIFAR-10's test rows": frozen.score(X_ref_test, y_ref_test),
-            "retrained": retrained.score(X_test, y_test),
             "SVC": SVC(C=5).fit(X, y).score(X_test, y_test),
             "gate alone": gate.fit(X, y).score(X_test, y_test),
         }
-        for name, params in (
-            ("all rows", {"target": Reference(X_ref[:n], y_ref[:n])}),
-            ("sure rows", {"target": Reference(X_ref[rows], y_ref[rows])}),
-            (
-                "sure rows, gate",
-                {
-                    "target": Reference(X_ref[rows], y_ref[rows]),
-                    "pushforward": TabularPushForward(gate=gate, random_state=0),
-                },
-            ),
+        sure = X_ref[rows], y_ref[rows]
+        for name, target, push in (
+            ("all rows", (X_ref[:n], y_ref[:n]), None),
+            ("sure rows", sure, None),
+            ("sure rows, gate", sure, TabularPushForward(gate=gate, random_state=0)),
         ):
-            flow = OTDDFlowTransformer(correspondence=goes_to, keep_trajectory=5, random_state=0, **params)
+            flow = paper_flow(target, correspondence=goes_to, keep_trajectory=5, pushforward=push)
             clf = RepurposedClassifier(frozen, flow).fit(X, y)
             scores[f"frozen, {name}"] = clf.score(X_test, y_test)
             scores[f"frozen, particles, {name}"] = answers_are_right(clf, clf.flows_[0].particles_, y)
@@ -143,7 +151,10 @@ def histology(args, work):
         "gate alone": "SVC on what does not change when tissue is turned (the gate)",
     }
     networks = range(1 if args.quick else args.networks)
-    for unit, measured in work.each("histology", [(n, steps, seed) for seed in networks], one_network):
+    units = [(n, steps, seed) for seed in networks]
+    baselines = dict(work.each("histology, retrained", units, retrained))
+    for unit, found in work.each("histology, carried", units, carried):
+        measured = found | baselines[unit]
         for name, title in titles.items():
             scores.add(title, f"network {unit[-1]}", measured[name])
             scores.add(title, "mean", measured[name])

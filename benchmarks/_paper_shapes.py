@@ -112,9 +112,8 @@ def paths(args, work):
     """Figures 3a to 3d, paths between the data sets, and 9, particles beside the learnt map."""
     n, epochs = (100, 1) if args.quick else (1000, 12)
     X_mnist, y_mnist, _, _ = load("mnist", args.data)
-    frozen = train_cnn(
-        X_mnist[:1000] if args.quick else X_mnist, y_mnist[:1000] if args.quick else y_mnist, epochs=epochs
-    )
+    few = slice(300) if args.quick else slice(None)
+    frozen = train_cnn(X_mnist[few], y_mnist[few], epochs=epochs)
     four = [("M", "U"), ("F", "M"), ("K", "F"), ("U", "K")][: 1 if args.quick else None]
     rows, frames = [], {}
     for source, target in four:

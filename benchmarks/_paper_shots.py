@@ -39,7 +39,7 @@ def accuracies(data, n, steps, source, target, k, draw):
     """Accuracy on the target's test rows of one LeNet for each kind of extra data, of one draw of the shots."""
     X, y, _, _ = images(source, data)
     few, test = few_shots(target, k, data, draw)
-    steps = steps if k < 100 else 3 * steps
+    steps = steps if k < 100 else 2 * steps
     # Classes have nothing in common but their number, so which goes to which is up to transport.
     flow = paper_flow(few, correspondence="assignment", keep_trajectory=6).fit(X[:n], y[:n])
     names = np.array([flow.label_map_[label] for label in range(10)])

@@ -40,7 +40,8 @@ HEAD = """The paper, reproduced
 
 What the paper shows (D. Alvarez-Melis, N. Fusi, ICML 2021), and what `make reproduce` measures here. The paper's
 figures have no numbers of their own; what its text says of them stands in their place. Where ours differs, the last
-column says why. This page is written by ``benchmarks/reproduce.py``.
+column says why. M, U, F and K are MNIST, USPS, Fashion-MNIST and KMNIST; brackets hold 95 % intervals over pairs of
+these. This page is written by ``benchmarks/reproduce.py``.
 
 .. list-table::
    :header-rows: 1
@@ -94,9 +95,7 @@ def main():
     parser.add_argument("--particles", type=int, default=1000, help="source rows of the k-shot tasks (default: 1000)")
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 10, 100], help="rows a class (1 5 10 100)")
     parser.add_argument("--draws", type=int, default=3, help="draws of the shots, below 100 (default: 3)")
-    parser.add_argument(
-        "--steps", type=int, default=200, help="of a k-shot classifier; three times that from 100 shots on"
-    )
+    parser.add_argument("--steps", type=int, default=200, help="of a k-shot classifier; twice that from 100 shots on")
     parser.add_argument("--cifar-steps", type=int, default=1500, help="of a CIFAR-10 network (default: 1500)")
     parser.add_argument(
         "--networks", type=int, default=3, help="CIFAR-10 networks, each of a seed of its own (default: 3)"
