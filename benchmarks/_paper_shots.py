@@ -13,7 +13,7 @@ from skflow.metrics import otdd
 from skflow.trajectories import as_training_data
 
 EPOCHS, EPOCHS_BATCH = 30, 64  # appendix C: 20 epochs and 10 of fine-tuning
-AROUND = [("M", "U"), ("U", "F"), ("F", "K"), ("K", "M")]  # pairs of a hundred shots, which take long
+AROUND = [("M", "U"), ("U", "F"), ("F", "K"), ("K", "M")]  # where all pairs take too long
 EXTRA = {
     "initial": "source as it is",
     "final": "final particles",
@@ -91,7 +91,7 @@ def shots(args, work):
     print("\nThe paper shows no numbers; it finds that all extra data help in most pairs, trajectories most.")
     draw_gains(means, args.figures / "figure_3e_10.png")
     draw_adaptation(means[next(iter(means)) if 10 not in means else 10], args.figures / "figure_4.png")
-    units = [(n, *pair, k) for k in measured for pair in measured[k]]
+    units = [(n, *pair, k) for k in measured for pair in measured[k] if pair in AROUND]
     near = {k: [] for k in means}
     for (*_, k), found in work.each("nearness", units, lambda *of: nearness(args.data, *of)):
         near[k].append(100 * found["distance"])
