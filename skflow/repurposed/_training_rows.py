@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
 
 from .._warnings import warn
 from ..labelling import NeighbourGraph, combine, labelling_loss, temper
+from ..safeguard import WORTH_MOVING, decide_by_labels
 from ._black_box import BlackBox
 from ._both_ways import moving_pays
 from ._evidence import TEMPER, left_out_labels, weigh_evidence
@@ -87,14 +89,18 @@ def believe(
     some_without, home = np.bincount(truth[known], minlength=K).min() == 0, None
     if plan.goes_to is not None:
         if some_without or (len(known) < len(X) / 2 and (plan.goes_to >= 0).all()):
-            home = WayHome(X, aligner_of(plan.flow), plan.target, aligned=some_without)
+            home = WayHome(X, aligner_of(plan.flow), plan.target)
         brought = X if home is None else home(X)
         predictions = predictions_for(model(brought), plan.goes_to)
         n_queries += len(X)
         if home is not None and home.moves:
             own = predictions_for(model(X), plan.goes_to)
             n_queries += len(X)
-            if not _moving_pays(X, own, brought, predictions, plan):
+            if some_without:
+                pays = _moving_pays(X, own, brought, predictions, plan)
+            else:
+                pays = _moving_fits_labels(own[known], predictions[known], truth[known])
+            if not pays:
                 home.stay()
                 brought, predictions = X, own
         if not len(known):
@@ -106,9 +112,10 @@ def believe(
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
     beliefs, weights, carried = evidence.beliefs, evidence.weights, None
     if predictions is not None:
-        # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already.
-        weight = evidence.prediction_weight
-        prediction_weight = min(weight, TEMPER) if weight > LEAST_WEIGHT_TO_ASK else 0.0
+        # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already, and away
+        # from home the model is too sure. Where labels bear out that rows are home again, it is not.
+        weight, most = evidence.prediction_weight, TEMPER if some_without or home is None or not home.moves else 1.0
+        prediction_weight = min(weight, most) if weight > LEAST_WEIGHT_TO_ASK else 0.0
     if second_query and len(X) >= MANY * K:
         again = ask_again(X, graph, predictions, beliefs, truth, model, plan, sample_weight)
         (before, second), carried = again.weights.tolist(), again.predictions
@@ -140,6 +147,14 @@ def _moving_pays(X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions:
     codes = np.unique(plan.target.y, return_inverse=True)[1]
     answers, after = (goes_to[of.argmax(axis=1)] for of in (own, predictions))
     return moving_pays(X, answers, moved, after, np.asarray(plan.target.X), codes)
+
+
+def _moving_fits_labels(own: np.ndarray, predictions: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether the model's answers about moved rows are clearly more often right on rows with a label."""
+    right = [np.asarray(of.argmax(axis=1) == codes, dtype=np.float64)[None] for of in (own, predictions)]
+    weights = compute_sample_weight("balanced", codes)
+    margin = max(WORTH_MOVING, 2 / len(codes))
+    return decide_by_labels([("leave", None), ("moved", 0.0)], right, weights, margin).chosen.share is not None
 
 
 def _fit_better(
