@@ -30,13 +30,13 @@ PRIOR_ROWS = 5.0
 """Rows of the target's class proportions that are added to the source's."""
 RIDGE, FIRST_RIDGE = 0.02, 0.3
 """Share of each column's variance that is added to it, at last and at first: it blurs what is in the way at first."""
-N_AXES = 4
+MARGINAL_AXES = 4
 """Leading principal axes along which marginals are compared, beside all columns."""
 MARGINAL_SHARE = 0.5
 """Share of the marginals' likelihood ratio that counts: the classes' distributions know a part of it."""
 N_TURNS, STEPS = 3, 8
 """Turns of expectation and maximisation, and steps of the rotation, in each round."""
-WORTH = 0.1
+LEAST_GAIN = 0.1
 """Nats below which nothing is gained."""
 
 
@@ -56,6 +56,8 @@ class RotationLikelihood:
         Both sides with total variance one.
     """
 
+    # What is derived by later must not be made in a user's inference mode.
+    @torch.inference_mode(False)
     def __init__(self, pair: Pair) -> None:
         self._center, self._image = pair.a @ pair.X, pair.b @ pair.Y
         self._n = 1 / float(pair.a @ pair.a)
@@ -71,12 +73,13 @@ class RotationLikelihood:
         self._variances = variances + 1e-3 * variances.mean() + np.finfo(float).tiny
         self.axes = np.ascontiguousarray(np.linalg.eigh(Y.T @ Y)[1][:, ::-1])
         self._flips = torch.from_numpy(np.eye(len(self.axes)) - 2 * self.axes.T[:, :, None] * self.axes.T[:, None])
-        self._marginals = Marginals(Y, np.hstack([np.eye(len(self.axes)), self.axes[:, :N_AXES]]))
+        self._marginals = Marginals(Y, np.hstack([np.eye(len(self.axes)), self.axes[:, :MARGINAL_AXES]]))
         self._strength = MARGINAL_SHARE / 2 * self._n * len(Y) / (self._n + len(Y))
         known = self._of_Y[self._known_Y]
         self._of_target = _State(ClassMixture.of(self._Y[self._known_Y], known, RIDGE * self._variances), known.mean(0))
         self._upper = tuple(torch.triu_indices(len(self.axes), len(self.axes), 1))
 
+    @torch.inference_mode(False)
     def flipped(self, h: AffineMap) -> tuple[AffineMap, float]:
         """`h` with those of the target's principal axes turned over that make it likelier, and minus what that gives.
 
@@ -89,10 +92,11 @@ class RotationLikelihood:
             flip = self._flips[k % len(self._flips)]
             cost = float(self._misfit(self._of_target, (self._X @ Q + offset) @ flip))
             since, k = since + 1, k + 1
-            if cost < best - WORTH:
+            if cost < best - LEAST_GAIN:
                 Q, offset, best, since = Q @ flip, offset @ flip, cost, 0
         return self._map(Q, offset), best
 
+    @torch.inference_mode(False)
     def refine(self, h: AffineMap, n_rounds: int) -> tuple[AffineMap, float]:
         """The likeliest map near `h`, and minus its log-likelihood."""
         Q, offset = self._parts(h)
@@ -149,7 +153,7 @@ class RotationLikelihood:
             return Q @ torch.linalg.matrix_exp(skew - skew.T), offset + values[n_angles:]
 
         def misfit(values: Array) -> tuple[float, Array]:
-            with torch.inference_mode(False), torch.enable_grad():
+            with torch.enable_grad():
                 at = torch.from_numpy(values.copy()).requires_grad_()
                 turned, shifted = moved(at)
                 value = self._misfit(state, self._X @ turned + shifted)

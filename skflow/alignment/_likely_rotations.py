@@ -19,7 +19,7 @@ N_EACH, N_LAST = 4, 3
 """Maps of either kind that are refined a little, and maps of both that are refined further."""
 FIRST_ROUNDS, ROUNDS = 2, 5
 """Rounds of a little refinement, and of a whole one."""
-SAME = 1e-6
+ONE_COST = 1e-6
 """Difference between two costs, in nats, that are taken for those of one map."""
 
 
@@ -70,4 +70,4 @@ def _named(answer: tuple[AffineMap, float], start: str) -> Likely:
 def _best(maps: list[Likely], n: int) -> list[Likely]:
     """The n likeliest, each once."""
     ordered = sorted(maps, key=lambda h: h.cost)
-    return [h for k, h in enumerate(ordered) if k == 0 or h.cost > ordered[k - 1].cost + SAME][:n]
+    return [h for k, h in enumerate(ordered) if k == 0 or h.cost > ordered[k - 1].cost + ONE_COST][:n]
