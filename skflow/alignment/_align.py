@@ -161,8 +161,7 @@ def align(
         if needs_search and found is None:
             # Where a class that treats column by column reaches the floor, nothing is left to look for. The Gaussian
             # map matches all second moments, and may be near the floor and wrong.
-            done = (fit for fit in fits.values() if fit.candidate.invariance.by_column)
-            if any(fit.likely or _reaches(fit.candidate, judge) for fit in done):
+            if _is_settled([fit for fit in fits.values() if fit.candidate.invariance.by_column], judge):
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
             found = _preferred(found, work, judge)
@@ -191,6 +190,14 @@ def align(
         best.ambiguity,
         _verdict(best, judge, likely),
         candidates,
+    )
+
+
+def _is_settled(fits: list[Fit], judge: Judge) -> bool:
+    """Whether a map reaches the floor, or leaves no more than chance while no other one lies clearly nearer."""
+    lowest = min((fit.candidate.divergence for fit in fits), default=0.0)
+    return any(
+        (fit.likely and fit.candidate.divergence <= lowest + MISSED) or _reaches(fit.candidate, judge) for fit in fits
     )
 
 
