@@ -14,7 +14,7 @@ from ._flows import FlowPlan
 MANY = 4
 """Rows for each class from which on half of them will do for a flow."""
 
-ROWS_OF_A_HALF = 1200
+ROWS_OF_A_HALF = 2000
 """Rows of a half that its flows are fitted to, beside those that have a label: as many tell where classes lie."""
 
 BLUNDERS = 0.05

@@ -33,7 +33,7 @@ def class_factor(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     deviation = x - mu[..., None, :]
     # Equal points deviate by rounding, and any direction is as good as another to a polar factor.
     distinct = _largest(deviation) > ROUNDING * torch.finfo(x.dtype).eps * _largest(x)
-    return mu, deviation * (w.sqrt() * distinct[..., None])[..., None]
+    return mu, deviation.mul_((w.sqrt() * distinct[..., None])[..., None])
 
 
 def _largest(x: Tensor) -> Tensor:
