@@ -29,6 +29,7 @@ PAPER = {
     "fashion_mnist": (8.22, 99.1, 54.9),
     "nist_letters": (3.62, 36.7, 20.7),
 }
+CLUSTERS = "the default clusters (permuted)"
 SUPERVISED, UNSUPERVISED = "**supervised, skflow**", "**unsupervised, skflow (permuted)**"
 
 
@@ -78,7 +79,7 @@ def without_labels(frozen, target, map_, X, y):
     clusters = SpectralMixture(n_classes, random_state=0).fit_predict(X)
     figures = {
         "k-means on pixels (permuted)": matched(by_kmeans, y),
-        "the default clusters (permuted)": matched(clusters, y),
+        CLUSTERS: matched(clusters, y),
     }
     if n_classes > len(np.unique(target.y)):  # clusters as labels: each has a codeword
         flow = OTDDFlowTransformer(target, pushforward=map_, mass=1.0, random_state=0)
