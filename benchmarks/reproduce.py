@@ -24,6 +24,7 @@ from _paper_histology import histology
 from _paper_shapes import paths, shapes
 from _paper_shots import shots
 from _protocol import ROOT, add_data_argument
+from pseudo_labels import PAPER
 
 PARTS = {
     "table1": table_1,
@@ -91,6 +92,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="few rows, few steps: to see that it runs")
     parser.add_argument("--again", action="store_true", help="forget what an earlier run has finished")
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS), help="some of the parts")
+    parser.add_argument("--sets", nargs="+", choices=list(PAPER), default=list(PAPER), help="of table 1")
     parser.add_argument("--rows", type=int, default=5000, help="of each data set of table 1 (default: 5000)")
     parser.add_argument("--particles", type=int, default=1000, help="source rows of the k-shot tasks (default: 1000)")
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 10, 100], help="rows a class (1 5 10 100)")

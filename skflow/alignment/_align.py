@@ -203,8 +203,8 @@ def _turns(found: Found, work: Views) -> bool:
 
 
 def _preferred(found: Found, work: Views, judge: Judge) -> Found:
-    """The end of lowest objective, unless the divergence, which knows classes, clearly speaks for another."""
-    if not found.others or work.columns.same is None:
+    """The first end, unless it was chosen by its cost and the divergence, which knows classes, speaks for another."""
+    if not found.others or found.by_likelihood or work.columns.same is None:
         return found
     first, *others = (judge.appraise(work.scaled, end.map) for end in (found, *found.others))
     best = min(range(len(others)), key=lambda k: others[k].score)

@@ -59,6 +59,12 @@ def alternate(
     return Alternation(h, plan.cost, plan.columns / plan.columns.sum())
 
 
+def stay(pair: Pair, h: AffineMap, reg: float) -> Alternation:
+    """What :func:`alternate` would say of a map that is left as it is."""
+    plan = PlanStep(pair, MARGINAL_PENALTY, N_SCALINGS)(pair.X, h, reg)
+    return Alternation(h, plan.cost, plan.columns / plan.columns.sum())
+
+
 def fit_again(pair: Pair, invariance: Invariance, start: AffineMap, regs: Array) -> AffineMap:
     """The map that :func:`alternate` ends at, without its objective."""
     return _take_turns(PlanStep(pair, MARGINAL_PENALTY, N_SCALINGS), pair, invariance, start, regs)[0]

@@ -62,3 +62,7 @@ class Invariance(ParameterObject):
     def near(self, h: AffineMap, pair: Pair) -> Invariance:
         """The part of the class to which `h` narrows it down, where a map is fitted again on fewer rows."""
         return self
+
+    def closest(self, h: AffineMap) -> AffineMap | None:
+        """The map of the class that is `h` up to its gain, or None where that is no question for the class."""
+        return None

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ._affine_map import AffineMap
-from ._alternation import Alternation, alternate, schedule
+from ._alternation import Alternation, alternate, schedule, stay
 from ._base import Invariance
 from ._choice import Candidate, Judge, Judgement
+from ._invariances import Turned
 from ._plan_moments import PlanMoments
-from ._search import Found
+from ._search import Found, as_good
 from ._views import Views
-
-RIVAL = 0.05
-"""Relative excess of the objective up to which another map fits as well as the best."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,15 @@ class Fitter:
         proposed = self.proposed(name, invariance)
         ends = list(proposed)
         rivals: list[AffineMap] = []
+        judged = invariance
         if found is not None and invariance.turns:
             starts = [self._work.between(found.map, view)]
-            rivals = [self._work.between(o.map, view) for o in found.others if _as_good(o.objective, found.objective)]
+            rivals = [self._work.between(other.map, view) for other in found.as_good]
+            # The plan's rotation is worse than the likeliest, which only lacks its gain.
+            likeliest = invariance.closest(starts[0]) if found.by_likelihood else None
+            if likeliest is not None:
+                starts, ends = [], [(stay(view.pair, likeliest, 2 * 0.01), False)]
+                judged = Turned(likeliest.matrix)
         else:
             starts = (
                 [] if ends else [invariance.fit(PlanMoments.of_marginals(view.pair.X, view.pair.Y, view.pair.zero))]
@@ -73,11 +77,11 @@ class Fitter:
         if invariance.by_column:
             # What fits as well as a rotation may not as an order of columns, or may be the same order.
             refitted = [alternate(view.pair, invariance, h, schedule(0.02, 0.01, 3), n_iter=10) for h in rivals]
-            rivals = [end.map for end in refitted if _as_good(end.objective, best.objective)]
+            rivals = [end.map for end in refitted if as_good(end.objective, best.objective)]
         if proposed:
-            rivals = [end.map for end, _ in ends[1:] if _as_good(end.objective, best.objective)]
+            rivals = [end.map for end, _ in ends[1:] if as_good(end.objective, best.objective)]
         ambiguity = max((self._judge.disagreement(view, best.map, h) for h in rivals), default=0.0)
-        judgement = self._judge.judge(view, invariance, best.map)
+        judgement = self._judge.judge(view, judged, best.map)
         n_features = self._work.columns.pair.X.shape[1], self._work.columns.pair.Y.shape[1]
         candidate = Candidate(
             name,
@@ -97,7 +101,3 @@ class Fitter:
         view = all_rows.of_class(candidate.invariance)
         end = alternate(view.pair, candidate.invariance, fit.found, schedule(0.02, 0.01, 4), n_iter=10)
         return replace(candidate, map=view.lift(end.map), objective=end.objective)
-
-
-def _as_good(objective: float, best: float) -> bool:
-    return objective < best * (1 + RIVAL)

@@ -68,9 +68,28 @@ class Orthogonal(Invariance):
     def fit(self, moments: PlanMoments) -> AffineMap:
         return AffineMap(moments.mean_x, moments.mean_y, (nearest_orthogonal(moments.cross),))
 
+    def closest(self, h: AffineMap) -> AffineMap | None:
+        return AffineMap(h.center, h.image, (nearest_orthogonal(h.matrix),))
+
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         r, s = sorted((n_features, n_features_target))
         return r * s - r * (r + 1) // 2 + n_features_target
+
+
+class Turned(Invariance):
+    """Offsets after one rotation, with its gain: what is left of a class of rotations once the rotation is known."""
+
+    same_columns = False
+    by_column = False
+
+    def __init__(self, matrix: Array) -> None:
+        self.matrix = matrix
+
+    def fit(self, moments: PlanMoments) -> AffineMap:
+        return AffineMap(moments.mean_x, moments.mean_y, (self.matrix,))
+
+    def n_parameters(self, n_features: int, n_features_target: int) -> int:
+        return n_features_target
 
 
 class Similarity(Invariance):
@@ -87,6 +106,9 @@ class Similarity(Invariance):
     def fit(self, moments: PlanMoments) -> AffineMap:
         Q = nearest_orthogonal(moments.cross)
         return AffineMap(moments.mean_x, moments.mean_y, (gain_of(Q, moments) * Q,))
+
+    def closest(self, h: AffineMap) -> AffineMap | None:
+        return h
 
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         return Orthogonal().n_parameters(n_features, n_features_target) + 1

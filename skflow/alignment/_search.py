@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
 from ._affine_map import AffineMap, Array
-from ._alternation import Alternation, Monitor, alternate, schedule
+from ._alternation import Alternation, Monitor, alternate, schedule, stay
 from ._invariances import Orthogonal
+from ._likely_rotations import Likely, likeliest, worth_likelihoods
 from ._pair import Pair
 from ._several_starts import alternate_from_each
 from ._starts import starts
@@ -17,18 +18,26 @@ from ._views import principal_axes
 
 SCREEN_ROWS, SCREEN_AXES = 350, 32
 REFINE_ROWS = 700
+LIKELY_STARTS = 64
+"""Most starts where the likelihood goes on from there."""
 ROUND = 16
 """Starts of one round."""
 N_REFINED = 3
 """Starts of one round that are refined."""
 NEAR_FLOOR = 1.06
 """Ratio of the objective to that of two halves of the target below which no better start is looked for."""
+LAST = 2 * 0.01
+"""Regularisation of a map's cost."""
 AGREEMENT = 4
 """Starts that must lead to the same map for it to be taken for the best there is."""
 SAME = 0.015
 """Relative difference between two objectives that are taken for the same."""
 NOT_MUCH_HIGHER, MAX_OTHERS = 1.3, 5
 """Ends of the alternation that the divergence, which knows classes, may prefer to the one of lowest cost."""
+AS_LIKELY, NOT_MUCH_LESS_LIKELY = 4.0, 10.0
+"""How much less likely a map may be, in nats, that is chosen for its lower cost, and one that fits as well."""
+RIVAL = 0.05
+"""Relative excess of the objective up to which another map fits as well as the best."""
 DISTINCT = 0.05
 """Mean squared distance between two maps' images, in units of the total variance, from which they are not the same."""
 IN_PLACE = 0.5
@@ -37,7 +46,10 @@ IN_PLACE = 0.5
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found: the map, the start, how near the floor it is; and other ends of not much higher cost."""
+    """What a search found: the map, the start, how near the floor it is; and other ends of not much higher cost.
+
+    Where the likelihood has chosen (`by_likelihood`), the others are not much less likely.
+    """
 
     map: AffineMap
     start: str
@@ -45,6 +57,12 @@ class Found:
     ratio: float
     n_starts: int
     others: tuple[Found, ...] = ()
+    by_likelihood: bool = False
+
+    @property
+    def as_good(self) -> list[Found]:
+        """The others that fit as well."""
+        return [other for other in self.others if self.by_likelihood or as_good(other.objective, self.objective)]
 
 
 def search(
@@ -65,6 +83,8 @@ def search(
     ratio, n_starts = np.inf, 0
     # Of few rows, neither the objective nor its floor is well known, and starts are cheap.
     least = min(int(ROUND * REFINE_ROWS / min(len(pair.X), len(pair.Y))), max_starts)
+    if worth_likelihoods(pair):
+        max_starts = min(max_starts, LIKELY_STARTS)
     turns = schedule(0.3, 0.03, 10) if least <= ROUND else schedule(0.3, 0.01, 20)
     while n_starts < max_starts:
         names, begin = zip(*islice(source, ROUND), strict=True)
@@ -86,13 +106,44 @@ def search(
             break
     turned = alternate_from_each(pair, _turned(best.map, axes_y), schedule(0.05, 0.01, 8))
     refined[1:] = sorted([*refined[1:], *((end, name) for end in turned)], key=lambda pair: pair[0].objective)
-    others: list[Found] = []
-    for end, other in refined[1:]:
-        if end.objective > best.objective * NOT_MUCH_HIGHER or len(others) == MAX_OTHERS:
-            break
-        if all(images_apart(pair, end.map, h) > DISTINCT for h in (best.map, *(found.map for found in others))):
-            others.append(Found(end.map, other, end.objective, ratio, n_starts))
-    return Found(best.map, name, best.objective, ratio, n_starts, tuple(others))
+    distinct = _distinct(pair, [Found(end.map, name, end.objective, ratio, n_starts) for end, name in refined])
+    if worth_likelihoods(pair):
+        return _likeliest(pair, distinct, rng)
+    others = [end for end in distinct[1:] if end.objective <= best.objective * NOT_MUCH_HIGHER]
+    return replace(distinct[0], others=tuple(others[:MAX_OTHERS]))
+
+
+def _distinct(pair: Pair, ends: list[Found]) -> list[Found]:
+    """Ends without those whose map is that of one before."""
+    kept: list[Found] = []
+    for end in ends:
+        if all(images_apart(pair, end.map, other.map) > DISTINCT for other in kept):
+            kept.append(end)
+    return kept
+
+
+def _likeliest(pair: Pair, ends: list[Found], rng: np.random.RandomState) -> Found:
+    """Of the likeliest maps, which are about as likely, that of lowest cost, and the others.
+
+    The map near the end of lowest cost is always one of these: where plan and likelihood speak for different ones, the
+    answer is not clear.
+    """
+    maps, near_lowest = likeliest(pair, [Likely(end.map, end.start, end.objective) for end in ends], rng)
+
+    def found(h: Likely) -> Found:
+        return replace(
+            ends[0], map=h.map, start=h.start, objective=stay(pair, h.map, LAST).objective, by_likelihood=True
+        )
+
+    as_likely = sorted((found(h) for h in maps if h.cost < maps[0].cost + AS_LIKELY), key=lambda end: end.objective)
+    less_likely = [found(h) for h in maps if AS_LIKELY <= h.cost - maps[0].cost < NOT_MUCH_LESS_LIKELY]
+    best, *others = _distinct(pair, [as_likely[0], found(near_lowest), *as_likely[1:], *less_likely])
+    return replace(best, others=tuple(others[:MAX_OTHERS]))
+
+
+def as_good(objective: float, best: float) -> bool:
+    """Whether an objective is hardly higher than the best."""
+    return objective < best * (1 + RIVAL)
 
 
 def images_apart(pair: Pair, h: AffineMap, other: AffineMap) -> float:

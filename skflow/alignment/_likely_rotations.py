@@ -1,0 +1,73 @@
+"""The likeliest rotations near where transport plans led to, and near the principal axes in their order of size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._affine_map import AffineMap
+from ._likelihood import RotationLikelihood
+from ._pair import Pair
+
+MOST_ROWS, MOST_COLUMNS = 350, 16
+"""Rows beyond which a transport plan tells the right rotation as well, and columns beyond which there are too many
+rotations of about the same likelihood to be tried."""
+N_SIGNS = 16
+"""Random signs of the principal axes that are tried."""
+N_EACH, N_LAST = 4, 3
+"""Maps of either kind that are refined a little, and maps of both that are refined further."""
+FIRST_ROUNDS, ROUNDS = 2, 5
+"""Rounds of a little refinement, and of a whole one."""
+ONE_COST = 1e-6
+"""Difference between two costs, in nats, that are taken for those of one map."""
+
+
+@dataclass(frozen=True)
+class Likely:
+    """A map, where it began, and minus its log-likelihood."""
+
+    map: AffineMap
+    start: str
+    cost: float
+
+
+def worth_likelihoods(pair: Pair) -> bool:
+    """Whether there are so few rows, and columns, that rotations are told apart by their likelihood."""
+    few = min(len(pair.X), len(pair.Y)) <= MOST_ROWS
+    return few and pair.X.shape[1] == pair.Y.shape[1] <= MOST_COLUMNS
+
+
+def likeliest(pair: Pair, ends: list[Likely], rng: np.random.RandomState) -> tuple[list[Likely], Likely]:
+    """Maps near `ends` and near the principal axes, the likeliest first; and that near the first of the ends.
+
+    Second moments fix a rotation up to the signs of the principal axes, and up to turns among axes of like variances:
+    signs are tried, and what comes of them is refined.
+    """
+    likelihood = RotationLikelihood(pair)
+    center, image = pair.a @ pair.X, pair.b @ pair.Y
+    axes = np.linalg.eigh((pair.X - center).T @ (pair.a[:, None] * (pair.X - center)))[1][:, ::-1]
+    signed = [
+        Likely(AffineMap(center, image, (axes * signs @ likelihood.axes.T,)), "principal axes", np.inf)
+        for signs in rng.choice([-1.0, 1.0], (N_SIGNS, len(axes)))
+    ]
+    begun = ends[:1]
+    for kind in (ends, signed):
+        begun += _best([_named(likelihood.flipped(h.map), h.start) for h in kind], N_EACH)
+    refined = [_named(likelihood.refine(h.map, FIRST_ROUNDS), h.start) for h in begun]
+    near_first = refined[0]
+    for h in _best(refined, N_LAST):
+        again = _named(likelihood.refine(h.map, ROUNDS), h.start)
+        flipped, _ = likelihood.flipped(again.map)
+        refined += [again, _named(likelihood.refine(flipped, FIRST_ROUNDS), h.start)]
+    return _best(refined, len(refined)), near_first
+
+
+def _named(answer: tuple[AffineMap, float], start: str) -> Likely:
+    return Likely(answer[0], start, answer[1])
+
+
+def _best(maps: list[Likely], n: int) -> list[Likely]:
+    """The n likeliest, each once."""
+    ordered = sorted(maps, key=lambda h: h.cost)
+    return [h for k, h in enumerate(ordered) if k == 0 or h.cost > ordered[k - 1].cost + ONE_COST][:n]

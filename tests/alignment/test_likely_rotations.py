@@ -1,0 +1,79 @@
+"""Rotations told apart by their likelihood: what it knows of a table that was turned."""
+
+import numpy as np
+import pytest
+import torch
+
+from skflow.alignment._affine_map import AffineMap
+from skflow.alignment._invariances import Orthogonal
+from skflow.alignment._likelihood import RotationLikelihood
+from skflow.alignment._likely_rotations import Likely, likeliest
+from skflow.alignment._matrices import nearest_orthogonal
+from skflow.alignment._pair import Pair
+
+N, D = 120, 4
+
+
+@pytest.fixture(scope="module")
+def turned():
+    """Three classes with columns of their own kinds; the source is turned, and its true map known."""
+    random = np.random.RandomState(0)
+    centres = 2 * random.randn(3, D)
+
+    def rows(codes):
+        noise = np.where(np.arange(D) < 2, random.exponential(size=(N, D)), random.randn(N, D))
+        return centres[codes] + noise @ np.diag([1.0, 0.7, 0.5, 0.3])
+
+    y, t = random.randint(3, size=(2, N))
+    X, Y = rows(y), rows(t)
+    scale = np.sqrt(Y.var(0).sum())
+    Q = np.linalg.qr(random.randn(D, D))[0]
+    pair = Pair((X - X.mean(0)) @ Q / scale, (Y - Y.mean(0)) / scale, np.full(N, 1 / N), np.full(N, 1 / N), None, t)
+    return pair, AffineMap(np.zeros(D), np.zeros(D), (Q.T,))
+
+
+def _apart(pair, h, other):
+    """Mean squared distance between images about their means, which proportions of the classes in a sample move."""
+    return float(pair.a @ ((pair.X @ (h.matrix - other.matrix)) ** 2).sum(1))
+
+
+def test_the_likeliest_rotation_is_the_true_one(turned):
+    pair, truth = turned
+    random = np.random.RandomState(1)
+    ends = [
+        Likely(AffineMap(np.zeros(D), np.zeros(D), (nearest_orthogonal(random.randn(D, D)),)), "random", 0.0)
+        for _ in range(3)
+    ]
+    maps, _ = likeliest(pair, ends, random)
+    assert _apart(pair, maps[0].map, truth) < 0.02
+    assert [h.cost for h in maps] == sorted(h.cost for h in maps)
+
+
+def test_an_axis_that_was_turned_over_is_turned_back(turned):
+    pair, truth = turned
+    likelihood = RotationLikelihood(pair)
+    axis = likelihood.axes[:, 0]
+    mirrored = AffineMap(truth.center, truth.image, (*truth.factors, np.eye(D) - 2 * np.outer(axis, axis)))
+    assert _apart(pair, likelihood.flipped(mirrored)[0], truth) < 0.02 < _apart(pair, mirrored, truth)
+
+
+def test_refining_comes_nearer_and_keeps_lengths(turned):
+    pair, truth = turned
+    likelihood = RotationLikelihood(pair)
+    off = AffineMap(truth.center, truth.image, (nearest_orthogonal(truth.matrix + 0.15 * np.eye(D)[::-1]),))
+    with torch.inference_mode():  # as in a user's own block
+        refined, cost = likelihood.refine(off, 5)
+    assert _apart(pair, refined, truth) < 0.5 * _apart(pair, off, truth)
+    assert cost < likelihood.refine(off, 1)[1]
+    np.testing.assert_allclose(refined.matrix @ refined.matrix.T, np.eye(D), atol=1e-12)
+    assert Orthogonal().closest(refined) is not None
+
+
+def test_weights_count_as_repetitions(turned):
+    """A row of weight two is two rows, for all but the effective number of rows."""
+    pair, truth = turned
+    twice = Pair(pair.X[:60], pair.Y, np.full(60, 1 / 60), pair.b, None, pair.t)
+    i = np.repeat(np.arange(60), 2)
+    repeated = Pair(pair.X[i], pair.Y, np.full(120, 1 / 120), pair.b, None, pair.t)
+    one, other = (RotationLikelihood(p).flipped(truth)[0].matrix for p in (twice, repeated))
+    np.testing.assert_allclose(one, other, atol=1e-12)
