@@ -48,7 +48,6 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
     some = choose_particles(target.y, None, 2 * TRIAL_ROWS, np.random.RandomState(0))
     few = Reference(target.X[some], target.y[some], target.feature_names, target.target_type)
     own = {"tol": max(estimator.tol, TRIAL_TOL), "mass": 1.0, "fit_inverse_transform": False, "keep_trajectory": 0}
-    own |= {"pushforward": None}  # the closed form: nets would be trained four times
     judge = _judge_of(few) if estimator.safeguard is True and not target.is_continuous else estimator.safeguard
     trial = clone(estimator).set_params(
         alignment=FrozenEstimator(estimator.aligner_), target=few, max_particles=TRIAL_ROWS, safeguard=judge, **own
