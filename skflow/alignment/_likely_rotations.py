@@ -10,9 +10,9 @@ from ._affine_map import AffineMap
 from ._likelihood import RotationLikelihood
 from ._pair import Pair
 
-MOST_ROWS, MOST_COLUMNS = 350, 16
-"""Rows beyond which a transport plan tells the right rotation as well, and columns beyond which there are too many
-rotations of about the same likelihood to be tried."""
+LEAST_ROWS, MOST_ROWS, MOST_COLUMNS = 40, 350, 16
+"""Rows below which distributions are hardly known, and beyond which a transport plan tells the right rotation as well;
+columns beyond which there are too many rotations of about the same likelihood to be tried."""
 N_SIGNS = 16
 """Random signs of the principal axes that are tried."""
 N_EACH, N_LAST = 4, 3
@@ -34,7 +34,7 @@ class Likely:
 
 def worth_likelihoods(pair: Pair) -> bool:
     """Whether there are so few rows, and columns, that rotations are told apart by their likelihood."""
-    few = min(len(pair.X), len(pair.Y)) <= MOST_ROWS
+    few = LEAST_ROWS <= min(len(pair.X), len(pair.Y)) <= MOST_ROWS
     return few and pair.X.shape[1] == pair.Y.shape[1] <= MOST_COLUMNS
 
 
