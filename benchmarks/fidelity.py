@@ -8,8 +8,9 @@ Gromov-Wasserstein with barycentric images (of the unseen rows themselves), corr
 alignment with the default flow on top, where all labels are known; "retrained" is the same model fitted on them.
 
 The alignment's settings were chosen on digits and Fashion-MNIST of seeds 100 to 108, and on tables of breast cancer of
-seeds 100 to 103 and wine of seeds 100 to 111. What an order of columns and the verdict rest on was chosen on other tables: diabetes, heart
-disease, features of histology, clothes, letters and spectra, iris, and made ones. Seeds 0, 1, ... are printed.
+seeds 100 to 103 and wine of seeds 100 to 111. What an order of columns and the verdict rest on was chosen on other
+tables: diabetes, heart disease, features of histology, clothes, letters and spectra, iris, and made ones. Seeds 0, 1,
+... are printed.
 
 Five seeds take, in seconds of one thread and without the peers: "full labels" and "no labels" 70 each, "frequencies",
 "tables" and "350 rows" 30 to 40 each, "other columns" 26, "parity" and "one class" 16 each; "usps" 23 a seed and
