@@ -11,16 +11,18 @@ DOCS_READY := $(VENV)/.ready-docs
 export MPLBACKEND ?= Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs bench reproduce package lowest clean
+.PHONY: help setup demo test lint format docs links bench reproduce package lowest clean
 
 help:
 	@echo "make demo    one minute: four situations of a frozen classifier, before and after"
 	@echo "make test    lint and the whole test suite"
 	@echo "make lint    ruff and mypy: rules, format, types   make format  let ruff mend what it can"
-	@echo "make docs    the documentation, to docs/_build/html"
+	@echo "make docs    the documentation, to docs/_build/html; its links and its search are tried   make links  addresses on"
+	@echo "             other sites, too; needs a network"
 	@echo "make bench   the benchmarks at their quick sizes, into benchmarks/RESULTS.md (DATA=folder of the .npz files;"
 	@echo "             SCRIPTS=\"peers.py steps.py\" for some of them; ARGS= for full sizes: hours)"
-	@echo "make reproduce  the paper's table 1 and transfer experiments; figures into figures/ (DATA; ARGS=--quick)"
+	@echo "make reproduce  the paper's table 1 and figures 1 to 12 beside ours; pictures into figures/ (DATA; ARGS=--quick)."
+	@echo "             The full form takes hours, and goes on where it stopped"
 	@echo "make package sdist and wheel into dist/; the wheel is installed into an empty environment and tried there"
 	@echo "make lowest  the quick tests with the oldest versions of constraints-lowest.txt"
 	@echo "make clean   remove everything that make made, .venv too"
@@ -46,15 +48,17 @@ format: $(READY)
 
 docs: $(DOCS_READY)
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python -m pytest -p no:cacheprovider tests/docs/test_links.py tests/docs/test_search.py
+
+links: $(DOCS_READY)
+	$(BIN)/python -m sphinx -b linkcheck docs docs/_build/links
 
 bench: ARGS ?= --quick
 bench: $(READY)
 	@$(BIN)/python benchmarks/results.py $(SCRIPTS) $(if $(DATA),--data $(DATA)) $(ARGS)
 
 reproduce: $(READY)
-	@set -e; for script in pseudo_labels repurposed reproduce; do \
-		echo "== $$script"; $(BIN)/python benchmarks/$$script.py $(if $(DATA),--data $(DATA)) $(ARGS); \
-	done
+	$(BIN)/python benchmarks/reproduce.py $(if $(DATA),--data $(DATA)) $(ARGS)
 
 # The smoke test runs away from the checkout, so that it is the installed package that is tried.
 package: $(READY)

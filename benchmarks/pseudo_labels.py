@@ -29,6 +29,7 @@ PAPER = {
     "fashion_mnist": (8.22, 99.1, 54.9),
     "nist_letters": (3.62, 36.7, 20.7),
 }
+SUPERVISED, UNSUPERVISED = "**supervised, skflow**", "**unsupervised, skflow (permuted)**"
 
 
 def matched(clusters, y):
@@ -38,51 +39,69 @@ def matched(clusters, y):
     return counts[rows, columns].sum() / len(y)
 
 
-def table(names, data, quick):
-    n, few = (100, slice(1000)) if quick else (5000, slice(None))
-    X_ref, y_ref, _, _ = load("mnist", data)
-    frozen = train_cnn(X_ref[few], y_ref[few], epochs=1 if quick else 20)  # as many as in appendix C
-    target, scores = Reference(X_ref[:n], y_ref[:n]), Scores()
-    map_ = DummyRegressor()  # particles need no map
-    for name in names:
-        X, y, _, _ = load_usps(data) if name == "usps" else load(name, data)
-        X, y = X[:n], y[:n]
-        before, supervised, unsupervised = PAPER[name]
-        start = time.perf_counter()
-        scores.add("before the flow, paper", name, before / 100)
-        if y.max() < 10:
-            scores.add("before the flow", name, frozen.score(X, y))
-        flow = OTDDFlowTransformer(target, pushforward=map_, mass=1.0, random_state=0)
-        clf = RepurposedClassifier(frozen, flow).fit(X, y)
-        scores.add("supervised, paper", name, supervised / 100)
-        answers = clf.classes_[clf.decode([f.particles_ for f in clf.flows_]).argmax(axis=1)]
-        scores.add("**supervised, skflow**", name, np.mean(answers == y))
-        scores.add("steps (most)", name, max(f.n_iter_ for f in clf.flows_) / 100)
-        scores.add("flows", name, len(clf.flows_) / 100)
-        scores.add("unsupervised, paper (permuted)", name, unsupervised / 100)
-        without_labels(scores, name, frozen, target, map_, X, y)
-        print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
+def table(measured, n):
+    """Print figures by data set."""
+    scores = Scores()
+    for name, figures in measured.items():
+        for row, value in figures.items():
+            scores.add(row, name, value)
     print(f"\n### Table 1: a frozen MNIST network on particles of up to {n} rows, %\n")
     print(scores.table(percent))
 
 
-def without_labels(scores, name, frozen, target, map_, X, y):
+def accuracies(name, frozen, target, data, n):
+    """All figures of one data set."""
+    X, y, _, _ = load_usps(data) if name == "usps" else load(name, data)
+    X, y = X[:n], y[:n]
+    before, supervised, unsupervised = PAPER[name]
+    figures = {"before the flow, paper": before / 100}
+    if y.max() < 10:
+        figures["before the flow"] = frozen.score(X, y)
+    map_ = DummyRegressor()  # particles need no map
+    flow = OTDDFlowTransformer(target, pushforward=map_, mass=1.0, random_state=0)
+    clf = RepurposedClassifier(frozen, flow).fit(X, y)
+    answers = clf.classes_[clf.decode([f.particles_ for f in clf.flows_]).argmax(axis=1)]
+    figures |= {
+        "supervised, paper": supervised / 100,
+        SUPERVISED: np.mean(answers == y),
+        "steps (most)": max(f.n_iter_ for f in clf.flows_) / 100,
+        "flows": len(clf.flows_) / 100,
+        "unsupervised, paper (permuted)": unsupervised / 100,
+    }
+    return figures | without_labels(frozen, target, map_, X, y)
+
+
+def without_labels(frozen, target, map_, X, y):
     """Clusters by the default and by k-means; the network's answers are decoded to clusters, then both are matched."""
     n_classes = len(np.unique(y))
     by_kmeans = KMeans(n_classes, n_init=5, random_state=0).fit_predict(X)
-    scores.add("k-means on pixels (permuted)", name, matched(by_kmeans, y))
     clusters = SpectralMixture(n_classes, random_state=0).fit_predict(X)
-    scores.add("the default clusters (permuted)", name, matched(clusters, y))
+    figures = {
+        "k-means on pixels (permuted)": matched(by_kmeans, y),
+        "the default clusters (permuted)": matched(clusters, y),
+    }
     if n_classes > len(np.unique(target.y)):  # clusters as labels: each has a codeword
         flow = OTDDFlowTransformer(target, pushforward=map_, mass=1.0, random_state=0)
         clf = RepurposedClassifier(frozen, flow).fit(X, clusters)
         answers = clf.classes_[clf.decode([f.particles_ for f in clf.flows_]).argmax(axis=1)]
-        scores.add("**unsupervised, skflow (permuted)**", name, matched(answers, y))
-        return
+        return figures | {UNSUPERVISED: matched(answers, y)}
     flow = PseudoLabelFlow(target, flow=OTDDFlowTransformer(pushforward=map_, mass=1.0), random_state=0).fit(X)
     answers = frozen.predict(flow.particles_)
-    scores.add("**unsupervised, skflow (permuted)**", name, matched(answers, y))
-    scores.add("unsupervised, skflow, matched by transport", name, np.mean(answers == y))
+    by_transport = {"unsupervised, skflow, matched by transport": np.mean(answers == y)}
+    return figures | {UNSUPERVISED: matched(answers, y)} | by_transport
+
+
+def measure(names, data, quick):
+    """Train the network, and print a line for each data set and the table."""
+    n, few = (100, slice(1000)) if quick else (5000, slice(None))
+    X_ref, y_ref, _, _ = load("mnist", data)
+    frozen = train_cnn(X_ref[few], y_ref[few], epochs=1 if quick else 20)  # as many as in appendix C
+    target, measured = Reference(X_ref[:n], y_ref[:n]), {}
+    for name in names:
+        start = time.perf_counter()
+        measured[name] = accuracies(name, frozen, target, data, n)
+        print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
+    table(measured, n)
 
 
 def main():
@@ -93,7 +112,7 @@ def main():
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     names = ["usps", "nist_letters"] if args.quick else list(PAPER)
-    table([args.only] if args.only else names, args.data, args.quick)
+    measure([args.only] if args.only else names, args.data, args.quick)
 
 
 if __name__ == "__main__":

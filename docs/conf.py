@@ -31,10 +31,25 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_title = "skflow"
 html_show_sourcelink = False
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))  # pages for readers first
 html_theme_options = {"secondary_sidebar_items": ["page-toc"], "header_links_before_dropdown": 4}
 # Pages that have none below them need no list of these.
-ALONE = ("which", "wrong", "questions", "quickstart", "user_guide", "mathematics", "compare", "glossary", "tested")
+ALONE = (
+    "which",
+    "wrong",
+    "questions",
+    "quickstart",
+    "user_guide",
+    "mathematics",
+    "reproduced",
+    "compare",
+    "glossary",
+    "tested",
+)
 html_sidebars = {page: [] for page in ALONE}
+
+linkcheck_ignore = [r"auto_examples/"]  # pictures' links within the pages, which a test follows
+linkcheck_timeout = 20
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -16,12 +16,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._aligned import AlignedRows, ReturnsTargetColumns, class_codes, inverse_rows
 from ._fresh_fit import fresh_fit
-from ._inputs import FLOATS, read_weights
+from ._inputs import FLOATS, length_of, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, fit_context
 from ._target import Reference, Target, is_continuous, read_target
 from ._threads import one_thread
 from .alignment import Alignment, Invariance, align, named_invariance
+from .safeguard import rows_apart
 
 
 class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMixin, BaseEstimator):
@@ -30,7 +31,8 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
     Many shifts are one map for all rows: another camera angle, polarity, gain, unit, projection, order of the columns.
     Such a map is found together with a transport plan, in turns, from several starts [1]_. It needs no labels; where
     there are some, they restrict the plan. Source and target may have different columns, and different numbers of
-    them. Held-out rows choose the class of maps, the simplest of those that are as good.
+    them. Held-out rows choose the class of maps, the simplest of those that are as good. The few rows that lie apart
+    from all others, farther than any of the target's do, have no part in the search.
 
     Parameters
     ----------
@@ -148,6 +150,8 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
         """
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
+            if y is not None and length_of(y, "y") != len(rows):
+                raise ValueError(f"y has {length_of(y, 'y')} labels for the {len(rows)} rows of X.")
             weight = read_weights(sample_weight, rows)
             continuous = is_continuous(self.target, y, y_target)
             target = read_target(
@@ -166,6 +170,8 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
                     f"target=None: {type(self).__name__} has nothing to align with. Pass target=(X, y), or X_target "
                     "and y_target to fit."
                 )
+            if len(target.X) < 2:
+                raise ValueError("target: X has 1 row; an alignment needs two or more, and a flow has alignment=None.")
             context = self._init_callback_context(max_subtasks=None)
             context.call_on_fit_task_begin(estimator=self, X=rows, y=y)
 
@@ -184,7 +190,7 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
                     y=codes,
                     y_target=codes_target,
                     invariance=self.invariance,
-                    sample_weight=weight,
+                    sample_weight=_without_rows_apart(rows, target.X, codes, weight),
                     max_starts=self.max_starts,
                     seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
                     monitor=monitor,
@@ -226,6 +232,19 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
         """
         check_is_fitted(self)
         return inverse_rows(X, self.alignment_)
+
+
+def _without_rows_apart(
+    rows: np.ndarray, X_target: np.ndarray, codes: np.ndarray | None, weight: np.ndarray | None
+) -> np.ndarray | None:
+    """Weights of the rows, 0 for the few that lie apart from all others; a class that does is kept."""
+    present = np.ones(len(rows), dtype=bool) if weight is None else weight > 0
+    apart = np.zeros(len(rows), dtype=bool)
+    apart[present] = rows_apart(rows[present], X_target)
+    for code in np.unique(codes[apart & (codes >= 0)]) if codes is not None else ():
+        of_class = (codes == code) & present
+        apart[of_class] &= apart[of_class].mean() <= 1 / 2
+    return np.where(apart, 0.0, 1.0 if weight is None else weight) if apart.any() else weight
 
 
 def as_aligner(alignment: Any, target: Reference, rng: np.random.RandomState) -> Any:

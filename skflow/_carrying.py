@@ -114,7 +114,7 @@ class CarriesRows(TransformerMixin):
         Signs are the distance from where the map was learnt, how differently the neighbours moved, whether their
         classes are that of the answer, whether models of the target answer alike for the row as it came, aligned and
         moved, and how sure they are of it. Their weights are learnt on held-out rows whose label is known; without
-        labels they are fixed, and rows are ranked by them.
+        labels they are fixed, and rows are ranked by them. Each row of the fit counts once, whatever its weight was.
 
         Parameters
         ----------
@@ -128,8 +128,15 @@ class CarriesRows(TransformerMixin):
         -------
         ndarray of shape (n_samples,)
             From 0 to 1; with labels the probability that the model is right on the carried row.
+
+        Raises
+        ------
+        ValueError
+            If `model` does not predict.
         """
         check_is_fitted(self)
+        if model is not None and not hasattr(model, "predict"):
+            raise ValueError(f"model must be a fitted classifier, with predict, got {model!r}.")
         rows = validate_data(self, X, reset=False, dtype=FLOATS, order="C")
         if model is None and hasattr(self.safeguard, "predict"):
             model = self.safeguard

@@ -151,7 +151,8 @@ class DriftDetector(ValidatedParameters, BaseEstimator):
         rng = check_random_state(self.random_state)
         batch = batch[rng.permutation(len(batch))[: self.max_rows]]
         together = np.vstack([batch, self.rows_])
-        distances = cdist(together, together)
+        unit = np.abs(together).max() or 1.0  # squares of large values must stay finite
+        distances = cdist(together / unit, together / unit)
         n, total = len(batch), len(together)
         of_batch = np.zeros((total, self.n_permutations + 1))
         of_batch[:n, 0] = 1
@@ -160,7 +161,7 @@ class DriftDetector(ValidatedParameters, BaseEstimator):
         values = _energy_distances(distances, of_batch, n)
         # Ties are no evidence: where all rows are alike, every permutation has the same distance.
         p_value = float(np.mean(values >= values[0] - 1e-12 * abs(values[0])))
-        return DriftTest(float(max(values[0], 0.0)), p_value, p_value <= self.alpha)
+        return DriftTest(float(max(values[0], 0.0)) * unit, p_value, p_value <= self.alpha)
 
 
 def _energy_distances(distances: np.ndarray, of_batch: np.ndarray, n: int) -> np.ndarray:

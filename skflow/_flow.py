@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from numbers import Integral, Real
 from typing import Any, Self
 
@@ -187,7 +188,11 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         rng = check_random_state(self.random_state)
         self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
+        as_without = deepcopy(rng)
         self.aligner_ = self._align(X, y, target, sample_weight, rng)
+        if target is not None and self.aligner_ is not None:
+            self._check_alignment(X, y, sample_weight, target)
+            rng = as_without if self.aligner_ is None else rng
         aligned = X if self.aligner_ is None else AlignedRows(self.aligner_)(X)
         class_weight = None if self.class_weight == "estimated" else self.class_weight
         if target is not None:
@@ -260,6 +265,11 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         fit.go_on(self, context)
         self._check_fit(fit)
         return self
+
+    def _check_alignment(
+        self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, target: Reference
+    ) -> None:
+        """Look at the alignment before the flow; a subclass may drop it."""
 
     def _check_fit(self, fit: UnfinishedFit) -> None:
         """Look at a fit that has ended; a subclass may find a better one."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -138,6 +139,13 @@ def as_numbers(
     if len(labels) != n_samples:
         raise ValueError(f"{name} has {len(labels)} labels for n_samples={n_samples} rows.")
     return labels
+
+
+def length_of(value: Any, name: str) -> int:
+    """Number of rows of an array-like; an error that names what is none."""
+    if isinstance(value, str) or issparse(value) or not np.ndim(value):
+        raise ValueError(f"{name} must have a row for each sample, got {value!r}.")
+    return np.shape(value)[0]
 
 
 def read_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray | None:

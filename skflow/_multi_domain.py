@@ -16,7 +16,7 @@ from ._domains import Domain, DomainJudge, as_flow, check_known, read_domains
 from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS
 from ._sklearn import HasMethods, ValidatedParameters, fit_context
-from ._target import Reference, read_target
+from ._target import Reference, as_given, read_target
 from .labelling import as_array
 from .safeguard import Decision, Gains
 
@@ -136,7 +136,7 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
             names = read_domains(1 if sample_domain is None else sample_domain, len(rows))
-            labels = np.full(len(rows), None, dtype=object) if y is None else as_array(y)
+            labels = np.full(len(rows), None, dtype=object) if y is None else as_given(as_array(y))
             check_consistent_length(rows, labels)
             self.target_ = self._read_target(rows, None if y is None else labels)
             self._judge_ = DomainJudge(self.target_, self.flow, check_random_state(self.random_state))
@@ -182,7 +182,7 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=FLOATS, order="C", ensure_min_samples=2)
         names = read_domains(sample_domain, len(rows))
-        labels = np.full(len(rows), None, dtype=object) if y is None else as_array(y)
+        labels = np.full(len(rows), None, dtype=object) if y is None else as_given(as_array(y))
         check_consistent_length(rows, labels)
         self._add({name: self._domain(rows[names == name], labels[names == name]) for name in dict.fromkeys(names)})
         return self

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.callback import with_callbacks
 from sklearn.utils import Tags
 
 from ._flow import BaseFlow
 from ._fresh_fit import fresh_fit
-from ._safeguarding import drop_lossy_alignment
+from ._lossy_alignment import drop_lossy_alignment, try_alignment
 from ._sklearn import fit_context
+from ._target import Reference
 from ._unfinished import UnfinishedFit
 
 
@@ -228,6 +230,11 @@ class OTDDFlowTransformer(BaseFlow):
             distance = self._distance_to(target)
             self._fit_flow(rows, labels, distance, target, weight, distance)
         return self
+
+    def _check_alignment(
+        self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, target: Reference
+    ) -> None:
+        try_alignment(self, X, y, sample_weight, target)
 
     def _check_fit(self, fit: UnfinishedFit) -> None:
         drop_lossy_alignment(self, fit.X, fit.y, fit.sample_weight)

@@ -26,46 +26,46 @@ from ._trusting import TrustsItsFlow
 from .labelling import complete_labels, merge_labels, split_labels
 
 LEAST_WEIGHT = 1e-2
-"""Weight of a row of which nothing is known beside that of one with a label: particles need some."""
+"""Weight of a row of which nothing is known: particles need some."""
 
 
 class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, TransformerMixin, BaseEstimator):
-    """Moves a dataset with few labels or none towards a reference dataset: finds the labels, then has a flow.
+    """Moves a dataset with few labels or none towards a reference: finds the labels, then has a flow.
 
-    The OTDD needs labels, so the rows without one get pseudo-labels first (section 6.3). Where some labels are known,
-    they stay and spread over the neighbour graph. Where none is, the rows are clustered, and the clusters are matched
-    with the target's classes. Particles weigh as much within their class as their label can be trusted.
+    Rows without a label get pseudo-labels first (section 6.3). Where some labels are known, they stay and spread over
+    the neighbour graph. Where none is, the target's classes and the rows' own clusters tell. Particles weigh as much
+    within their class as their label can be trusted.
 
     Parameters
     ----------
     target : tuple (X, y), Reference, callable or None, default=None
-        The reference dataset, see :class:`OTDDFlowTransformer`. A callable is given `y` with -1 where it is not known.
-        With None it is that of `flow`, or is passed to `fit`.
+        The reference dataset, see :class:`OTDDFlowTransformer`; a callable is given `y` with -1 where it is not known.
+        None: that of `flow`, or passed to `fit`.
     clusterer : clusterer or None, default=None
         Makes classes of unlabelled rows: any scikit-learn clusterer. Rows that it leaves out as noise (-1) take the
-        cluster of their neighbours. None is :class:`~skflow.labelling.SpectralMixture` with as many clusters as the
-        target has classes. Not used where some labels are known.
+        cluster of their neighbours. None: the target's classes and the rows' clusters tell. Not used where some labels
+        are known.
     flow : flow or None, default=None
         The flow from the labels that have been found: it is cloned, and its parameters are searched as ``flow__reg``.
         None is ``OTDDFlowTransformer()``. Where no label is known, ``correspondence="auto"`` is the matching of
         clusters with classes.
     unlabelled : object, default=-1
-        What marks an unlabelled row in `y`, beside None and NaN, which always do. With None all other labels are
-        labels, and so is -1 where 1 is the only other.
+        What marks an unlabelled row in `y`, beside None and NaN. With None all else is a label; so is -1 beside only 1.
     random_state : int, RandomState instance or None, default=None
-        Of the default clusterer, and of the flow where that has none.
+        Of the clusters, and of the flow where that has none.
     verbose : int, default=0
         Whether the flow prints its objective now and then, unless its own `verbose` says so.
 
     Attributes
     ----------
     pseudo_labels_ : ndarray of shape (n_samples,)
-        Label of each training row with weight: the known one where it has one, else what has been inferred; clusters,
-        counted from 0, where nothing is known.
+        Label of each training row with weight: known or inferred; of a `clusterer`, clusters counted from 0.
     confidence_ : ndarray of shape (n_samples,)
-        Trust in them, from 0 to 1; 1 for known labels. It is the lead of the first choice over the second.
+        Trust in them, from 0 to 1; 1 for known labels. The lead of the first choice over the second.
     clusterer_ : clusterer or None
         The fitted clusterer, where it was used.
+    stability_ : float or None
+        Without labels: share of the rows whose half alone gives the same class; below 0.9 there is a warning.
     flow_ : flow
         The fitted flow.
     particles_, coupling_, label_map_, classes_, target_classes_ and all others of the flow
@@ -159,8 +159,8 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
         Raises
         ------
         ValueError
-            For parameters out of range, a missing target, one of another width or with other columns than `X`, labels
-            that are not classes, or a clusterer that finds no cluster.
+            For parameters out of range, a missing target, one of another width, labels that are no classes, or a
+            clusterer that finds no cluster.
         """
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
@@ -188,7 +188,7 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
             found = complete_labels(aligned, labels, known, **about)
             trust = 1.0 if confidence is None else check_confidence(confidence, len(rows))
             self.confidence_ = found.confidence * trust
-            self.pseudo_labels_, self.clusterer_ = found.labels, found.clusterer
+            self.pseudo_labels_, self.clusterer_, self.stability_ = found.labels, found.clusterer, found.stability
             params = flow.get_params(deep=False)
             if found.names is not None and params.get("correspondence") == "auto":
                 flow.set_params(correspondence=found.names)

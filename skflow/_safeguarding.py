@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
 from sklearn.utils.class_weight import compute_sample_weight
 
-from ._aligned import is_doubtful, is_narrow
+from ._aligned import is_doubtful
 from ._candidates import believed, candidates_of
-from ._fresh_fit import fitted_attributes
 from ._held_out import align_held_out, carry_held_out
+from ._lossy_alignment import drop_lossy_alignment
 from ._repeats import each_row_once
-from ._target import Reference, as_given
+from ._target import Reference
 from .metrics import divergences_beside_floors
 from .safeguard import (
-    WORTH_MORE,
     WORTH_MOVING,
     CentralRange,
     Decision,
@@ -31,7 +28,7 @@ from .safeguard import (
 OPTIMISM = 0.25
 """What the alignment seems to gain on the rows that it was fitted to and does not on others, for each parameter beside
 a value: a map of many columns fits few rows by chance."""
-MOST_ROWS = 2000
+MOST_ROWS = 1000
 """Rows that candidates are judged on."""
 
 
@@ -208,58 +205,6 @@ def guard_guessed(
     flow.decision_ = decided(flow)
     drop_lossy_alignment(flow, X, labels, weight, decided)
     flow.set_params(safeguard=safeguard)
-
-
-def drop_lossy_alignment(
-    estimator: BaseEstimator,
-    X: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None,
-    redecide: Callable[[Any], Decision] | None = None,
-) -> None:
-    """Fit a flow of the rows as they are beside one whose alignment loses some of what they hold, and keep the better.
-
-    Between many columns the alignment runs in the leading principal axes, and what lies off these is lost; where no
-    global map was found, it may have lost more. Held-out rows say whether that pays.
-
-    Parameters
-    ----------
-    estimator : flow
-        Just fitted; takes over the other's fitted attributes where these are better.
-    X, y, weight : ndarray or None
-        The training data, checked.
-    redecide : callable (flow) -> Decision, or None
-        The other's decision, where it does not make it by itself.
-    """
-    decision = estimator.decision_
-    if not hasattr(estimator.aligner_, "alignment_") or decision is None or "labels" not in decision.judged_by:
-        return
-    if not _is_lossy(estimator.aligner_, X.shape[1]) or decision.chosen.score + WORTH_MORE >= 1:
-        return
-    other = clone(estimator).set_params(alignment=None, target=estimator.target_)
-    other.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
-    if redecide is not None:
-        other.decision_ = redecide(other)
-    before, after = decision.chosen, other.decision_.chosen
-    of = "the labels is explained" if y.ndim == 2 else "the held-out rows are right"
-    words = f"without the alignment {after.score:.1%} of {of}, with it {before.score:.1%}."
-    if after.score <= before.score + WORTH_MORE:
-        estimator.decision_ = replace(decision, reason=f"{decision.reason} The alignment stays: {words}")
-        return
-    for name, value in fitted_attributes(other).items():
-        if not name.startswith(("n_features_in_", "feature_names_in_")):
-            setattr(estimator, name, value)
-    estimator.decision_ = replace(
-        other.decision_, reason=f"{other.decision_.reason} The alignment was dropped: {words}"
-    )
-
-
-def _is_lossy(aligner: Any, n_features: int) -> bool:
-    """Whether the map between equally many columns loses some of what rows hold, or is not to be believed."""
-    alignment = aligner.alignment_
-    if len(alignment.map.image) != n_features:
-        return False
-    return is_narrow(aligner) or alignment.verdict == "not found"
 
 
 def _freedom(aligner: Any, n_samples: int) -> float:

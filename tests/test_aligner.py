@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.frozen import FrozenEstimator
@@ -39,6 +40,23 @@ def test_scikit_learn_conventions(estimator, check):
 @pytest.fixture(scope="module")
 def unlabelled():
     return DomainAligner(REFERENCE, random_state=0).fit(turned(X[SOURCE]))
+
+
+def test_a_target_of_one_row_is_refused():
+    with pytest.raises(ValueError, match="target: X has 1 row"):
+        DomainAligner((X[:1], y[:1]), random_state=0).fit(X)
+
+
+@pytest.mark.parametrize("labels", ["word", 1.0, csr_array(y[:9, None]), y[:5]])
+def test_labels_of_other_rows_are_refused(labels):
+    with pytest.raises(ValueError, match="^y (has 5 labels for the 9 rows of X|must have a row for each sample)"):
+        DomainAligner(REFERENCE, random_state=0).fit(X[:9], labels)
+
+
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_a_missing_label_of_the_target_is_named(missing):
+    with pytest.raises(ValueError, match="target: .*(missing label|NaN)"):
+        DomainAligner((X[:9], np.array([*y[:8], missing], dtype=object)), random_state=0).fit(X[9:30], y[9:30])
 
 
 class TestAligner:

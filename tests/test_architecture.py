@@ -38,6 +38,7 @@ FLOORS = (
         "_learning",
         "_candidates",
         "_held_out",
+        "_lossy_alignment",
         "_safeguarding",
         "_matching",
         "_trusting",

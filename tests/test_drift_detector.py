@@ -48,6 +48,15 @@ def test_the_statistic_is_the_energy_distance():
     )
 
 
+@pytest.mark.parametrize("unit", [1e-300, 1e300])
+def test_it_follows_units(unit):
+    rng = np.random.default_rng(0)
+    own, other = rng.uniform(size=(60, 3)), rng.uniform(size=(40, 3)) + 0.2
+    plain, scaled = (DriftDetector(random_state=0).fit(u * own).test(u * other) for u in (1.0, unit))
+    assert scaled.p_value == plain.p_value
+    assert scaled.statistic / unit == pytest.approx(plain.statistic)
+
+
 def test_rows_that_are_all_alike_are_no_drift():
     assert not DriftDetector(random_state=0).fit(np.ones((30, 2))).test(np.ones((10, 2))).drifted
 

@@ -125,10 +125,11 @@ class TestNamesOfClasses:
         assert fitted.label_map_ == {"0": 0, "1": 1, "2": 2}
 
     def test_labels_of_object_dtype(self):
-        assert_array_equal(flow().fit(B, b.astype(object)).particles_, flow().fit(B, b).particles_)
-        nullable = flow().fit(B, pd.Series(b, dtype="Int64"))
+        numbers = flow(**PLAIN).fit(B, b)
+        assert_array_equal(flow(**PLAIN).fit(B, b.astype(object)).particles_, numbers.particles_)
+        nullable = flow(**PLAIN).fit(B, pd.Series(b, dtype="Int64"))
         assert nullable.classes_.dtype.kind == "i"
-        assert_array_equal(nullable.particles_, flow().fit(B, b).particles_)
+        assert_array_equal(nullable.particles_, numbers.particles_)
 
     def test_split_classes_keep_their_kind(self):
         X, y = make_blobs(60, centers=[[0, 0], [9, 0], [0, 9]], random_state=0)
@@ -175,8 +176,11 @@ class TestScorers:
         assert neg_otdd_scorer(pipe, B, b) == pytest.approx(neg_otdd_scorer(pipe[1], scaler.transform(B), b))
 
     def test_without_labels(self):
-        assert neg_otdd_scorer(flow().fit(B, b), B) == pytest.approx(neg_otdd_scorer(flow().fit(B, b), B, None))
-        search = GridSearchCV(flow(), {"reg": [0.05, 0.5]}, scoring=neg_otdd_scorer, cv=2).fit(B[MIXED], b[MIXED])
+        fitted = flow().fit(B, b)
+        assert neg_otdd_scorer(fitted, B) == pytest.approx(neg_otdd_scorer(fitted, B, None))
+        search = GridSearchCV(flow(**PLAIN), {"reg": [0.05, 0.5]}, scoring=neg_otdd_scorer, cv=2).fit(
+            B[MIXED], b[MIXED]
+        )
         assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 

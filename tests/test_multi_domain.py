@@ -86,6 +86,12 @@ def test_a_domain_unlike_the_others_with_labels_has_its_own_map(fitted):
     assert MODEL.score(moved, y[UNSEEN]) > 0.95
 
 
+def test_labels_in_a_column_are_labels(fitted):
+    again = clone(fitted).fit(KNOWN_X, y[KNOWN][:, None], sample_domain=SITES)
+    rows = at("A", UNSEEN)
+    np.testing.assert_array_equal(*(flow.transform(rows, sample_domain="A") for flow in (again, fitted)))
+
+
 def test_one_domain_is_its_flow():
     flow = MultiDomainFlow(FLOW).fit(at("A", NEW), y[NEW])
     alone = FLOW.fit(at("A", NEW), y[NEW])

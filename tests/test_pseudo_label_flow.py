@@ -63,6 +63,7 @@ def test_no_labels_at_all():
     goes_to = np.array([fitted.label_map_[label] for label in fitted.pseudo_labels_])
     np.testing.assert_array_equal(goes_to, y)
     np.testing.assert_allclose(fitted.particles_[y == 1].mean(0), X_ref[y_ref == 1].mean(0), atol=0.1)
+    assert fitted.stability_ == 1
     again = flow().fit(X, np.full(len(X), -1))
     np.testing.assert_array_equal(again.particles_, fitted.particles_)
 

@@ -10,6 +10,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 
 from skflow import OTDDFlowTransformer, Reference
+from tests._data import PLAIN
 
 X, y = np.arange(12.0).reshape(6, 2), np.array(["a", "b"] * 3)
 
@@ -55,7 +56,7 @@ def test_survives_pickling():
 def test_flows_as_the_tuple_does():
     source, labels = np.random.default_rng(0).normal(size=(20, 2)), np.array(["a", "b"] * 10)
     ends = [
-        OTDDFlowTransformer(target=target, pushforward=LinearRegression(), max_iter=30, random_state=0)
+        OTDDFlowTransformer(target=target, pushforward=LinearRegression(), max_iter=30, random_state=0, **PLAIN)
         .fit(source, labels)
         .particles_
         for target in ((X, y), Reference(X, y))

@@ -20,6 +20,8 @@ from ._views import Views
 
 MAX_ROWS = 3000
 """Rows a side that a map is fitted on; a subsample of more."""
+COMPARED_ROWS = 1000
+"""Rows a side that classes of maps are compared on where columns are many: the best of them alone sees the others."""
 MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
 TELLING = 0.1
@@ -147,7 +149,9 @@ def align(
     pair = read_pair(X, X_target, y, y_target, sample_weight)
     classes = read_invariance(invariance, pair.X.shape[1], pair.Y.shape[1])
     rng = np.random.RandomState(seed)
-    work = Views.of(subsample(pair, rng, MAX_ROWS))
+    all_rows = work = Views.of(subsample(pair, rng, MAX_ROWS))
+    if all_rows.are_narrow:
+        work = all_rows.subsample(rng, COMPARED_ROWS)
     judge = Judge(work.columns, posterior, rng)
     classes = _sensible(classes, work, rng)
     fitter, found = Fitter(work, judge, rng), None
@@ -170,6 +174,8 @@ def align(
     turned = found is not None and _turns(found, work)
     judgements = [fit.judgement for fit in fits.values()]
     chosen, candidates = choose([fit.candidate for fit in fits.values()], judgements, judge.floor, turned)
+    if work is not all_rows:
+        candidates[chosen] = fitter.on_all_rows(list(fits.values())[chosen], candidates[chosen], all_rows)
     best = candidates[chosen]
     searched = found is not None and best.invariance.turns
     likely = list(fits.values())[chosen].likely

@@ -12,6 +12,8 @@ from ._affine_map import Array
 
 LEAST_SUM = 1e-300
 """Sums below this count as this much, in double precision: nothing is divided by zero."""
+LOOK_EVERY, SETTLED = 10, 1e-7
+"""Iterations between two looks, and the relative change of the scalings from one to the next that ends them."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,24 @@ def sinkhorn_divergence(
     codes : pair of integer arrays, optional
         Codes of either side's rows: only rows whose codes are equal, or of which one is -1, are coupled.
     """
+    if codes is not None and (codes[0] >= 0).all() and (codes[1] >= 0).all():
+        return _class_by_class(A, B, a, b, reg, codes, n_iter)
     cross = _potentials(A, B, a, b, reg, codes, n_iter)
     own_a = _symmetric_potential(A, a, reg, None if codes is None else codes[0], n_iter // 4)
     own_b = _symmetric_potential(B, b, reg, None if codes is None else codes[1], n_iter // 4)
     f, g = cross[0] - own_a, cross[1] - own_b
+    return Divergence(float(a @ f + b @ g), f, g)
+
+
+def _class_by_class(
+    A: Array, B: Array, a: Array, b: Array, reg: float, codes: tuple[Array, Array], n_iter: int
+) -> Divergence:
+    """The same where no class is coupled with another: each is a problem of its own, and one alone is none."""
+    f, g = np.zeros(len(A)), np.zeros(len(B))
+    for code in np.intersect1d(*codes):
+        i, j = codes[0] == code, codes[1] == code
+        part = sinkhorn_divergence(A[i], B[j], a[i], b[j], reg, None, n_iter)
+        f[i], g[j] = part.of_rows, part.of_target
     return Divergence(float(a @ f + b @ g), f, g)
 
 
@@ -72,9 +88,11 @@ def _potentials(
     f = torch.where(f.isfinite(), f, 0.0)
     K = torch.exp((f[:, None] - C) / reg)
     u, v = torch.ones_like(wa), torch.ones_like(wb)
-    for _ in range(n_iter):
-        v = 1 / (K.T @ (wa * u)).clamp_min(LEAST_SUM)
+    for turn in range(n_iter):
+        before, v = v, 1 / (K.T @ (wa * u)).clamp_min(LEAST_SUM)
         u = 1 / (K @ (wb * v)).clamp_min(LEAST_SUM)
+        if turn % LOOK_EVERY == LOOK_EVERY - 1 and torch.allclose(v, before, rtol=SETTLED, atol=0.0):
+            break
     return (f + reg * u.log()).numpy(), (reg * v.log()).numpy()
 
 
@@ -84,8 +102,10 @@ def _symmetric_potential(A: Array, a: Array, reg: float, codes: Array | None, n_
     wa = torch.from_numpy(a)
     K = torch.exp(-C / reg)
     u = torch.ones_like(wa)
-    for _ in range(n_iter):
-        u = (u / (K @ (wa * u)).clamp_min(LEAST_SUM)).sqrt()
+    for turn in range(n_iter):
+        before, u = u, (u / (K @ (wa * u)).clamp_min(LEAST_SUM)).sqrt()
+        if turn % LOOK_EVERY == LOOK_EVERY - 1 and torch.allclose(u, before, rtol=SETTLED, atol=0.0):
+            break
     return (reg * u.log()).numpy()
 
 

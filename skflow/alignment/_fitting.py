@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,15 +13,16 @@ from ._choice import Candidate, Judge, Judgement
 from ._invariances import Turned
 from ._plan_moments import PlanMoments
 from ._search import Found, as_good
-from ._views import View, Views
+from ._views import Views
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The best map of a class, its held-out score, and whether it leaves no more than chance."""
+    """The best map of a class, its held-out score, the map in working coordinates; whether it leaves only chance."""
 
     candidate: Candidate
     judgement: Judgement
+    found: AffineMap
     likely: bool = False
 
 
@@ -41,16 +41,10 @@ class Fitter:
         self._work, self._judge, self._rng = work, judge, rng
         self._proposed: dict[str, list[tuple[Alternation, bool]]] = {}
 
-    def view_of(self, invariance: Invariance) -> View:
-        """The coordinates that a class is fitted in."""
-        if invariance.by_column:
-            return self._work.columns
-        return self._work.own if invariance.turns else cast(View, self._work.common)
-
     def proposed(self, name: str, invariance: Invariance) -> list[tuple[Alternation, bool]]:
         """What a class proposes without a plan, with the objective of each map, and whether it is likely."""
         if name not in self._proposed:
-            pair = self.view_of(invariance).pair
+            pair = self._work.of_class(invariance).pair
             self._proposed[name] = [
                 (alternate(pair, invariance.near(p.map, pair), p.map, schedule(0.05, 0.01, 6), n_iter=10), p.likely)
                 for p in invariance.proposals(pair, self._rng)
@@ -59,7 +53,7 @@ class Fitter:
 
     def fit(self, name: str, invariance: Invariance, found: Found | None) -> Fit:
         """The best map of a class near where the search ended, near its own proposals, or near the sides' moments."""
-        view = self.view_of(invariance)
+        view = self._work.of_class(invariance)
         proposed = self.proposed(name, invariance)
         ends = list(proposed)
         rivals: list[AffineMap] = []
@@ -100,4 +94,10 @@ class Fitter:
             judgement.score,
             ambiguity,
         )
-        return Fit(candidate, judgement, likely)
+        return Fit(candidate, judgement, best.map, likely)
+
+    def on_all_rows(self, fit: Fit, candidate: Candidate, all_rows: Views) -> Candidate:
+        """The candidate, fitted on from its map to all rows."""
+        view = all_rows.of_class(candidate.invariance)
+        end = alternate(view.pair, candidate.invariance, fit.found, schedule(0.02, 0.01, 4), n_iter=10)
+        return replace(candidate, map=view.lift(end.map), objective=end.objective)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
 from .._standard_units import Units
 from ._affine_map import AffineMap, Array
+from ._base import Invariance
 from ._pair import Pair
 
 MAX_COLUMNS = 128
@@ -62,6 +64,11 @@ class View:
         """The same coordinates with some rows of either side."""
         return replace(self, pair=self.pair.rows(i, j))
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether principal axes take the columns' place."""
+        return self.left[0].ndim == 2
+
 
 @dataclass(frozen=True)
 class Views:
@@ -83,6 +90,26 @@ class Views:
     own: View
     common: View | None
     scaled: View
+
+    @property
+    def are_narrow(self) -> bool:
+        """Whether columns are so many that principal axes take their place for some classes of maps."""
+        return self.own.is_narrow
+
+    def of_class(self, invariance: Invariance) -> View:
+        """The coordinates that a class is fitted in."""
+        if invariance.by_column:
+            return self.columns
+        return self.own if invariance.turns else cast(View, self.common)
+
+    def subsample(self, rng: np.random.RandomState, n_rows: int) -> Views:
+        """The same coordinates with a draw of so many rows of either side, or with all where there are no more."""
+        sides = self.columns.pair.X, self.columns.pair.Y
+        if max(map(len, sides)) <= n_rows:
+            return self
+        i, j = (np.sort(rng.permutation(len(Z))[:n_rows]) for Z in sides)
+        common = None if self.common is None else self.common.rows(i, j)
+        return Views(self.columns.rows(i, j), self.own.rows(i, j), common, self.scaled.rows(i, j))
 
     def between(self, found: AffineMap, at: View) -> AffineMap:
         """A map between the scaled coordinates as one between the coordinates `at`."""

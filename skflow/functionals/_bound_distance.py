@@ -182,7 +182,10 @@ class BoundOTDD(BoundFunctional):
     def _problem(self, source: LabelledPoints, target: LabelledPoints) -> TransportProblem:
         spec, matched = self.spec, self.mapping is not None
         share = len(source.a) / self._n_particles
-        task = Task(source, target, self.reg, spec.marginal_tol, matched, share, self._workspace)
+        # Features come with each cost; a solver that kept these would hold all of the target.
+        bare = source.without_features()
+        bare_target = bare if target is source else target.without_features()
+        task = Task(bare, bare_target, self.reg, spec.marginal_tol, matched, share, self._workspace)
         solver = bind_solver(spec.solver, task, batch_size=spec.batch_size)
         return TransportProblem(
             source,

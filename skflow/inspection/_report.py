@@ -35,8 +35,10 @@ class FlowReport:
     Parameters
     ----------
     flow : fitted estimator
-        Any flow, a :class:`~skflow.DomainAligner`, a :class:`~skflow.RepurposedClassifier`, a pipeline with one of
-        these, or a search over such. The model that ends a pipeline is asked, too.
+        Any flow, a :class:`~skflow.DomainAligner`, a :class:`~skflow.RepurposedClassifier` or
+        :class:`~skflow.RepurposedRegressor`, a pipeline with one of these, or a search over such. The model that ends a
+        pipeline is asked, too. Of a :class:`~skflow.MultiDomainFlow` pass the flow of one domain,
+        ``flow.flows_[domain]``; a :class:`~skflow.GradualAligner` has no report.
     X : array-like of shape (n_samples, n_features), default=None
         Rows of the source as they come to `flow`; those it was fitted on, or others. Of many, a draw is looked at.
     y : array-like of shape (n_samples,), default=None

@@ -33,6 +33,8 @@ def headline(subject: Subject) -> str:
     """What was done to the rows, in a sentence."""
     if subject.classifier is not None and getattr(subject.classifier, "decision_", None) == "predictions":
         return "The classifier's own answers are kept: nothing is moved."
+    if getattr(subject.estimator, "decision_", None) == "leave":
+        return "The regressor is asked about rows as they are: nothing is moved."
     decision, alignment = subject.decision, subject.alignment
     if decision is None and not hasattr(subject.flow, "particles_"):
         verdicts = {

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_array
 
+from .._inputs import length_of
 from .._sklearn import Interval, check_matplotlib_support, safe_indexing, validate_params
 from ._common import ONE_OR_MORE
 from ._markup import name_of
@@ -83,7 +85,10 @@ class RowsDisplay:
             self._shapes = {name: _shape_of(name, rows.shape[1], image_shape) for name, rows in self.stages.items()}
 
     @classmethod
-    @validate_params({"n_rows": ONE_OR_MORE, "n_columns": ONE_OR_MORE}, prefer_skip_nested_validation=True)
+    @validate_params(
+        {"n_rows": ONE_OR_MORE, "n_columns": ONE_OR_MORE, "truth": ["array-like", None], "names": ["array-like", None]},
+        prefer_skip_nested_validation=True,
+    )
     def from_estimator(
         cls,
         estimator: Any,
@@ -124,12 +129,12 @@ class RowsDisplay:
             If `estimator` is no fitted flow, or what is given does not fit it.
         """
         head: Any = X
-        head = safe_indexing(head, np.arange(min(len(head), SEEN_ROWS)))
+        head = safe_indexing(head, np.arange(min(length_of(head, "X"), SEEN_ROWS)))
         subject = Subject.of(estimator, head, None)
         some = slice(0, min(n_rows, len(subject.rows)))
         stages = _stages(subject, some)
         if truth is not None:
-            stages["as it was"] = np.asarray(truth, dtype=float)[some]
+            stages["as it was"] = check_array(truth, dtype=float, input_name="truth")[some]
         shown = [str(name) for name in subject.rows[some]] if names is None else list(names)[some]
         if image_shape is not None or len({rows.shape[1] for rows in stages.values()}) > 1:
             return cls(stages, image_shape=image_shape, names=shown).plot(**plot_kw)

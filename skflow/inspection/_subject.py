@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from .._inputs import is_missing
+from .._inputs import is_missing, length_of
 from .._sklearn import feature_names, safe_indexing
 from .._target import Reference, pair_of
 
@@ -67,17 +67,20 @@ class Subject:
         table: Any = X
         n_rows, rows = 0, np.arange(0)
         if table is not None:
-            n_rows = len(table) if hasattr(table, "__len__") else np.shape(table)[0]
-            if y is not None and len(np.asarray(y)) != n_rows:
-                raise ValueError(f"y has {len(np.asarray(y))} labels for the {n_rows} rows of X.")
+            n_rows = length_of(table, "X")
+            if y is not None and length_of(y, "y") != n_rows:
+                raise ValueError(f"y has {length_of(y, 'y')} labels for the {n_rows} rows of X.")
             rows = np.arange(n_rows)
             if n_rows > SEEN_ROWS:
                 rows = np.sort(np.random.RandomState(0).permutation(n_rows)[:SEEN_ROWS])
                 table = safe_indexing(table, rows)
         names = np.asarray(table.index, dtype=object) if hasattr(table, "index") and hasattr(table, "columns") else rows
         own, model, table = _through_pipeline(found, table)
+        _refuse_several_maps(own)
         classifier = own if hasattr(own, "flows_") else None
         flow = own if classifier is None else own.flows_[0]
+        if not hasattr(flow, "transform"):  # a regressor that asks about carried rows
+            flow = getattr(flow, "flow_", flow)
         if isinstance(flow, type) or not hasattr(flow, "transform"):
             raise ValueError(f"flow={estimator!r} holds no flow; a report is about a fitted flow or aligner.")
         check_is_fitted(flow)
@@ -181,7 +184,21 @@ def _through_pipeline(estimator: Any, X: Any) -> tuple[Any, Any, Any]:
 
 
 def _moves(step: Any) -> bool:
-    return any(hasattr(step, name) for name in ("particles_", "alignment_", "flows_"))
+    return any(hasattr(step, name) for name in ("particles_", "alignment_", "flow_", "flows_", "maps_"))
+
+
+def _refuse_several_maps(own: Any) -> None:
+    name = type(own).__name__
+    if isinstance(getattr(own, "flows_", None), dict):
+        raise ValueError(
+            f"flow={name}(...) has a flow for each domain, and a report is about one: pass flow.flows_[domain], with "
+            "rows of that domain. What is done with each domain is in decisions_[domain].reason."
+        )
+    if hasattr(own, "maps_"):
+        raise ValueError(
+            f"flow={name}(...) has one map after another, and a report is about one movement. Its steps are in maps_ "
+            "and objectives_."
+        )
 
 
 def _classes(y: np.ndarray, known: Any) -> np.ndarray | None:

@@ -19,6 +19,10 @@ from ._places import beliefs_from_target, labelling_loss
 
 HIDDEN = 5
 """Parts of the known labels that are hidden in turn."""
+STABLE = 0.9
+"""Share of the rows that get the same class from their half of the rows, below which there is a warning."""
+LEAST_OF_A_HALF = 4
+"""Rows for each class that half of the rows must hold for classes to be looked for in it."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,9 @@ class PseudoLabels:
     found: np.ndarray | None = None
     """Of shape (n_samples,): known labels that come out right when they are hidden, and the others spread; False where
     there is none, or none to hide. None where all labels are known."""
+    stability: float | None = None
+    """Where no label is known: share of the rows that get the same class from their half of the rows alone. None
+    otherwise, of few rows, and of a clusterer of the user's."""
 
 
 def complete_labels(
@@ -97,15 +104,41 @@ def complete_labels(
         return _with_classes_that_have_none(X, near, labels, known, target, spread, without, random_state)
     if clusterer is None:
         classes = np.unique(y_target)
-        beliefs = beliefs_from_target(X, X_target, y_target, check_random_state(random_state), own)
+        rng = check_random_state(random_state)
+        beliefs = beliefs_from_target(X, X_target, y_target, rng, own)
         found = classes[beliefs.argmax(axis=1)]
         names = {name: name for name in np.unique(found).tolist()}
-        return PseudoLabels(found, confidence_of(beliefs), names=names)
+        stability = _same_by_halves(found, classes, X, target, rng, own)
+        return PseudoLabels(found, confidence_of(beliefs), names=names, stability=stability)
     fitted = clone(clusterer)
     clusters = _checked(fitted.fit_predict(X.copy()), clusterer, len(X))
     # A cluster's own rows may be amid those of another: half from the neighbours, half from the clusterer.
     found, confidence = _spread(X, clusters[clusters >= 0], clusters >= 0, keep=0.5)
     return PseudoLabels(found, confidence, fitted, name_clusters(X, found, X_target, y_target, label_distance))
+
+
+def _same_by_halves(
+    found: np.ndarray,
+    classes: np.ndarray,
+    X: np.ndarray,
+    target: tuple[np.ndarray, np.ndarray],
+    rng: np.random.RandomState,
+    own: np.ndarray | None,
+) -> float | None:
+    """Share of the rows that get the class `found` from their half of the rows alone; None of few rows."""
+    if len(classes) < 2 or len(X) < 2 * LEAST_OF_A_HALF * len(classes):
+        return None
+    same, order = np.empty(len(X), dtype=bool), rng.permutation(len(X))
+    for half in np.array_split(order, 2):
+        beliefs = beliefs_from_target(X[half], *target, rng, None if own is None else own[half])
+        same[half] = classes[beliefs.argmax(axis=1)] == found[half]
+    stability = float(same.mean())
+    if stability < STABLE:
+        warn(
+            f"The classes found without labels are not stable: {stability:.0%} of the rows get the same class when "
+            "each half of them is looked at alone. Some are likely wrong. Label a few rows of each class."
+        )
+    return stability
 
 
 def _found_when_hidden(X: np.ndarray, labels: np.ndarray, known: np.ndarray) -> np.ndarray:

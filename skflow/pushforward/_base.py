@@ -167,10 +167,10 @@ def _without_repetitions(rows: Movement) -> tuple[Movement, np.ndarray]:
 
     What is left out is then the same whether a row is repeated or has a weight.
     """
-    together = np.column_stack([rows.labels, rows.X, rows.Z])
-    _, first, place = np.unique(together, axis=0, return_index=True, return_inverse=True)
-    if len(first) == len(together):
+    together = np.column_stack([rows.labels, rows.X, rows.Z]) + 0.0  # there are zeros of two signs
+    if len({row.tobytes() for row in together}) == len(together):
         return rows, np.arange(len(together))
+    _, first, place = np.unique(together, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)  # that of the first appearances
     first, place = first[order], np.argsort(order)[place.ravel()]
     weights = np.bincount(place, rows.weights)

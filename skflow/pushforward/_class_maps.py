@@ -102,7 +102,8 @@ def fit_class_maps(
     by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
     for k, rows in enumerate(by_class):
         x, y, w = (torch.as_tensor(R, device=device) for R in (X[rows] - means[k], Y[rows] - shifts[k], weights[rows]))
-        first, second, third = (tensor.cpu().numpy() for tensor in _ridge(x, y, w, rank, replaces))
+        found = _in_own_span(x, y, w, rank, replaces)
+        first, second, third = (tensor.cpu().numpy() for tensor in found)
         left_out[rows] = shifts[k] + third
         into.append(first)
         out.append(second)
@@ -132,6 +133,18 @@ def _shrunk(means: np.ndarray, errors: np.ndarray, labels: np.ndarray, weights: 
     uncertain = noise / counts
     share = between / np.where(uncertain > 0, between + uncertain, 1.0)
     return overall + np.where(uncertain > 0, share, 1.0)[:, None] * (means - overall)
+
+
+def _in_own_span(
+    X: Tensor, Y: Tensor, weights: Tensor, rank: int | None, replaces: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """:func:`_ridge` of few rows in the coordinates of their span, where it is the same and has fewer columns."""
+    wide = len(X) < min(X.shape[1], Y.shape[1])
+    if not wide:
+        return _ridge(X, Y, weights, rank, replaces)
+    (axes, rows), (axes_out, goals) = (torch.linalg.qr(Z.T) for Z in (X, Y))
+    into, out, left_out = _ridge(rows.T.contiguous(), goals.T.contiguous(), weights, rank, replaces)
+    return axes @ into, out @ axes_out.T, left_out @ axes_out.T
 
 
 def _ridge(X: Tensor, Y: Tensor, weights: Tensor, rank: int | None, replaces: bool) -> tuple[Tensor, Tensor, Tensor]:

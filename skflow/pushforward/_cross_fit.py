@@ -55,7 +55,7 @@ def left_out_predictions(
     Raises
     ------
     ValueError
-        For parameters out of range, or fewer rows than two.
+        For parameters out of range, fewer rows than two, or a regressor that predicts NaN or infinity.
     """
     start, goal = check_array(X), check_array(Z)
     known = getattr(regressor, "oof_", None)
@@ -72,4 +72,6 @@ def left_out_predictions(
         out[unseen] = (
             clone(regressor).fit(start[seen], goal[seen], **told).predict(start[unseen]).reshape(len(unseen), -1)
         )
+    if not np.isfinite(out).all():
+        raise ValueError(f"regressor={regressor!r} predicts NaN or infinity for rows of X that it was not fitted to.")
     return out

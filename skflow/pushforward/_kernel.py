@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SUBSAMPLE = 700
+SUBSAMPLE = 500
 """Rows on which a kernel is chosen; a solve costs their number cubed."""
 
 JITTER = 1e-8

@@ -100,21 +100,24 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         the known labels, "labels". Empty with full labels; with labels that are not the classifier's there are no
         predictions for rows as they are.
     prediction_weight_ : float or None
-        Weight of the predictions for new rows as they are: what they have earned in all, at most 1/4, or 0 where they
-        mislead. None where they were not asked for.
+        Weight of the predictions for new rows before any flow: what they have earned in all, or 0 where they mislead;
+        at most 1/4, or 1 where labels bear out that rows are better aligned. None where they were not asked for.
     confusion_ : ndarray of shape (n_classes, n_classes) or None
         What the classifier predicts for rows of each class as they are, as far as the known labels tell: probabilities
         of the predictions, of rows that sum to one. Its predictions are read by it. None where it was not asked, or a
         class has fewer than two labels.
     decision_ : {"flow", "predictions"}
         "predictions" where some class has no label and the rows lie where the target's do, or the classifier's own
-        predictions for them, aligned if that brings them nearer to the target, fit the target's classes and the rows'
-        neighbourhoods as well as all evidence together.
+        predictions for them fit the target's classes and the rows' neighbourhoods nearly as well as all evidence
+        together. Rows are aligned first, or limited to the target's range, where that brings them nearer to the target
+        and its answers are clearly more often right on rows with a label then; where some class has none, where what
+        learns from its answers is more often right on the target.
     temperature_ : float
         By which the logarithms of the probabilities are divided; 1 without `calibrate`.
     n_queries_ : int
         Rows that the classifier was asked about in `fit`: none for full labels, else each once as it is, if the labels
-        are the classifier's, and once carried by each flow. The calibration asks about each once more, carried.
+        are the classifier's, once more if they can be brought nearer to the target, and once carried by each flow. The
+        calibration asks about each once more, carried.
     n_queries_per_row_ : int
         Queries that each row costs in `predict`.
     n_features_in_ : int

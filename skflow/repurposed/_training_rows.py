@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
 
 from .._warnings import warn
-from ..labelling import SIMPLER, NeighbourGraph, combine, labelling_loss, temper
+from ..labelling import NeighbourGraph, combine, labelling_loss, temper
+from ..safeguard import WORTH_MOVING, decide_by_labels
 from ._black_box import BlackBox
+from ._both_ways import moving_pays
 from ._evidence import TEMPER, left_out_labels, weigh_evidence
 from ._flows import FlowPlan, aligner_of
 from ._names import predictions_for
@@ -17,6 +20,8 @@ from ._way_home import WayHome
 
 LEAST_WEIGHT_TO_ASK = 0.01
 """Least weight of the model's predictions for rows as they are for which new rows are asked about."""
+CLEARLY = 0.9
+"""Share of what the labelling by the model's own answers costs below which that by all evidence must cost."""
 
 
 @dataclass
@@ -84,10 +89,20 @@ def believe(
     some_without, home = np.bincount(truth[known], minlength=K).min() == 0, None
     if plan.goes_to is not None:
         if some_without or (len(known) < len(X) / 2 and (plan.goes_to >= 0).all()):
-            home = WayHome(X, aligner_of(plan.flow), plan.target, aligned=some_without)
+            home = WayHome(X, aligner_of(plan.flow), plan.target)
         brought = X if home is None else home(X)
         predictions = predictions_for(model(brought), plan.goes_to)
         n_queries += len(X)
+        if home is not None and home.moves:
+            own = predictions_for(model(X), plan.goes_to)
+            n_queries += len(X)
+            if some_without:
+                pays = _moving_pays(X, own, brought, predictions, plan)
+            else:
+                pays = _moving_fits_labels(own[known], predictions[known], truth[known])
+            if not pays:
+                home.stay()
+                brought, predictions = X, own
         if not len(known):
             _warn_if_blind(predictions)
         if home is not None and home.at_home and (some_without or _fit_labels(predictions, graph, known, truth[known])):
@@ -97,9 +112,10 @@ def believe(
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
     beliefs, weights, carried = evidence.beliefs, evidence.weights, None
     if predictions is not None:
-        # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already.
-        weight = evidence.prediction_weight
-        prediction_weight = min(weight, TEMPER) if weight > LEAST_WEIGHT_TO_ASK else 0.0
+        # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already, and away
+        # from home the model is too sure. Where labels bear out that rows are home again, it is not.
+        weight, most = evidence.prediction_weight, TEMPER if some_without or home is None or not home.moves else 1.0
+        prediction_weight = min(weight, most) if weight > LEAST_WEIGHT_TO_ASK else 0.0
     if second_query and len(X) >= MANY * K:
         again = ask_again(X, graph, predictions, beliefs, truth, model, plan, sample_weight)
         (before, second), carried = again.weights.tolist(), again.predictions
@@ -123,6 +139,24 @@ def _fit_labels(predictions: np.ndarray, graph: NeighbourGraph, rows: np.ndarray
     return right > (1 / n_classes if others is None else float((others.argmax(axis=1) == codes).mean()))
 
 
+def _moving_pays(X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions: np.ndarray, plan: FlowPlan) -> bool:
+    """Whether the model's answers about moved rows are to be believed before those about the rows as they are."""
+    goes_to = plan.goes_to
+    if goes_to is None or (goes_to < 0).any():
+        return True
+    codes = np.unique(plan.target.y, return_inverse=True)[1]
+    answers, after = (goes_to[of.argmax(axis=1)] for of in (own, predictions))
+    return moving_pays(X, answers, moved, after, np.asarray(plan.target.X), codes)
+
+
+def _moving_fits_labels(own: np.ndarray, predictions: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether the model's answers about moved rows are clearly more often right on rows with a label."""
+    right = [np.asarray(of.argmax(axis=1) == codes, dtype=np.float64)[None] for of in (own, predictions)]
+    weights = compute_sample_weight("balanced", codes)
+    margin = max(WORTH_MOVING, 2 / len(codes))
+    return decide_by_labels([("leave", None), ("moved", 0.0)], right, weights, margin).chosen.share is not None
+
+
 def _fit_better(
     X: np.ndarray, graph: NeighbourGraph, predictions: np.ndarray, beliefs: np.ndarray, plan: FlowPlan
 ) -> bool:
@@ -135,7 +169,7 @@ def _fit_better(
     own, all_evidence = (
         labelling_loss(X, goes_to[of.argmax(axis=1)], X_target, codes, graph) for of in (predictions, beliefs)
     )
-    return own * SIMPLER <= all_evidence
+    return own * CLEARLY <= all_evidence
 
 
 def _warn_if_blind(predictions: np.ndarray) -> None:

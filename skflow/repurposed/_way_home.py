@@ -1,4 +1,4 @@
-"""Rows as a frozen model is asked about them where some class has no label: as they are, limited, or aligned."""
+"""Rows as a frozen model is asked about them where labels are few: as they are, limited, or aligned."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..safeguard import CentralRange, allowances, decide_by_divergence
 class WayHome:
     """How rows come to where the model is at home, by one global map, by limits, or not at all.
 
-    No label says whether a change helps: it is made where it brings rows nearer to the target than they are, and they
-    are farther than two parts of the target are from one another.
+    A change is made where it brings rows nearer to the target than they are, and they are farther than two parts of the
+    target are from one another. Whether the model's answers are better then is for others to say.
 
     Parameters
     ----------
@@ -28,11 +28,9 @@ class WayHome:
         Of the flows.
     target : Reference
         The reference dataset.
-    aligned : bool, default=True
-        Whether rows may come by the alignment.
     """
 
-    def __init__(self, X: np.ndarray, aligner: Any, target: Reference, *, aligned: bool = True) -> None:
+    def __init__(self, X: np.ndarray, aligner: Any, target: Reference) -> None:
         self._map, self.at_home = LearntMap(None, None, None), False
         if X.shape[1] != target.X.shape[1]:
             return
@@ -48,9 +46,18 @@ class WayHome:
         near = bool((divergences - floors)[k].mean() <= allowances(*measured)[k])
         if decision.chosen.name == "range":
             self._map = LearntMap(None, None, None, limits=limits)
-        elif decision.chosen.name == "align" and aligned:
+        elif decision.chosen.name == "align":
             self._map = LearntMap(aligner, None, 0.0)
         self.at_home = decision.chosen.name == "range" or (near and decision.chosen.name == "leave")
+
+    @property
+    def moves(self) -> bool:
+        """Whether rows do not stay as they are."""
+        return self._map.limits is not None or self._map.aligner is not None
+
+    def stay(self) -> None:
+        """Leave rows as they are."""
+        self._map = LearntMap(None, None, None)
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """The rows as the model is asked about them."""

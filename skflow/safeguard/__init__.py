@@ -1,5 +1,6 @@
 """The decision whether to move: leaving rows as they are is always a candidate, and held-out rows decide."""
 
+from ._apart import rows_apart
 from ._by_domains import OTHERS_ROWS, Gains, decide_by_domains, measure_gains
 from ._counterparts import ClassShare, Counterparts, find_counterparts
 from ._decision import (
@@ -41,4 +42,5 @@ __all__ = [
     "decide_by_labels",
     "find_counterparts",
     "measure_gains",
+    "rows_apart",
 ]

@@ -18,6 +18,8 @@ PANEL_ROWS = 2000
 """Rows of the target that the models are fitted to."""
 PANEL_AXES = 60
 """Principal axes of the target that they see, but for the trees, which see columns."""
+COVARIANCE_COLUMNS = 1000
+"""Columns up to which these axes are quickest by the covariance."""
 TREES = 40
 """Of the forest."""
 WORST = 4.0
@@ -73,7 +75,8 @@ class Panel:
             self._mean = y.mean(axis=0)
             y = y - self._mean
         rows = self._standard(X)
-        project = PCA(axes, random_state=0).fit(rows)
+        solver = "covariance_eigh" if X.shape[1] <= COVARIANCE_COLUMNS else "auto"
+        project = PCA(axes, svd_solver=solver, random_state=0).fit(rows)
         for kind in kinds:
             self.models.append(make_pipeline(project, kind))
             kind.fit(project.transform(rows), y)

@@ -9,6 +9,7 @@ from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import make_pipeline
 
 from ..labelling import Calibrated
+from ._apart import NORMAL_MEDIAN
 from ._nearest import Nearest, common_axes
 
 MOST_NEIGHBOURS_OF = 2000
@@ -25,6 +26,10 @@ FOREIGN = 4.5
 """Standard deviations, of both signs together, from which on a row belongs nowhere."""
 LEAST_SHARE, LEAST_ROWS = 0.025, 5
 """Fewer foreign rows are the tail of those that belong."""
+CLEARLY_FOREIGN, LEAST_CLEAR_ROWS = 5.5, 2
+"""Fewer rows than that do where each is so far off."""
+OWN_TAIL = 0.998
+"""Quantile of how far off the target's own rows are: a row that is no farther belongs."""
 
 
 class SideBySide:
@@ -48,10 +53,15 @@ class SideBySide:
 
     def row_mass(self, mass: str | float) -> np.ndarray:
         """1 for rows that belong, 0 for others, (n_samples,)."""
-        foreign = self._foreign()
+        foreign, usual = self._foreign()
         if mass == "auto":
-            out = foreign > FOREIGN
-            if out.sum() < max(LEAST_SHARE * len(out), LEAST_ROWS) or out.mean() > 1 / 2:
+            out, clear = foreign > max(FOREIGN, usual), foreign > max(CLEARLY_FOREIGN, usual)
+            if clear.sum() < max(LEAST_SHARE * len(out), LEAST_CLEAR_ROWS):
+                clear[:] = False
+            few = LEAST_SHARE * len(out) < LEAST_ROWS  # rows: then the tail is less well known
+            if out.sum() < max(LEAST_SHARE * len(out), LEAST_ROWS) or (few and clear.sum() >= out.sum() / 2):
+                out = clear
+            if out.mean() > 1 / 2:
                 out[:] = False
             return np.where(out[self._place], 0.0, 1.0)
         rows = foreign[self._place]
@@ -60,8 +70,8 @@ class SideBySide:
         row_mass[np.argsort(rows, kind="stable")[:kept]] = 1.0
         return row_mass
 
-    def _foreign(self) -> np.ndarray:
-        """How foreign each row is, in standard deviations of rows that belong."""
+    def _foreign(self) -> tuple[np.ndarray, float]:
+        """How foreign each row is, in standard deviations of rows that belong, and the tail of the target's own."""
         tiny = np.finfo(float).tiny
         own = np.log(self._target[0][:, :NEAREST].mean(axis=1) + tiny)
         far = np.log(self._to_target[0][:, :NEAREST].mean(axis=1) + tiny)
@@ -69,8 +79,9 @@ class SideBySide:
         above = np.sort(own[own > np.median(own)] - np.median(own))
         spread = float(np.sqrt(np.square(above[: max(1, int(0.9 * len(above)))]).mean())) if len(above) else 0.0
         signs = np.maximum((far - middle) / max(spread, SMALLEST_SPREAD), 0)
+        usual = float(np.quantile((own - np.median(own)) / max(spread, SMALLEST_SPREAD), OWN_TAIL, method="higher"))
         if self._to_source is None:
-            return signs
+            return signs, usual
         distances, neighbours = self._to_source
         k = min(NEAREST, distances.shape[1])
         ratio = far - np.log(distances[:, :k].mean(axis=1) + tiny)
@@ -80,7 +91,7 @@ class SideBySide:
         # Of such ratios that share neighbours, the mean varies about half as much.
         least = np.sqrt(2 / k) / 2 * np.log((distances[:, -1:] + tiny) / (distances + tiny)).mean()
         spread = max(float(np.median(below[below > 0])) / NORMAL_MEDIAN if (below > 0).any() else 0.0, float(least))
-        return signs + np.maximum(-below / max(spread, SMALLEST_SPREAD), 0)
+        return signs + np.maximum(-below / max(spread, SMALLEST_SPREAD), 0), usual
 
     def votes(self, n_classes: int) -> np.ndarray:
         """What the nearest rows of the target say of the source's classes, (n_samples, n_classes)."""
@@ -112,5 +123,3 @@ class SideBySide:
 
 SMALLEST_SPREAD = 1e-6
 """Of logarithms of distances: those that are all the same tell nothing."""
-NORMAL_MEDIAN = 0.6745
-"""Median of the absolute value of a standard normal variable."""

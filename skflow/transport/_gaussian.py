@@ -17,8 +17,12 @@ import math
 import torch
 from torch import Tensor
 
+from ._points import CHUNK
+
 RESOLVED = 1e-6
 """Singular values that are resolved, relative to the norm; the rounding in null spaces grows by the inverse."""
+ORTHOGONAL = 1e-7
+"""Length beside the largest from which on a direction is no rounding error of a Gram matrix."""
 ROUNDING = 16.0
 """Deviations from a class's mean, in units of rounding, up to which its points are one."""
 
@@ -28,9 +32,13 @@ def class_factor(x: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     mu = (w[..., None, :] @ x)[..., 0, :]
     deviation = x - mu[..., None, :]
     # Equal points deviate by rounding, and any direction is as good as another to a polar factor.
-    rounding = ROUNDING * torch.finfo(x.dtype).eps * x.abs().amax((-2, -1), keepdim=True)
-    deviation = deviation * (deviation.abs().amax((-2, -1), keepdim=True) > rounding)
-    return mu, w.sqrt()[..., None] * deviation
+    distinct = _largest(deviation) > ROUNDING * torch.finfo(x.dtype).eps * _largest(x)
+    return mu, deviation.mul_((w.sqrt() * distinct[..., None])[..., None])
+
+
+def _largest(x: Tensor) -> Tensor:
+    """Largest absolute value (...,) of matrices (..., n, d)."""
+    return torch.maximum(x.amax((-2, -1)), -x.amin((-2, -1)))  # without a copy of absolute values
 
 
 def bures_wasserstein(mu: Tensor, factor: Tensor, nu: Tensor, other: Tensor) -> Tensor:
@@ -46,11 +54,28 @@ def core(factor: Tensor) -> Tensor:
 
 
 def orthogonal_core(factor: Tensor) -> tuple[Tensor | None, Tensor]:
-    """:func:`core`, and the orthonormal columns that make it the factor again; None where it is the factor."""
+    """Its core (..., d, d), and the matrix that makes orthonormal columns of the factor; None where it is the core.
+
+    From the factor's Gram matrix in double precision: as exact as an orthogonalisation in single precision, quicker,
+    and without a copy of the factor. Directions that are rounding errors beside the largest are left out.
+    """
     if factor.shape[-2] <= factor.shape[-1]:
         return None, factor
-    basis, r = torch.linalg.qr(factor)
-    return basis, r
+    squares, axes = torch.linalg.eigh(_gram(factor))
+    lengths = squares.clamp(min=0).sqrt()
+    present = lengths > ORTHOGONAL * lengths.amax(-1, keepdim=True)
+    inverse = present / torch.where(present, lengths, 1.0)
+    return (axes * inverse[..., None, :]).to(factor), ((present * lengths)[..., None] * axes.mT).to(factor)
+
+
+def _gram(factor: Tensor) -> Tensor:
+    """``factor^T factor`` in double precision, some rows at a time."""
+    height = max(CHUNK // factor[..., 0, :].numel(), 1)
+    gram = factor.new_zeros(*factor.shape[:-2], *2 * factor.shape[-1:], dtype=torch.float64)
+    for rows in factor.split(height, dim=-2):
+        some = rows.double()
+        gram += some.mT @ some
+    return gram
 
 
 def polar_factor(factor: Tensor, other: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ def batches(sizes: list[tuple[int, int]], n_features: int, device: torch.device,
 
 def _tiny(sizes: list[tuple[int, int]], n_features: int) -> bool:
     """Whether what a call costs by itself is more than the copy of the features of an average pair of classes."""
-    return n_features * sum(n + m for n, m in sizes) < 2**14 * len(sizes)
+    return n_features * sum(n + m for n, m in sizes) < 2**17 * len(sizes)
 
 
 def padded(slices: list[slice], device: torch.device) -> tuple[Tensor, Tensor]:

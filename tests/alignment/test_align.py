@@ -211,9 +211,9 @@ def test_errors_name_the_parameter(arguments, named):
 def test_tiny_and_constant_data():
     Y = np.random.RandomState(0).randn(3, 2)
     for X in (Y[:1], Y[:2], np.ones((4, 2))):
-        assert np.isfinite(align(X, Y).transform(X)).all()
+        assert np.isfinite(align(X, Y, max_starts=8).transform(X)).all()
     ones = np.ones((20, 3))
-    np.testing.assert_allclose(align(ones, ones).transform(ones), ones)
+    np.testing.assert_allclose(align(ones, ones, max_starts=8).transform(ones), ones)
 
 
 def test_classes_of_few_rows():

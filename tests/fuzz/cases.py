@@ -242,7 +242,7 @@ def label_containers(rng, p):
     convert = inputs.LABEL_CONTAINERS[name]
     base = replace(p, y=alphabet[p.y], y_target=alphabet[p.y_target])
     twin = replace(base, y=convert(base.y), y_target=convert(base.y_target))
-    if subject.name == "pseudo labels":
+    if subject.name in ("pseudo labels", "labels that are numbers"):
         base = None
     return Case(subject.name, f"y as {name}", twin, params, base and (base, params), 1e-9)
 
@@ -282,7 +282,7 @@ def shapes(rng, p):
 
 
 def orders(rng, p):
-    drawn = ("no labels", "pseudo labels", "repurposed, no labels", "flow, default map")
+    drawn = ("no labels", "pseudo labels", "repurposed, no labels", "flow, default map", "domains", "gradual", "drift")
     subject = _pick(rng, [s for s in BASED if s.name not in drawn])
     params = _settings(rng, subject)
     twin = inputs.reordered(p, rng.permutation(len(p.X)))

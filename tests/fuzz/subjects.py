@@ -20,10 +20,15 @@ from sklearn.preprocessing import StandardScaler
 
 from skflow import (
     ConstrainedFlow,
+    DomainAligner,
+    DriftDetector,
+    GradualAligner,
+    MultiDomainFlow,
     OTDDFlowTransformer,
     PseudoLabelFlow,
     Reference,
     RepurposedClassifier,
+    RepurposedRegressor,
     functionals,
     inspection,
     labelling,
@@ -33,6 +38,7 @@ from skflow import (
 )
 from skflow import flow as dynamics_room
 from skflow.trajectories import as_training_data
+from tests.fuzz import others
 from tests.fuzz.oracle import OwnError
 
 matplotlib.use("Agg")
@@ -295,6 +301,7 @@ FUNCTIONALS = {
     F.PotentialEnergy: {"V": lambda x, y: x.square().sum(1)},
     F.TubePotential: {},
 }
+BLIND = ("X", "X_target", "y_target", "X_new")
 ESTIMATORS = [
     Subject("flow", flow, signature(OTDDFlowTransformer), weights=True),
     Subject("flow, target in fit", flow_of_fit, signature(OTDDFlowTransformer), weights=True),
@@ -302,9 +309,19 @@ ESTIMATORS = [
     Subject("constrained", constrained, signature(ConstrainedFlow), weights=True),
     Subject("repelled", repelled, signature(ConstrainedFlow), ("X", "y", "X_new"), weights=True, centred=False),
     Subject("pseudo labels", pseudo, signature(PseudoLabelFlow), weights=True),
+    Subject("no labels", pseudo_blind, signature(PseudoLabelFlow), BLIND, weights=True),
+    Subject("aligner", others.aligner, signature(DomainAligner), weights=True),
     Subject(
-        "no labels", pseudo_blind, signature(PseudoLabelFlow), ("X", "X_target", "y_target", "X_new"), weights=True
+        "aligner, no labels",
+        others.aligner_blind,
+        signature(DomainAligner),
+        ("X", "X_target", "y_target"),
+        weights=True,
     ),
+    Subject("gradual", others.gradual, signature(GradualAligner), ("X", "X_target", "X_new")),
+    Subject("domains", others.domains, signature(MultiDomainFlow)),
+    Subject("labels that are numbers", others.regression_flow, signature(OTDDFlowTransformer), weights=True),
+    Subject("trust", others.trust, signature(OTDDFlowTransformer)),
     Subject("repurposed", repurposed, signature(RepurposedClassifier)),
     Subject("repurposed, no labels", repurposed_blind, signature(RepurposedClassifier), ("X", "X_target", "y_target")),
 ]
@@ -318,6 +335,7 @@ FUNCTIONS = [
     Subject("divergence", divergence, signature(metrics.divergence)[3:], ("X", "X_target", "y_target"), weights=True),
     Subject("class_proportions", class_proportions, signature(metrics.class_proportions), ("y_target",), centred=False),
     Subject("scorers", scorers, ()),
+    Subject("drift", others.drift, signature(DriftDetector), ("X", "X_target")),
 ]
 P = pushforward
 OTHERS = [
@@ -328,6 +346,16 @@ OTHERS = [
     Subject("left_out_predictions", left_out, ("regressor", "n_folds", "random_state"), ("X", "y"), centred=False),
     Subject("SpectralMixture", cluster, signature(labelling.SpectralMixture), ("X",), centred=False),
     Subject("Reference", reference, ("X", "y"), ("X_target", "y_target"), centred=False),
+    Subject("repurposed, numbers", others.repurposed_regressor, signature(RepurposedRegressor), centred=False),
+    Subject("trust, model", others.trust_with_model, ("model",), centred=False),
+    Subject("FlowReport", others.report, ("X", "y", "image_shape"), centred=False),
+    Subject(
+        "RowsDisplay", others.rows_display, ("truth", "image_shape", "n_rows", "n_columns", "names"), centred=False
+    ),
+    *(
+        Subject(kind.__name__, others.invariance_of(kind), signature(kind), centred=False)
+        for kind in others.INVARIANCES
+    ),
     Subject("as_training_data", training_data, ("flow", "samples", "X", "y"), centred=False),
     *(
         Subject(kind.__name__, _functional(kind, **given), signature(kind), ("X", "y", "X_new"), centred=False)
@@ -364,6 +392,17 @@ SETTINGS = [
     {"correspondence": "coupling", "label_weight": 0.0},
     {"correspondence": "coupling", "label_distance": "exact"},
     {"class_weight": None},
+    {"class_weight": "estimated"},
+    {"mass": 1.0},
+    {"mass": 0.7},
+    {"alignment": None},
+    {"alignment": None, "safeguard": False},
+    {"safeguard": False},
+    {"alignment": "orthogonal"},
+    {"alignment": "affine"},
+    {"alignment": "permutation"},
+    {"fit_inverse_transform": True},
+    {"solver": "hierarchical"},
     {"solver": "tiled"},
     {"solver": "exact"},
     {"batch_size": 5},

@@ -19,10 +19,13 @@ from sklearn.pipeline import make_pipeline
 from skflow import (
     ConstrainedFlow,
     DomainAligner,
+    GradualAligner,
+    MultiDomainFlow,
     OTDDFlowTransformer,
     PseudoLabelFlow,
     Reference,
     RepurposedClassifier,
+    RepurposedRegressor,
 )
 from skflow.functionals import NormPotential
 from skflow.inspection import FlowReport
@@ -209,6 +212,27 @@ def test_many_rows_are_drawn_from(reference):
 def test_a_flow_that_did_not_converge_says_so(reference, source):
     flow = OTDDFlowTransformer(reference, **(QUICK | {"max_iter": 2, "tol": 1e-9})).fit(*source)
     assert "The flow used all of its 2 steps and may not have converged" in text_of(FlowReport(flow))
+
+
+def test_of_a_repurposed_regressor_its_flow_is_told(reference, source):
+    numbers = LinearRegression().fit(reference.X, reference.X[:, 0])
+    aligner = DomainAligner(Reference(reference.X, reference.X[:, 0]), invariance="diagonal", random_state=0)
+    answers = RepurposedRegressor(numbers, aligner).fit(source[0])
+    assert FlowReport(answers, source[0]).headline == FlowReport(answers.flow_).headline
+    answers.decision_ = "leave"
+    assert "asked about rows as they are" in FlowReport(answers, source[0]).headline
+
+
+def test_what_has_several_maps_says_which_to_pass(flow, reference, source):
+    several = MultiDomainFlow(OTDDFlowTransformer(reference, **QUICK))
+    several.flows_ = {"here": flow}
+    with pytest.raises(ValueError, match=r"pass flow.flows_\[domain\]"):
+        FlowReport(make_pipeline(several), *source)
+    assert FlowReport(several.flows_["here"]).headline == FlowReport(flow).headline
+    gradual = GradualAligner(reference)
+    gradual.maps_ = []
+    with pytest.raises(ValueError, match="one map after another"):
+        FlowReport(gradual)
 
 
 def test_report_leaves_the_flow_and_the_data_alone(flow, source):

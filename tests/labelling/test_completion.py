@@ -58,6 +58,14 @@ def test_seeds_orders_and_halves_tell_the_same(load):
     assert (complete(rows, target=target, seed=1).labels == labels).mean() > 0.97
     assert (complete(rows[order], target=target).labels == labels[order]).mean() > 0.97
     assert (complete(rows[::2], target=target).labels == labels[::2]).mean() > 0.9
+    assert complete(rows, target=target).stability > 0.9
+
+
+def test_classes_that_are_not_stable_are_warned_of():
+    rows = np.random.RandomState(0).randn(90, 5)
+    target = np.random.RandomState(1).randn(90, 5), np.arange(90) % 3
+    with pytest.warns(UserWarning, match=r"not stable: \d+% of the rows"):
+        assert complete(rows, target=target).stability < 0.9
 
 
 def test_units_do_not_matter():

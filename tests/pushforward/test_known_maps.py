@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.dummy import DummyRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import KFold, cross_val_predict, train_test_split
 from sklearn.neighbors import KNeighborsClassifier
@@ -112,6 +113,15 @@ def test_left_out_predictions_are_as_good_as_those_of_unseen_rows(negatives):
     assert 0.8 * unseen < left_out < 1.25 * unseen
     assert trained < 0.8 * left_out
     assert left_out_predictions(push, X[:500], Z[:500], y[:500]) is push.oof_
+
+
+def test_left_out_predictions_that_are_not_finite_are_refused():
+    class Lost(DummyRegressor):
+        def predict(self, X):
+            return np.full((len(X), 2), np.nan)
+
+    with pytest.raises(ValueError, match=r"regressor=Lost\(\) predicts NaN or infinity"):
+        left_out_predictions(Lost(), np.eye(4)[:, :2], np.eye(4)[:, 2:])
 
 
 def test_left_out_predictions_of_any_regressor():

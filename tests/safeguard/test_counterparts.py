@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
+from skflow import DomainAligner, OTDDFlowTransformer, PseudoLabelFlow, Reference
 from skflow._matching import match_sides
-from skflow.safeguard import find_counterparts
+from skflow.safeguard import find_counterparts, rows_apart
 
 X, Y = load_digits(return_X_y=True)
 ORDER = np.random.RandomState(5).permutation(len(X))
@@ -140,3 +140,18 @@ def test_rows_without_weight_tell_nothing():
     np.testing.assert_array_equal(found.row_mass, np.r_[plain.row_mass, np.zeros(200)])
     assert plain.row_mass[noise].sum() < noise.sum()
     assert (found.unmatched, found.proportions) == (plain.unmatched, plain.proportions)
+
+
+def test_a_few_rows_of_a_small_table_that_belong_nowhere():
+    """They are not heeded by the alignment, which would stretch to reach them, and are found after it."""
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.normal(size=(3, 8))
+    codes = np.arange(160) % 3
+    rows = centres[codes] + rng.normal(size=(160, 8))
+    strange = np.concatenate([rows[80:], 12 * rng.uniform(-1, 1, (4, 8))])
+    assert np.flatnonzero(rows_apart(strange, rows[:80])).tolist() == [80, 81, 82, 83]
+    assert not rows_apart(rows[80:], rows[:80]).any()
+    aligner = DomainAligner(Reference(rows[:80], codes[:80]), random_state=0).fit(strange)
+    assert aligner.alignment_.verdict == "identity"
+    found = find_counterparts(strange, None, rows[:80], codes[:80], {})
+    assert np.flatnonzero(found.row_mass == 0).tolist() == [80, 81, 82, 83]

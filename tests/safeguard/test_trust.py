@@ -49,6 +49,12 @@ def test_a_row_is_judged_by_itself(flow):
     np.testing.assert_allclose(flow.trust(NOISY[U])[:7], flow.trust(NOISY[U[:7]]), rtol=1e-6)
 
 
+@pytest.mark.parametrize("model", ["SVC", 0])
+def test_what_is_no_model_is_named(flow, model):
+    with pytest.raises(ValueError, match=f"model must be a fitted classifier, with predict, got {model!r}"):
+        flow.trust(NOISY[U], model)
+
+
 def test_without_labels_it_ranks():
     flow = PseudoLabelFlow(TARGET, flow=OTDDFlowTransformer(**QUICK), random_state=0).fit(NOISY[S])
     right = FROZEN.predict(flow.transform(NOISY[U])) == Y[U]

@@ -57,9 +57,10 @@ class GaussianClass:
 class GaussianClasses:
     """Gaussians, whose plan is signed, see :func:`~skflow.transport._gaussian.gaussian_class_plan`.
 
-    With the factors ``A = L C`` and ``B = L' C'``, the polar factor of ``A B^T`` is ``L Q L'^T`` with Q that of
-    ``C C'^T``, and an image is ``diag(sqrt(w)) L Q C'``: no plan is made for it. With fewer samples than dimensions,
-    and where one of the two classes is small, C is A, and L the identity.
+    With the factors ``A = L C`` and ``B = L' C'``, L of orthonormal columns, the polar factor of ``A B^T`` is
+    ``L Q L'^T`` with Q that of ``C C'^T``, and an image is ``diag(sqrt(w)) L Q C'``: no plan is made for it. L is A
+    times a matrix. With fewer samples than dimensions, and where one of the two classes is small, C is A, and L the
+    identity.
     """
 
     in_batches = True
@@ -68,19 +69,19 @@ class GaussianClasses:
         return GaussianClass(w, class_factor(x, w)[1])
 
     def plan(self, one: GaussianClass, other: GaussianClass) -> Tensor:
-        (basis, left), (basis_target, right) = _cores(one, other)
+        (inverse, left), (inverse_target, right) = _cores(one, other)
         q = newton_schulz(left @ right.mT)
-        if basis is not None:
-            q = basis @ q
-        if basis_target is not None:
-            q = q @ basis_target.mT
+        if inverse is not None:
+            q = one.factor @ (inverse @ q)
+        if inverse_target is not None:
+            q = (q @ inverse_target.mT) @ other.factor.mT
         return centred_plan(q, one.w, other.w)
 
     def image(self, one: GaussianClass, other: GaussianClass) -> Tensor:
-        (basis, left), (_, right) = _cores(one, other)
+        (inverse, left), (_, right) = _cores(one, other)
         image = newton_schulz(left @ right.mT) @ right
-        if basis is not None:
-            image = basis @ image
+        if inverse is not None:
+            image = one.factor @ (inverse @ image)
         return image.mul_(one.w.sqrt()[..., None])
 
     def crosses(self, source: LabelledPoints, target: LabelledPoints) -> Tensor | None:
@@ -88,7 +89,10 @@ class GaussianClasses:
 
 
 def _cores(one: GaussianClass, other: GaussianClass) -> list[tuple[Tensor | None, Tensor]]:
-    """Basis and core of both; where one class is small, products with its samples cost less than the other's core."""
+    """Of both, what makes the factor orthonormal, and the core.
+
+    Where one class is small, products with its samples cost less than the other's core.
+    """
     d, smallest = one.factor.shape[-1], min(one.factor.shape[-2], other.factor.shape[-2])
     if FEW_SAMPLES * smallest <= d:
         return [(None, one.factor), (None, other.factor)]

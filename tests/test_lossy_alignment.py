@@ -1,0 +1,61 @@
+"""An alignment that loses what rows hold is dropped, and leaves no trace but a word."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+
+from skflow import OTDDFlowTransformer, Reference, _lossy_alignment
+from skflow.alignment import AffineMap
+
+
+class OneAxis(TransformerMixin, BaseEstimator):
+    """Keeps one direction of the rows, which tells nothing of their classes."""
+
+    def fit(self, X, y=None):
+        axis = np.eye(X.shape[1])[:, -1:]
+        self.alignment_ = SimpleNamespace(
+            map=AffineMap(X.mean(0), X.mean(0), (axis, axis.T)), verdict="aligned", candidates=[], invariance="one axis"
+        )
+        return self
+
+    def transform(self, X):
+        return self.alignment_.map(X)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = rng.normal(size=(60, 6)) + 3 * y[:, None] * (np.arange(6) < 5)
+    return X, y, Reference(5 - X + 0.1 * rng.normal(size=X.shape), y)
+
+
+@pytest.mark.parametrize("n_rows", [12, 40])  # in a trial of few rows before the flow, and beside it after it
+@pytest.mark.parametrize("by_model", [False, True])
+def test_a_lossy_alignment_is_dropped(data, monkeypatch, n_rows, by_model):
+    X, y, target = data
+    monkeypatch.setattr(_lossy_alignment, "TRIAL_ROWS", n_rows)
+    model = LogisticRegression().fit(target.X, target.y)
+    settings = {"random_state": 0, "safeguard": model if by_model else True}
+    flow = OTDDFlowTransformer(target, alignment=OneAxis(), **settings).fit(X, y)
+    assert flow.aligner_ is None
+    before = f"On {n_rows} rows the" if n_rows == 12 else "The"
+    assert f"{before} alignment was dropped: without the alignment" in flow.decision_.reason
+    plain = OTDDFlowTransformer(target, alignment=None, **settings).fit(X, y)
+    assert_array_equal(flow.particles_, plain.particles_)
+    assert_array_equal(flow.transform(X), plain.transform(X))
+
+
+def test_an_alignment_that_loses_nothing_is_not_tried(data, monkeypatch):
+    X, y, target = data
+    monkeypatch.setattr(_lossy_alignment, "TRIAL_ROWS", 12)
+    aligner = OneAxis().fit(X)
+    aligner.alignment_.map = AffineMap(X.mean(0), X.mean(0), (np.ones(6),))
+    flow = OTDDFlowTransformer(target, alignment=FrozenEstimator(aligner), random_state=0).fit(X, y)
+    assert flow.aligner_ is not None
+    assert "the alignment" not in flow.decision_.reason
