@@ -41,6 +41,8 @@ class Evidence:
     confusion: np.ndarray | None = None
     """What the model predicts for rows of each class, (n_classes, n_classes), if that could be tested; rows sum to
     one."""
+    left_out: np.ndarray | None = None
+    """Beliefs about the known rows without their own labels, (n_known, n_classes), if that could be tested."""
 
 
 def weigh_evidence(
@@ -90,7 +92,8 @@ def weigh_evidence(
     else:
         with_labels, less = _weights({**on_known, "labels": held_out}, codes)
         weights = with_labels if less < loss - NO_ACCIDENT else {**weights, "labels": 0.0}
-    return Evidence(_product({**pieces, "labels": labels}, weights), weights, prediction_weight, confusion)
+    left_out = None if held_out is None else _product({**on_known, "labels": held_out}, weights)
+    return Evidence(_product({**pieces, "labels": labels}, weights), weights, prediction_weight, confusion, left_out)
 
 
 def _labels_alone(graph: NeighbourGraph, rows: np.ndarray, codes: np.ndarray, n_classes: int) -> Evidence:

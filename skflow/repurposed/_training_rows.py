@@ -20,6 +20,9 @@ from ._way_home import WayHome
 
 LEAST_WEIGHT_TO_ASK = 0.01
 """Least weight of the model's predictions for rows as they are for which new rows are asked about."""
+NO_WORSE = 0.06
+"""Share of the rows by which all evidence may be worse than the model's answers, within one standard error: of few
+labels this asks for evidence that is better."""
 CLEARLY = 0.9
 """Share of what the labelling by the model's own answers costs below which that by all evidence must cost."""
 
@@ -106,11 +109,13 @@ def believe(
         if not len(known):
             _warn_if_blind(predictions)
         if home is not None and home.at_home and (some_without or _fit_labels(predictions, graph, known, truth[known])):
-            beliefs = predictions.copy()
-            beliefs[known] = np.eye(K)[truth[known]]
-            return TrainingRows(beliefs, graph, own=predictions, n_queries=n_queries, decision="predictions", home=home)
+            return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
     beliefs, weights, carried = evidence.beliefs, evidence.weights, None
+    if predictions is not None and home is not None:
+        doubtful = _misleads(evidence.left_out, predictions[known], truth[known])
+        if doubtful and _fit_better(brought, graph, predictions, beliefs, plan):
+            return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     if predictions is not None:
         # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already, and away
         # from home the model is too sure. Where labels bear out that rows are home again, it is not.
@@ -129,6 +134,24 @@ def believe(
     return TrainingRows(
         beliefs, graph, weights, predictions, carried, prediction_weight, evidence.confusion, n_queries, decision, home
     )
+
+
+def _as_the_model_says(
+    predictions: np.ndarray, known: np.ndarray, truth: np.ndarray, graph: NeighbourGraph, n_queries: int, home: WayHome
+) -> TrainingRows:
+    """The model's answers, and the known labels."""
+    beliefs = predictions.copy()
+    beliefs[known] = np.eye(predictions.shape[1])[truth[known]]
+    return TrainingRows(beliefs, graph, own=predictions, n_queries=n_queries, decision="predictions", home=home)
+
+
+def _misleads(left_out: np.ndarray | None, predictions: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether all evidence may be less often right than the model's answers, on rows whose label it was not told."""
+    if left_out is None:
+        return False
+    better = (left_out.argmax(axis=1) == codes).astype(float) - (predictions.argmax(axis=1) == codes)
+    error = np.sqrt(np.abs(better).sum() + 1) / len(codes)  # one row more than those on which they differ
+    return bool(better.mean() - error < -NO_WORSE)
 
 
 def _fit_labels(predictions: np.ndarray, graph: NeighbourGraph, rows: np.ndarray, codes: np.ndarray) -> bool:
