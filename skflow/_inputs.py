@@ -143,9 +143,10 @@ def as_numbers(
 
 def length_of(value: Any, name: str) -> int:
     """Number of rows of an array-like; an error that names what is none."""
-    if isinstance(value, str) or issparse(value) or not np.ndim(value):
+    shape = () if isinstance(value, str) or issparse(value) else np.asarray(value).shape
+    if not shape:
         raise ValueError(f"{name} must have a row for each sample, got {value!r}.")
-    return np.shape(value)[0]
+    return shape[0]
 
 
 def read_weights(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray | None:

@@ -9,6 +9,9 @@ from torch import Tensor
 from ._affine_map import Array
 from ._column_summary import N_COMPONENTS, N_LEVELS
 
+BLUR = 0.2
+"""Width by which each value is blurred, as a share of the standard deviation."""
+
 
 class Marginals:
     """The distributions of rows along directions, against which other rows are held by smooth tests (Neyman, 1937).
@@ -22,15 +25,9 @@ class Marginals:
     def __init__(self, Y: Array, directions: Array) -> None:
         levels = (np.arange(N_LEVELS) + 0.5) / N_LEVELS
         quantiles = np.quantile(Y @ directions, levels, axis=0, method="inverted_cdf").T
-        all_values, ranks = np.empty(quantiles.shape), np.ones(quantiles.shape)
-        for k, column in enumerate(quantiles):
-            # Between its values a distribution function rises evenly: values that lie close by count as the same.
-            values, at, counts = np.unique(column, return_inverse=True, return_counts=True)
-            n = len(values)
-            all_values[k, :n], ranks[k, :n] = values, np.bincount(at, levels) / counts
-            all_values[k, n:] = values[-1] + np.arange(1, len(column) - n + 1) * max(np.ptp(values), 1.0)
-            ranks[k, n:] = ranks[k, n - 1]
-        self._values, self._ranks = torch.from_numpy(all_values), torch.from_numpy(ranks)
+        # Smooth, so that a rotation that is looked for by its slope is found whatever the last digits are.
+        widths = BLUR * quantiles.std(axis=1) + np.finfo(float).tiny
+        self._values, self._widths = torch.from_numpy(quantiles), torch.from_numpy(widths)
         self._directions = torch.from_numpy(directions)
         self._own = self._components(torch.from_numpy(Y), torch.full((len(Y),), 1 / len(Y), dtype=torch.float64))
 
@@ -41,10 +38,7 @@ class Marginals:
     def _components(self, Z: Tensor, w: Tensor) -> Tensor:
         """Means of orthonormal Legendre polynomials of the ranks along each direction, (components, r)."""
         x = (Z @ self._directions).T.contiguous()
-        above = torch.searchsorted(self._values, x.detach()).clamp(1, N_LEVELS - 1)
-        low, high = self._values.gather(1, above - 1), self._values.gather(1, above)
-        rank, next_rank = self._ranks.gather(1, above - 1), self._ranks.gather(1, above)
-        u = 2 * (rank + (next_rank - rank) * ((x - low) / (high - low)).clamp(0, 1)) - 1
+        u = torch.erf((x[:, :, None] - self._values[:, None]) / self._widths[:, None, None]).mean(2)
         before, current, components = torch.ones_like(u), u, []
         for order in range(1, N_COMPONENTS + 1):
             components.append((2 * order + 1) ** 0.5 * (current @ w))

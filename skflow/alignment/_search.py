@@ -135,7 +135,9 @@ def _likeliest(pair: Pair, ends: list[Found], rng: np.random.RandomState) -> Fou
             ends[0], map=h.map, start=h.start, objective=stay(pair, h.map, LAST).objective, by_likelihood=True
         )
 
-    as_likely = sorted((found(h) for h in maps if h.cost < maps[0].cost + AS_LIKELY), key=lambda end: end.objective)
+    # Of one map at several stages of its refinement, the likeliest stands for all.
+    near = _distinct(pair, [found(h) for h in maps if h.cost < maps[0].cost + AS_LIKELY])
+    as_likely = sorted(near, key=lambda end: end.objective)
     less_likely = [found(h) for h in maps if AS_LIKELY <= h.cost - maps[0].cost < NOT_MUCH_LESS_LIKELY]
     best, *others = _distinct(pair, [as_likely[0], found(near_lowest), *as_likely[1:], *less_likely])
     return replace(best, others=tuple(others[:MAX_OTHERS]))

@@ -97,8 +97,8 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
     evidence_weights_ : dict
         Weight that each piece of evidence has earned, 0 where it misleads: the classifier's predictions for the rows as
         they are, "predictions", and what they say when spread, "spread"; its predictions for carried rows, "carried";
-        the known labels, "labels". Empty with full labels; with labels that are not the classifier's there are no
-        predictions for rows as they are.
+        the known labels, "labels". Empty with full labels, and where the classifier's own answers stand; with labels
+        that are not the classifier's there are no predictions for rows as they are.
     prediction_weight_ : float or None
         Weight of the predictions for new rows before any flow: what they have earned in all, or 0 where they mislead;
         at most 1/4, or 1 where labels bear out that rows are better aligned. None where they were not asked for.

@@ -179,8 +179,8 @@ def _settings(rng, subject):
 
 FLOWS = ["flow", "flow, target in fit", "flow, default map", "constrained"]
 BASED = [subject for subject in [*ESTIMATORS, *FUNCTIONS] if subject.centred]
-DRAWN = {"batch_size", "max_particles"}
-"""Parameters that draw rows at random, so that their order matters."""
+DRAWN = {"batch_size", "max_particles", "mass"}
+"""Parameters that draw rows at random, so that their order matters, or leave rows where they are."""
 
 
 def units(rng, p):
