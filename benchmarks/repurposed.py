@@ -143,7 +143,7 @@ def heart(quick, data):
         prepare = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler()).fit(X[home])
         frozen = LogisticRegression(max_iter=1000).fit(prepare.transform(X[home]), y[home])
         for t in range(len(names)):
-            if s == t or (quick and s + t > 1):
+            if s == t or (quick and (s, t) != (0, 1)):
                 continue
             rows = prepare.transform(X[domain == t])
             target = Reference(prepare.transform(X[home]), y[home])

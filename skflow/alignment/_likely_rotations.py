@@ -10,7 +10,7 @@ from ._affine_map import AffineMap
 from ._likelihood import RotationLikelihood
 from ._pair import Pair
 
-LEAST_ROWS, MOST_ROWS, MOST_COLUMNS = 40, 350, 16
+LEAST_ROWS, MOST_ROWS, MOST_COLUMNS = 60, 350, 16
 """Rows below which distributions are hardly known, and beyond which a transport plan tells the right rotation as well;
 columns beyond which there are too many rotations of about the same likelihood to be tried."""
 N_SIGNS = 16

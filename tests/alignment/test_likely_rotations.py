@@ -1,5 +1,7 @@
 """Rotations told apart by their likelihood: what it knows of a table that was turned."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,15 @@ def test_refining_comes_nearer_and_keeps_lengths(turned):
     assert cost < likelihood.refine(off, 1)[1]
     np.testing.assert_allclose(refined.matrix @ refined.matrix.T, np.eye(D), atol=1e-12)
     assert Orthogonal().closest(refined) is not None
+
+
+def test_the_last_digits_of_the_rows_do_not_matter(turned):
+    """They are lost far from the origin; the search by slopes must not depend on them."""
+    pair, truth = turned
+    off = AffineMap(truth.center, truth.image, (nearest_orthogonal(truth.matrix + 0.15 * np.eye(D)[::-1]),))
+    rounded = replace(pair, X=np.round(pair.X, 7), Y=np.round(pair.Y, 7))
+    one, other = (RotationLikelihood(p).refine(off, 5)[0].matrix for p in (pair, rounded))
+    np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_weights_count_as_repetitions(turned):
