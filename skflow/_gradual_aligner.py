@@ -15,6 +15,7 @@ from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS
 from ._rowwise import transform_rows
 from ._sklearn import ValidatedParameters, fit_context
+from ._standard_units import Units
 from ._target import Reference, Target, read_target
 from .alignment import INVARIANCES, AffineMap, Invariance, Pair, alternate, schedule
 
@@ -177,10 +178,9 @@ class GradualAligner(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         seed = check_random_state(self.random_state)
         Y = np.asarray(self.target_.X, dtype=np.float64)
         Y = Y[seed.permutation(len(Y))[:MOST_STEP_ROWS]]
-        centre = Y.mean(axis=0)
+        centre, scale = Units.of(Y, np.ones(len(Y)))
         before = self.maps_[-1] if self.maps_ else AffineMap(centre, centre)
         Z = before(rows[seed.permutation(len(rows))[:MOST_STEP_ROWS]])
-        scale = float(np.sqrt(Y.var(axis=0).sum())) or 1.0
         zero, gains = np.zeros(len(centre)), np.full(len(centre), scale)
         pair = Pair(
             (Z - centre) / scale,

@@ -92,3 +92,11 @@ def test_other_columns_are_refused(followed):
         GradualAligner(REFERENCE).fit(X[AWAY, :5])
     with pytest.raises(ValueError, match="expecting 64 features"):
         clone(followed).partial_fit(X[AWAY]).partial_fit(X[AWAY, :5])
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_it_follows_units(unit):
+    rng = np.random.default_rng(0)
+    rows, target = rng.normal(size=(40, 3)), rng.normal(size=(30, 3)) + 0.2
+    plain, scaled = (GradualAligner((u * target, None), random_state=0).fit(u * rows) for u in (1.0, unit))
+    np.testing.assert_allclose(scaled.transform(unit * rows) / unit, plain.transform(rows), atol=1e-9)
