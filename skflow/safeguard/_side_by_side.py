@@ -89,7 +89,7 @@ class SideBySide:
         below = np.median(smooth) - smooth
         # The logarithm of a distance to k neighbours in D dimensions has the standard deviation 1 / (D sqrt(k)).
         # Of such ratios that share neighbours, the mean varies about half as much.
-        least = np.sqrt(2 / k) / 2 * np.log((distances[:, -1:] + tiny) / (distances + tiny)).mean()
+        least = np.sqrt(2 / k) / 2 * (np.log(distances[:, -1:] + tiny) - np.log(distances + tiny)).mean()
         spread = max(float(np.median(below[below > 0])) / NORMAL_MEDIAN if (below > 0).any() else 0.0, float(least))
         return signs + np.maximum(-below / max(spread, SMALLEST_SPREAD), 0), usual
 
