@@ -34,7 +34,7 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
     Parameters
     ----------
     estimator : flow
-        With its `aligner_` and `particle_indices_`; is given `_alignment_tried_`, what the trial said or None.
+        With its `aligner_` and `particle_indices_`; is given `_alignment_tried_`, a sentence on the trial or None.
     X, y, weight : ndarray or None
         The training data, checked.
     target : Reference
@@ -53,9 +53,9 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
         alignment=FrozenEstimator(estimator.aligner_), target=few, max_particles=TRIAL_ROWS, safeguard=judge, **own
     )
     trial.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
-    before, _, said = trial.decision_.reason.rpartition(" The alignment ")
-    if before:
-        estimator._alignment_tried_ = f" On {len(trial.particles_)} rows the alignment {said}"
+    if trial._alignment_tried_:
+        said = trial._alignment_tried_.replace("The", "the", 1)
+        estimator._alignment_tried_ = f"On {len(trial.particles_)} rows {said}"
     estimator.aligner_ = None if trial.aligner_ is None else estimator.aligner_
 
 
@@ -88,7 +88,7 @@ def drop_lossy_alignment(
     """
     decision = estimator.decision_
     if decision is not None and (tried := getattr(estimator, "_alignment_tried_", None)):
-        estimator.decision_ = replace(decision, reason=decision.reason + tried)
+        estimator.decision_ = replace(decision, reason=f"{decision.reason} {tried}")
         return
     if not hasattr(estimator.aligner_, "alignment_") or decision is None or "labels" not in decision.judged_by:
         return
@@ -103,14 +103,14 @@ def drop_lossy_alignment(
     of = "the labels is explained" if y.ndim == 2 else "the held-out rows are right"
     words = f"without the alignment {after.score:.1%} of {of}, with it {before.score:.1%}."
     if after.score <= before.score + WORTH_MORE:
-        estimator.decision_ = replace(decision, reason=f"{decision.reason} The alignment stays: {words}")
+        estimator._alignment_tried_ = f"The alignment stays: {words}"
+        estimator.decision_ = replace(decision, reason=f"{decision.reason} {estimator._alignment_tried_}")
         return
     for name, value in fitted_attributes(other).items():
         if not name.startswith(("n_features_in_", "feature_names_in_")):
             setattr(estimator, name, value)
-    estimator.decision_ = replace(
-        other.decision_, reason=f"{other.decision_.reason} The alignment was dropped: {words}"
-    )
+    estimator._alignment_tried_ = f"The alignment was dropped: {words}"
+    estimator.decision_ = replace(other.decision_, reason=f"{other.decision_.reason} {estimator._alignment_tried_}")
 
 
 def _is_lossy(aligner: Any, n_features: int) -> bool:
