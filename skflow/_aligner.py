@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._aligned import AlignedRows, ReturnsTargetColumns, class_codes, inverse_rows
 from ._fresh_fit import fresh_fit
-from ._inputs import FLOATS, as_labels, length_of, read_weights
+from ._inputs import FLOATS, length_of, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, fit_context
 from ._target import Reference, Target, is_continuous, read_target
@@ -182,8 +182,7 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
 
             codes, codes_target = None, None
             if not continuous and not target.is_continuous:
-                own = None if target.y is None else as_labels(target.y, "target: y")
-                codes, codes_target = class_codes(y, own, self.unlabelled)
+                codes, codes_target = class_codes(y, target.y, self.unlabelled)
             with one_thread():  # of many small products, for which two take more than twice as long
                 self.alignment_: Alignment = align(
                     rows,

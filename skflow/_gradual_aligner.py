@@ -169,7 +169,8 @@ class GradualAligner(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
     def _follow(self, rows: np.ndarray) -> None:
         if not hasattr(self, "maps_"):
             names = getattr(self, "feature_names_in_", None)
-            target = read_target(self.target, rows, None, names=names, classes=False)
+            unlabelled = np.full(len(rows), -1)  # for a callable that has a look at labels
+            target = read_target(self.target, rows, unlabelled, names=names, classes=False)
             if target is None:
                 raise ValueError(f"target=None: {type(self).__name__} has nothing to align with.")
             self.target_ = target

@@ -14,7 +14,7 @@ from ._aligned import ReturnsTargetColumns
 from ._domain_map import CANDIDATES, DomainMap, WholeMovement
 from ._domains import Domain, DomainJudge, as_flow, check_known, read_domains
 from ._fresh_fit import fresh_fit
-from ._inputs import FLOATS, as_labels
+from ._inputs import FLOATS
 from ._sklearn import HasMethods, ValidatedParameters, fit_context
 from ._target import Reference, as_given, read_target
 from .labelling import as_array
@@ -246,10 +246,7 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         target = read_target(given, rows, y, names=names, same_columns=False, classes=False)
         if target is None:
             raise ValueError(f"flow={self.flow!r} has no target: {type(self).__name__} has nothing to carry rows to.")
-        if target.y is None or target.is_continuous:
-            return target
-        own = as_labels(target.y, "target: y")
-        return Reference(target.X, own, target.feature_names, target.target_type, target.support)
+        return target
 
     def _domain(self, rows: np.ndarray, labels: np.ndarray) -> Domain:
         rng = check_random_state(self.random_state)

@@ -214,7 +214,7 @@ def read_target(
             return Reference(checked, as_given(numbers), own, "continuous", support)
         if numeric:
             raise ValueError("y: Unknown label type: continuous; labels of classes are needed.")
-        labels = np.asarray(y_target) if y_target is None or not classes else as_labels(y_target, "target: y")
+        labels = y_target if y_target is None else as_labels(y_target, "target: y")
         checked, labels = check_X_y(X_target, labels, dtype=FLOATS, order="C")
     except ValueError as error:
         raise ValueError(f"target: {error}".replace("target: target: ", "target: ")) from error
