@@ -17,8 +17,10 @@ from skflow import (
 from skflow.inspection import FlowReport, RowsDisplay
 from tests.fuzz.oracle import OwnError
 
+CHEAP = {"max_iter": 6, "pushforward": LinearRegression(), "random_state": 0, "reg": 0.1}
 
-def _weight(p):
+
+def weight_of(p):
     return {} if p.weight is None else {"sample_weight": p.weight}
 
 
@@ -32,12 +34,12 @@ def _aligned(aligner, p):
 
 def aligner(p, params):
     est = DomainAligner(**{"target": (p.X_target, p.y_target), "random_state": 0, **params})
-    return _aligned(est.fit(p.X, p.y, **_weight(p)), p)
+    return _aligned(est.fit(p.X, p.y, **weight_of(p)), p)
 
 
 def aligner_blind(p, params):
     est = DomainAligner(**{"target": (p.X_target, p.y_target), "random_state": 0, **params})
-    return _aligned(est.fit(p.X, **_weight(p)), p)
+    return _aligned(est.fit(p.X, **weight_of(p)), p)
 
 
 def invariance_of(kind):
@@ -61,8 +63,7 @@ def drift(p, params):
 
 def domains(p, params):
     """Two domains, and a third one that is added."""
-    cheap = {"max_iter": 6, "pushforward": LinearRegression(), "random_state": 0, "reg": 0.1}
-    flow = OTDDFlowTransformer(Reference(p.X_target, p.y_target), **cheap)
+    flow = OTDDFlowTransformer(Reference(p.X_target, p.y_target), **CHEAP)
     est = MultiDomainFlow(**{"flow": flow, "random_state": 0, **params})
     est.fit(p.X, p.y, sample_domain=np.arange(len(p.X)) % 2)
     est.fit_new_domain(p.X, sample_domain="new")
@@ -78,9 +79,8 @@ def _numbers(y):
 
 
 def regression_flow(p, params):
-    cheap = {"max_iter": 6, "pushforward": LinearRegression(), "random_state": 0, "reg": 0.1}
-    est = OTDDFlowTransformer((p.X_target, _numbers(p.y_target)), **{**cheap, **params})
-    est.fit(p.X, _numbers(p.y), **_weight(p))
+    est = OTDDFlowTransformer((p.X_target, _numbers(p.y_target)), **{**CHEAP, **params})
+    est.fit(p.X, _numbers(p.y), **weight_of(p))
     return {
         "particles_": ("rows", est.particles_),
         "objective_": ("square", est.objective_),
@@ -100,8 +100,7 @@ def repurposed_regressor(p, params):
 
 
 def trust(p, params):
-    cheap = {"max_iter": 6, "pushforward": LinearRegression(), "random_state": 0, "reg": 0.1}
-    est = OTDDFlowTransformer((p.X_target, p.y_target), **{**cheap, **params}).fit(p.X, p.y, **_weight(p))
+    est = OTDDFlowTransformer((p.X_target, p.y_target), **{**CHEAP, **params}).fit(p.X, p.y, **weight_of(p))
     return {"trust": ("same", est.trust(p.X_new))}
 
 
@@ -110,8 +109,7 @@ def trust_with_model(p, params):
         model = RandomForestClassifier(5, random_state=0).fit(p.X_target, p.y_target)
     except Exception as error:
         raise OwnError("the model's own fit") from error
-    cheap = {"max_iter": 6, "pushforward": LinearRegression(), "random_state": 0, "reg": 0.1}
-    est = OTDDFlowTransformer((p.X_target, p.y_target), **cheap).fit(p.X, p.y)
+    est = OTDDFlowTransformer((p.X_target, p.y_target), **CHEAP).fit(p.X, p.y)
     return {"trust": ("values", est.trust(**{"X": p.X_new, "model": model, **params}))}
 
 

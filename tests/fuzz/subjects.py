@@ -40,11 +40,10 @@ from skflow import flow as dynamics_room
 from skflow.trajectories import as_training_data
 from tests.fuzz import others
 from tests.fuzz.oracle import OwnError
+from tests.fuzz.others import CHEAP, weight_of
 
 matplotlib.use("Agg")
 
-STEPS = 6
-CHEAP = {"max_iter": STEPS, "pushforward": LinearRegression(), "random_state": 0, "reg": 0.1}
 NEVER = {"max_iter", "max_epochs", "n_flows", "verbose", "self", "image_shape"}
 """Parameters of which a large value is long work that was asked for, and those that have cases of their own."""
 
@@ -79,43 +78,39 @@ def _told(flow, X_new):
     return told
 
 
-def _weight(p):
-    return {} if p.weight is None else {"sample_weight": p.weight}
-
-
 def flow(p, params):
     est = OTDDFlowTransformer((p.X_target, p.y_target), **{**CHEAP, **params})
-    return _told(est.fit(p.X, p.y, **_weight(p)), p.X_new)
+    return _told(est.fit(p.X, p.y, **weight_of(p)), p.X_new)
 
 
 def flow_of_fit(p, params):
     params = {name: value for name, value in params.items() if name != "target"}
     est = OTDDFlowTransformer(**{**CHEAP, **params})
-    return _told(est.fit(p.X, p.y, X_target=p.X_target, y_target=p.y_target, **_weight(p)), p.X_new)
+    return _told(est.fit(p.X, p.y, X_target=p.X_target, y_target=p.y_target, **weight_of(p)), p.X_new)
 
 
 def flow_as_it_is(p, params):
     """With the default push-forward."""
     est = OTDDFlowTransformer(Reference(p.X_target, p.y_target), **{**CHEAP, "pushforward": None, **params})
-    return _told(est.fit(p.X, p.y, **_weight(p)), p.X_new)
+    return _told(est.fit(p.X, p.y, **weight_of(p)), p.X_new)
 
 
 def constrained(p, params):
     terms = [("otdd", functionals.OTDDFunctional((p.X_target, p.y_target), debias=True, weight=0.5))]
     settings = {"constraints": terms, "target": (p.X_target, p.y_target), **CHEAP, **params}
-    return _told(ConstrainedFlow(**settings).fit(p.X, p.y, **_weight(p)), p.X_new)
+    return _told(ConstrainedFlow(**settings).fit(p.X, p.y, **weight_of(p)), p.X_new)
 
 
 def repelled(p, params):
     terms = [("repulsion", functionals.ClassRepulsion()), ("tube", functionals.TubePotential(2.0, weight=5.0))]
     settings = {"constraints": terms, **CHEAP, **params}
-    return _told(ConstrainedFlow(**settings).fit(p.X, p.y, **_weight(p)), p.X_new)
+    return _told(ConstrainedFlow(**settings).fit(p.X, p.y, **weight_of(p)), p.X_new)
 
 
 def pseudo(p, params):
     inner = OTDDFlowTransformer(**CHEAP)
     est = PseudoLabelFlow((p.X_target, p.y_target), **{"flow": inner, "random_state": 0, **params})
-    est.fit(p.X, _some(p.y), **_weight(p))
+    est.fit(p.X, _some(p.y), **weight_of(p))
     told = _told(est, p.X_new)
     return {**told, "confidence_": ("row values", est.confidence_)}
 
@@ -123,7 +118,7 @@ def pseudo(p, params):
 def pseudo_blind(p, params):
     inner = OTDDFlowTransformer(**CHEAP)
     est = PseudoLabelFlow((p.X_target, p.y_target), **{"flow": inner, "random_state": 0, **params})
-    est.fit(p.X, **_weight(p))
+    est.fit(p.X, **weight_of(p))
     return {"particles_": ("rows", est.particles_), "transform": ("rows", est.transform(p.X_new))}
 
 
@@ -186,7 +181,7 @@ def class_proportions(p, params):
     k = len(set(map(str, p.y_target)))
     posterior = np.exp(-np.square(np.asarray(p.X, dtype=float)[:, :1] - np.arange(k)))
     posterior /= posterior.sum(axis=1, keepdims=True)
-    settings = {"posterior": posterior, "prior": np.full(k, 1 / k), **_weight(p), **params}
+    settings = {"posterior": posterior, "prior": np.full(k, 1 / k), **weight_of(p), **params}
     return {"proportions": ("same", metrics.class_proportions(**settings))}
 
 
@@ -213,7 +208,7 @@ def _regressor(kind, labelled, **small):
     def call(p, params):
         goal = _shrunk(p.X) if labelled else p.X
         labels = {"labels": p.y} if labelled else {}
-        est = kind(**{"random_state": 0, **small, **params}).fit(p.X, goal, **labels, **_weight(p))
+        est = kind(**{"random_state": 0, **small, **params}).fit(p.X, goal, **labels, **weight_of(p))
         return {"predict": ("rows", est.predict(p.X_new))}
 
     return call
@@ -222,7 +217,7 @@ def _regressor(kind, labelled, **small):
 def image(p, params):
     X = np.tile(np.asarray(p.X, dtype=float)[:, :2], 8)
     settings = {"image_shape": (4, 4), "max_epochs": 2, "random_state": 0, "width": 8, **params}
-    est = pushforward.ImagePushForward(**settings).fit(X, X[:, ::-1], labels=p.y, **_weight(p))
+    est = pushforward.ImagePushForward(**settings).fit(X, X[:, ::-1], labels=p.y, **weight_of(p))
     return {"predict": ("values", est.predict(X[:3]))}
 
 
