@@ -13,8 +13,8 @@ from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
 LITTLE_WORK = 4 * 10**9
-"""Rows times target rows times columns up to which a flow computes with one thread: two shorten a whole fit by an
-eighth there, for two thirds more of the processors' time, and beside another busy process wait for one another."""
+"""Rows times target rows times columns up to which a flow computes with one thread: a second one gains little there,
+and beside another busy process the two wait for one another (``benchmarks/fit_time.py``)."""
 _forked = False
 
 
