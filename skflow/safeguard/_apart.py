@@ -46,7 +46,8 @@ def rows_apart(X: np.ndarray, X_target: np.ndarray) -> np.ndarray:
     other = np.unique(X_target, axis=0)
     if min(len(rows), len(other)) < ROWS_TO_TELL:
         return np.zeros(len(X), dtype=bool)
-    usual = np.quantile(_isolation(other), TAIL_APART, method="higher")
+    some = np.random.RandomState(0).permutation(len(other))[:SOUGHT_AMONG]
+    usual = np.quantile(_isolation(other[some]), TAIL_APART, method="higher")
     apart = _isolation(rows) > max(APART, float(usual))
     return apart[place.ravel()] if apart.mean() <= MOST_APART else np.zeros(len(X), dtype=bool)
 
