@@ -48,9 +48,15 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
     some = choose_particles(target.y, None, 2 * TRIAL_ROWS, np.random.RandomState(0))
     few = Reference(target.X[some], target.y[some], target.feature_names, target.target_type)
     own = {"tol": max(estimator.tol, TRIAL_TOL), "mass": 1.0, "fit_inverse_transform": False, "keep_trajectory": 0}
+    optimizer = "auto" if estimator.optimizer == "sgd" else estimator.optimizer  # fewer steps to the same end
     judge = _judge_of(few) if estimator.safeguard is True and not target.is_continuous else estimator.safeguard
     trial = clone(estimator).set_params(
-        alignment=FrozenEstimator(estimator.aligner_), target=few, max_particles=TRIAL_ROWS, safeguard=judge, **own
+        alignment=FrozenEstimator(estimator.aligner_),
+        target=few,
+        max_particles=TRIAL_ROWS,
+        safeguard=judge,
+        optimizer=optimizer,
+        **own,
     )
     trial.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
     if trial._alignment_tried_:
@@ -61,7 +67,7 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
 
 def _judge_of(target: Reference) -> Any:
     """One quick model, where :class:`~skflow.safeguard.Panel` has several."""
-    axes = PCA(min(TRIAL_AXES, *target.X.shape), svd_solver="covariance_eigh")
+    axes = PCA(min(TRIAL_AXES, *target.X.shape), random_state=0)
     return make_pipeline(axes, SVC(C=5.0)).fit(target.X, target.y)
 
 

@@ -208,8 +208,12 @@ def guard_guessed(
 
 
 def _freedom(aligner: Any, n_samples: int) -> float:
-    """Parameters of the alignment for each value that it was fitted to; 0 where that is not known."""
+    """Parameters of the alignment for each value that it was fitted to; 0 where that is not known.
+
+    It may have been fitted to more rows than the `n_samples` that flow.
+    """
     alignment = getattr(aligner, "alignment_", None)
+    n_samples = max(n_samples, getattr(aligner, "_n_rows", 0))
     if alignment is None:
         return 0.0
     parameters = [done.n_parameters for done in alignment.candidates if done.name == alignment.invariance]
