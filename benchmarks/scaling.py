@@ -237,7 +237,15 @@ def million(quick, figures):
         rows.append([f"{n:,}, {correspondence}", *done.stdout.splitlines()[-1].split()])
         print(*rows[-1], sep=" | ", flush=True)
     print("\n### Whole flows, 64-d, 10 classes, tol = 1e-3, solver='hierarchical'\n")
-    header = ["n = m", "steps", "processor seconds", "seconds", "peak MiB above the data", "objective", "of a subsample"]
+    header = [
+        "n = m",
+        "steps",
+        "processor seconds",
+        "seconds",
+        "peak MiB above the data",
+        "objective",
+        "of a subsample",
+    ]
     print(markdown([*header, "of all its pairs", "by"], rows), flush=True)
 
 

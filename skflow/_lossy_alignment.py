@@ -17,6 +17,7 @@ from ._aligned import is_narrow
 from ._fresh_fit import fitted_attributes
 from ._run import choose_particles
 from ._target import Reference, as_given
+from .pushforward import ImagePushForward, TabularPushForward
 from .safeguard import WORTH_MORE, Decision
 
 TRIAL_ROWS = 500
@@ -56,6 +57,7 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
         max_particles=TRIAL_ROWS,
         safeguard=judge,
         optimizer=optimizer,
+        pushforward=_quick_map(estimator),
         **own,
     )
     trial.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
@@ -63,6 +65,13 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
         said = trial._alignment_tried_.replace("The", "the", 1)
         estimator._alignment_tried_ = f"On {len(trial.particles_)} rows {said}"
     estimator.aligner_ = None if trial.aligner_ is None else estimator.aligner_
+
+
+def _quick_map(estimator: Any) -> Any:
+    """Class maps in closed form, where the estimator has more than these, or nets; else its own regressor."""
+    if estimator.pushforward is None or isinstance(estimator.pushforward, ImagePushForward):
+        return TabularPushForward(smooth=False, device=estimator.device, random_state=0)
+    return estimator.pushforward
 
 
 def _judge_of(target: Reference) -> Any:

@@ -53,9 +53,9 @@ def sinkhorn_divergence(
     """
     if codes is not None and (codes[0] >= 0).all() and (codes[1] >= 0).all():
         return _class_by_class(A, B, a, b, reg, codes, n_iter)
-    C = _costs(torch.from_numpy(A), torch.from_numpy(B), codes)
-    of_rows, of_target = (None if codes is None else (own, own) for own in codes or (None, None))
-    costs = C, _costs(*2 * (torch.from_numpy(A),), of_rows), _costs(*2 * (torch.from_numpy(B),), of_target)
+    P, Q = torch.from_numpy(A), torch.from_numpy(B)
+    own = (None, None) if codes is None else tuple((side, side) for side in codes)
+    costs = _costs(P, Q, codes), _costs(P, P, own[0]), _costs(Q, Q, own[1])
     f, g = (part.numpy() for part in _debiased(*costs, torch.from_numpy(a), torch.from_numpy(b), reg, n_iter))
     return Divergence(float(a @ f + b @ g), f, g)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ SUBSAMPLE = 500
 
 JITTER = 1e-8
 """What keeps the kernel matrix of centres that coincide positive definite."""
+
+LIKELY = 2
+"""Kernels that are tried with all strengths of regularisation."""
 
 BLOCK = 4096
 """Rows whose kernel is in memory at once."""
@@ -157,6 +161,8 @@ def best_fit(
 ) -> KernelRegression | None:
     """The regression with the smallest loss of the left-out rows: the kernel on a subsample, then `alpha` on all rows.
 
+    All kernels are tried with one `alpha`, and the best of them with all.
+
     Parameters
     ----------
     loss : callable (rows, left_out) -> float
@@ -167,9 +173,17 @@ def best_fit(
     n_samples = len(problem.X)
     few = np.sort(rng.permutation(n_samples)[:SUBSAMPLE])
     part, all_of_part = problem.at(few), np.arange(len(few))
-    candidates = (fit for kernel in kernels for fit in fits(part, kernel, alphas, all_of_part, device))
-    best = min(candidates, key=lambda fit: loss(few, fit.left_out))
-    if loss(few, best.left_out) > enough:
+
+    def tried(some: Iterable[Kernel], strengths: Sequence[float]) -> list[tuple[float, KernelRegression]]:
+        found = (fit for kernel in some for fit in fits(part, kernel, strengths, all_of_part, device))
+        return [(loss(few, fit.left_out), fit) for fit in found]
+
+    middle = len(alphas) // 2
+    ranked = sorted(tried(kernels, alphas[middle : middle + 1]), key=itemgetter(0))
+    likely = [fit.kernel for _, fit in ranked[:LIKELY]]
+    ranked += tried(likely, [*alphas[:middle], *alphas[middle + 1 :]])
+    lowest, best = min(ranked, key=itemgetter(0))
+    if lowest > enough:
         return None
     if len(few) == n_samples:
         return best
