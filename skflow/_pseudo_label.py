@@ -22,7 +22,6 @@ from ._otdd_flow import OTDDFlowTransformer
 from ._safeguarding import guard_guessed
 from ._sklearn import HasMethods, ValidatedParameters, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
-from ._threads import shared_cores
 from ._trusting import TrustsItsFlow
 from .labelling import complete_labels, merge_labels, split_labels
 
@@ -186,9 +185,7 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
                 near = rows if is_narrow(aligner) else None
                 flow.set_params(alignment=FrozenEstimator(aligner))
             about = {"target": tuple(target), "own": near, "clusterer": self.clusterer, "random_state": seed}
-            work = rows.size * len(target.X)
-            with shared_cores(work):
-                found = complete_labels(aligned, labels, known, **about)
+            found = complete_labels(aligned, labels, known, **about)
             trust = 1.0 if confidence is None else check_confidence(confidence, len(rows))
             self.confidence_ = found.confidence * trust
             self.pseudo_labels_, self.clusterer_, self.stability_ = found.labels, found.clusterer, found.stability
@@ -207,8 +204,7 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
                 flow.fit(X, self.pseudo_labels_, **({} if weights is None else {"sample_weight": weights}))
             self.flow_, flow._known_ = flow, known
             if safeguard is not False:
-                with shared_cores(work):
-                    guard_guessed(flow, rows, self.pseudo_labels_, weights, (known, found.found), safeguard, rng)
+                guard_guessed(flow, rows, self.pseudo_labels_, weights, (known, found.found), safeguard, rng)
             for name, value in fitted_attributes(flow).items():
                 setattr(self, name, value)
             if not known.all() and hasattr(self, "class_proportions_"):

@@ -14,6 +14,7 @@ from ._held_out import align_held_out, carry_held_out
 from ._lossy_alignment import drop_lossy_alignment
 from ._repeats import each_row_once
 from ._target import Reference
+from ._threads import shared_cores
 from .metrics import divergences_beside_floors
 from .safeguard import (
     WORTH_MOVING,
@@ -202,8 +203,9 @@ def guard_guessed(
             rng=rng,
         )
 
-    flow.decision_ = decided(flow)
-    drop_lossy_alignment(flow, X, labels, weight, decided)
+    with shared_cores(X.size * len(flow.target_.X)):
+        flow.decision_ = decided(flow)
+        drop_lossy_alignment(flow, X, labels, weight, decided)
     flow.set_params(safeguard=safeguard)
 
 

@@ -45,10 +45,10 @@ class ConvolutionalNet(nn.Module):
     def _encoder(self, width: int, dropout: float) -> nn.Sequential:
         height, breadth, channels = self.image_shape
         return nn.Sequential(
-            nn.Conv2d(channels, 16, 3, padding=1, dtype=torch.float32),
+            nn.Conv2d(channels, 32, 5, padding=2, dtype=torch.float32),
             nn.MaxPool2d(2),
             nn.ReLU(),
-            nn.Conv2d(16, 32, 3, padding=1, dtype=torch.float32),
+            nn.Conv2d(32, 32, 5, padding=2, dtype=torch.float32),
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Flatten(),
@@ -83,9 +83,9 @@ class ImagePushForward(NetPushForward):
     ----------
     image_shape : tuple (height, width) or (height, width, channels)
         Shape of one image; a row of `X` is such an image, flattened in C order. At least 4×4.
-    max_epochs : int, default=14
+    max_epochs : int, default=20
         Passes over the particles.
-    learning_rate : float, default=3e-3
+    learning_rate : float, default=2e-3
         Peak of the one-cycle schedule.
     weight_decay : float, default=1e-2
     width : int, default=256
@@ -140,8 +140,8 @@ class ImagePushForward(NetPushForward):
         self,
         image_shape: tuple[int, ...],
         *,
-        max_epochs: int = 14,
-        learning_rate: float = 3e-3,
+        max_epochs: int = 20,
+        learning_rate: float = 2e-3,
         weight_decay: float = 1e-2,
         width: int = 256,
         rank: int = 8,

@@ -16,7 +16,6 @@ from sklearn.utils.validation import validate_data
 from .._inputs import FLOATS, read_weights
 from .._sklearn import HasMethods, Interval, StrOptions, feature_names, fit_context
 from .._target import Reference, pair_of, read_target
-from .._threads import shared_cores
 from ..labelling import as_array, split_labels
 from ._black_box import BlackBox
 from ._calibration import Calibration, calibrate, least_trust, read_reject
@@ -239,14 +238,9 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         if weight is not None and not weight.all():  # rows without weight are as if absent
             rows, values, weight = rows[weight > 0], values[weight > 0], weight[weight > 0]
         target = self._read_target(rows, column_or_1d(values))
-        with shared_cores(rows.size * len(target.X)):
-            self._learn(rows, None if y is None else values, weight, target)
-
-    def _learn(self, rows: np.ndarray, values: np.ndarray | None, weight: np.ndarray | None, target: Reference) -> None:
-        """Find the labels, and fit the flows to them."""
         target_classes = self._model.target_classes
-        if values is None:
-            labels, known = np.empty(0, dtype=int), np.zeros(len(rows), dtype=bool)
+        if y is None:
+            labels, known = values[:0], np.zeros(len(rows), dtype=bool)
         else:
             labels, known = split_labels(values, self.unlabelled, target_classes=target_classes)
         full = bool(known.all())
