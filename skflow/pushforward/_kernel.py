@@ -14,7 +14,7 @@ from torch import Tensor
 SUBSAMPLE = 500
 """Rows on which a kernel is chosen; a solve costs their number cubed."""
 
-MOST_ROWS = 20_000
+MOST_FITTED = 20_000
 """Rows that coefficients are fitted to. Their kernel with all centres is in memory at once, several times over."""
 
 JITTER = 1e-8
@@ -165,7 +165,7 @@ def best_fit(
     """The regression with the smallest loss of the left-out rows: the kernel on a subsample, then `alpha` on all rows.
 
     All kernels are tried with one `alpha`, and the best of them with all.
-    Of more than `MOST_ROWS` rows a random draw is fitted. The others are left out of the fit as it is.
+    Of more than `MOST_FITTED` rows a random draw is fitted. The others are left out of the fit as it is.
 
     Parameters
     ----------
@@ -192,8 +192,8 @@ def best_fit(
     if len(few) == n_samples:
         return best
     drawn = rng.permutation(n_samples)
-    rows, others = np.sort(drawn[:MOST_ROWS]), drawn[MOST_ROWS:]
-    centres = np.searchsorted(rows, np.sort(drawn[: min(max_centres, MOST_ROWS)]))
+    rows, others = np.sort(drawn[:MOST_FITTED]), drawn[MOST_FITTED:]
+    centres = np.searchsorted(rows, np.sort(drawn[: min(max_centres, MOST_FITTED)]))
     near = [alpha for alpha in alphas if 0.05 < alpha / best.alpha < 20]
     best = min(fits(problem.at(rows), best.kernel, near, centres, device), key=lambda fit: loss(rows, fit.left_out))
     left_out = np.empty_like(problem.Y)
