@@ -80,7 +80,8 @@ def shots(args, work):
             by_pair = measured.setdefault(k, {}).setdefault(unit[2:4], [])
             by_pair.append(scores)
     means = {k: [mean_of(draws) for draws in pairs.values()] for k, pairs in measured.items()}
-    print(f"\n### Figures 3e and 10: accuracy on the target, %, {len(pairs)} pairs, {n} source rows\n")
+    counted = ", ".join(f"{len(of)} pairs at {k} a class" for k, of in means.items())
+    print(f"\n### Figures 3e and 10: accuracy on the target, %, {n} source rows, {counted}\n")
     rows = {"epochs": "the shots alone, 30 epochs", "steps": "the shots alone, as many steps"} | EXTRA
     table = [
         [name, *(f"{100 * np.mean([m[row] for m in of]):.1f}" for of in means.values())] for row, name in rows.items()
@@ -135,13 +136,14 @@ def extra_data(figure, k, means, near):
         f"final particles {final}, mapped rows {mapped}"
     )
     verdict = "a gain" if over_steps[1] > 0 else "a loss" if over_steps[2] < 0 else "no clear gain"
+    much = "Some" if over_steps[0] > over_epochs[0] / 2 else "Most"
+    longer = f"{much} of it is longer training: 30 epochs of so few rows are few steps."
+    enough = "So many shots say by themselves what rows can say that were flowed to them."
     remark = (
-        f"Most of it is longer training: 30 epochs of so few rows are few steps. Over the shots alone trained for as "
-        f"many steps trajectories bring {in_words(over_steps)}, {verdict}. Final particles hardly differ from the "
-        f"shots: the nearest is {near:.1f} % of a class's variance away."
+        f"{longer if over_epochs[1] > 0 else enough} Over the shots alone trained for as many steps trajectories bring "
+        f"{in_words(over_steps)}, {verdict}. Final particles hardly differ from the shots: the nearest is {near:.1f} % "
+        "of a class's variance away."
     )
-    if over_steps[0] > over_epochs[0] / 2:
-        remark = remark.replace("Most of it is longer", "Some of it is longer")
     return Finding(figure, CLAIM, here, remark)
 
 

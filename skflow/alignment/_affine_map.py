@@ -39,8 +39,14 @@ class AffineMap:
     factors: Sequence[Array] = ()
 
     def __call__(self, X: ArrayLike) -> Array:
-        """Map rows `X` (n, d) to rows (n, k)."""
-        return _multiply(np.asarray(X, dtype=np.float64) - self.center, self.factors) + self.image
+        """Map rows `X` (n, d) to rows (n, k).
+
+        Raises
+        ------
+        ValueError
+            Where images are beyond the range of float64.
+        """
+        return _carry(np.asarray(X, dtype=np.float64), self.center, self.factors, self.image)
 
     def onto(self, axes: Array) -> AffineMap:
         """The map followed by the product with `axes` (k, r), so that rows have r coordinates."""
@@ -50,7 +56,7 @@ class AffineMap:
 
     def inverse(self, Z: ArrayLike) -> Array:
         """Rows (n, d) that `h` takes to `Z` (n, k): by least squares, and the shortest, where none or many are."""
-        return _multiply(np.asarray(Z, dtype=np.float64) - self.image, self._inverse_factors) + self.center
+        return _carry(np.asarray(Z, dtype=np.float64), self.image, self._inverse_factors, self.center)
 
     @cached_property
     def matrix(self) -> Array:
@@ -77,6 +83,14 @@ class AffineMap:
             image + _multiply(self.image[None], right)[0],
             (*left, *self.factors, *right),
         )
+
+
+def _carry(X: Array, start: Array, factors: Sequence[Array], end: Array) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        image = _multiply(X - start, factors) + end
+    if not np.isfinite(image).all() and np.isfinite(X).all():
+        raise ValueError(f"X holds values up to {np.abs(X).max():.3g}: where they go is beyond the range of float64.")
+    return image
 
 
 def _multiply(X: Array, factors: Sequence[Array]) -> Array:

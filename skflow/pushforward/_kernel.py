@@ -13,6 +13,9 @@ from torch import Tensor
 SUBSAMPLE = 500
 """Rows on which a kernel is chosen; a solve costs their number cubed."""
 
+MOST_ROWS = 20_000
+"""Rows that coefficients are fitted to. Their kernel with all centres is in memory at once, several times over."""
+
 JITTER = 1e-8
 """What keeps the kernel matrix of centres that coincide positive definite."""
 
@@ -157,6 +160,8 @@ def best_fit(
 ) -> KernelRegression | None:
     """The regression with the smallest loss of the left-out rows: the kernel on a subsample, then `alpha` on all rows.
 
+    Of more than `MOST_ROWS` rows a random draw is fitted. The others are left out of the fit as it is.
+
     Parameters
     ----------
     loss : callable (rows, left_out) -> float
@@ -173,6 +178,11 @@ def best_fit(
         return None
     if len(few) == n_samples:
         return best
-    centres, rows = np.sort(rng.permutation(n_samples)[:max_centres]), np.arange(n_samples)
+    drawn = rng.permutation(n_samples)
+    rows, others = np.sort(drawn[:MOST_ROWS]), drawn[MOST_ROWS:]
+    centres = np.searchsorted(rows, np.sort(drawn[: min(max_centres, MOST_ROWS)]))
     near = [alpha for alpha in alphas if 0.05 < alpha / best.alpha < 20]
-    return min(fits(problem, best.kernel, near, centres, device), key=lambda fit: loss(rows, fit.left_out))
+    best = min(fits(problem.at(rows), best.kernel, near, centres, device), key=lambda fit: loss(rows, fit.left_out))
+    left_out = np.empty_like(problem.Y)
+    left_out[rows], left_out[others] = best.left_out, best(problem.X[others], device)
+    return replace(best, left_out=left_out)

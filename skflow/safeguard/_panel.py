@@ -104,7 +104,7 @@ class Panel:
 
     def answers(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The models' common answer on each row, and how far it is ahead of the second, from 0 to 1."""
-        if not self.models:
+        if len(self.classes) == 1:
             return np.full(len(X), self.classes[0]), np.ones(len(X))
         rows = self._standard(X)
         votes = np.mean([_probabilities(model, rows, self.classes) for model in self.models], axis=0)

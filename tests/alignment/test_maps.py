@@ -139,3 +139,12 @@ def test_constant_and_tiny_columns_stay_finite(name):
     X[:, 0] = 1e-150 * np.arange(5)
     h = INVARIANCES[name]().fit(PlanMoments.of_marginals(X, X))
     assert np.isfinite(h(X)).all()
+
+
+def test_images_beyond_float64_are_refused():
+    h = AffineMap(np.zeros(1), np.ones(1), (np.array([4.0]),))
+    assert np.isfinite(h(np.array([[4e307]]))).all()
+    with pytest.raises(ValueError, match="values up to 9e[+]307"):
+        h(np.array([[9e307]]))
+    with pytest.raises(ValueError, match="beyond the range of float64"):
+        AffineMap(np.zeros(1), np.ones(1), (np.array([0.25]),)).inverse(np.array([[9e307]]))

@@ -37,6 +37,7 @@ def main():
                 print(f"#{index} {fault[0]}: {description}\n    {fault[1]}", flush=True)
             elif options.only:
                 print(f"#{index} right: {description}")
+        runner.close()
 
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(run, [indices[job :: options.jobs] for job in range(options.jobs)]))

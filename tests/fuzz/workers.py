@@ -45,3 +45,8 @@ class Runner:
         self.process.kill()
         self.process = None
         return "?", ("hang", f"more than {self.time_limit} s")
+
+    def close(self):
+        if self.process is not None and self.process.is_alive():
+            self.connection.send(None)
+            self.process.join()

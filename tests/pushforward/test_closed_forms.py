@@ -7,9 +7,10 @@ from numpy.testing import assert_allclose
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 
+from skflow.pushforward import _kernel
 from skflow.pushforward._class_maps import STRENGTHS, class_means, fit_class_maps
 from skflow.pushforward._gate import best_sharpness, log_loss
-from skflow.pushforward._kernel import Kernel, Problem, fits
+from skflow.pushforward._kernel import Kernel, Problem, best_fit, fits
 
 CPU = torch.device("cpu")
 
@@ -74,6 +75,24 @@ def brute_force_left_out(X, Y, alpha):
         rest = np.delete(np.arange(len(X)), i)
         out[i] = Ridge(alpha=alpha).fit(X[rest], Y[rest]).predict(X[i : i + 1])
     return out
+
+
+def test_of_many_rows_a_draw_is_fitted_and_the_others_are_left_out(monkeypatch):
+    """What is said of rows that were not drawn is the prediction for them, right up to the noise of one row."""
+    monkeypatch.setattr(_kernel, "MOST_ROWS", 600)
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(900, 2))
+    Y = np.sin(X) + 0.1 * rng.normal(size=X.shape)
+
+    def loss(rows, left_out):
+        return np.square(Y[rows] - left_out).mean()
+
+    kernels = [Kernel("gaussian", 1.0), Kernel("gaussian", 100.0)]
+    fit = best_fit(Problem(X, Y, np.ones(900)), kernels, [0.01, 0.1], loss, rng, 100, CPU)
+    as_predicted = np.isclose(fit.left_out, fit(X, CPU), rtol=1e-12, atol=1e-12).all(axis=1)
+    assert as_predicted.sum() == 300
+    assert fit.centres.shape == (100, 2)
+    assert loss(as_predicted, fit.left_out[as_predicted]) < 0.015  # the noise has 0.01
 
 
 def test_class_maps_are_ridge_regressions_with_the_best_strength(rows):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -59,6 +60,14 @@ def test_without_labels_it_ranks():
     flow = PseudoLabelFlow(TARGET, flow=OTDDFlowTransformer(**QUICK), random_state=0).fit(NOISY[S])
     right = FROZEN.predict(flow.transform(NOISY[U])) == Y[U]
     assert roc_auc_score(right, flow.trust(NOISY[U])) > 0.75
+
+
+def test_a_model_of_one_class_is_always_sure():
+    one = np.zeros(60, dtype=int)
+    flow = OTDDFlowTransformer(Reference(X[:60], one), pushforward=None, **QUICK).fit(X[60:120], one)
+    model = DummyClassifier(strategy="most_frequent").fit(X[:60], one)
+    assert ((trust := flow.trust(X[60:120], model)) >= 0).all()
+    assert (trust <= 1).all()
 
 
 def test_a_refit_forgets(flow):
