@@ -196,7 +196,7 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
                     seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
                     monitor=monitor,
                 )
-            self.target_ = target
+            self.target_, self._n_rows = target, len(rows)
             context.call_on_fit_task_end(estimator=self, X=rows, y=y, reconstruction_attributes={})
         return self
 
