@@ -135,7 +135,7 @@ def histology(args, work):
             X_fit, X_rest, y_fit, y_rest = held_out
             return carry(X_fit, y_fit, surest(frozen, X_ref, y_ref, goes_to.values(), size)).score(X_rest, y_rest)
 
-        size = max(SIZES, key=right_on_held_out)
+        size = max(SIZES[: 1 if args.quick else None], key=right_on_held_out)
         gate = make_pipeline(FunctionTransformer(of_tissue), StandardScaler(), SVC(C=5))
         scores = {
             "size": size,

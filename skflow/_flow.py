@@ -212,6 +212,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         class_weight = None if self.class_weight == "estimated" else self.class_weight
         if target is not None:
             found = match_sides(
+                X,
                 aligned,
                 y,
                 target,

@@ -11,13 +11,14 @@ from sklearn.base import BaseEstimator
 
 from ._target import Reference
 from ._warnings import warn
-from .safeguard import Counterparts, Nearest, find_counterparts
+from .safeguard import CentralRange, Counterparts, Nearest, find_counterparts, lie_amid
 
 NEIGHBOURS = 5
 """Fitted rows that tell whether an unseen row belongs."""
 
 
 def match_sides(
+    X: np.ndarray,
     aligned: np.ndarray,
     labels: np.ndarray | None,
     target: Reference,
@@ -28,10 +29,14 @@ def match_sides(
 ) -> Counterparts:
     """Counterparts of a flow's rows and classes, see :func:`~skflow.safeguard.find_counterparts`.
 
+    Both sides are compared where rows came if they lie amid the target's there: a class that one side lacks misleads
+    the alignment. What is out of the target's range in some column is limited to it, since that is no class of its own.
+    Else they are compared once aligned.
+
     Parameters
     ----------
-    aligned : ndarray of shape (n_samples, n_columns)
-        The source's rows in the target's columns.
+    X, aligned : ndarray of shape (n_samples, n_features), (n_samples, n_columns)
+        The source's rows as they came, and in the target's columns.
     labels : ndarray of shape (n_samples,), (n_samples, n_labels) or None
         Their labels; None where some are missing. Continuous ones, in columns, make no classes: rows alone are matched.
     target : Reference
@@ -45,12 +50,16 @@ def match_sides(
     """
     if weight is not None and not (present := weight > 0).all():  # a row without weight is no row
         own = None if labels is None else labels[present]
-        sides = match_sides(aligned[present], own, target, aligner, correspondence, mass, weight[present])
+        came, went = X[present], aligned[present]
+        sides = match_sides(came, went, own, target, aligner, correspondence, mass, weight[present])
         row_mass = np.zeros(len(aligned))
         row_mass[present] = sides.row_mass
         return replace(sides, row_mass=row_mass)
     found = getattr(aligner, "alignment_", None)
     comparable = found is not None and found.verdict != "not found"
+    looked_at = found is not None and found.verdict != "identity" and (mass == "auto" or labels is None)
+    if looked_at and X.shape[1] == target.X.shape[1] and lie_amid(X, target.X):
+        aligned, comparable = CentralRange(target.X)(X), True
     if labels is not None and labels.ndim == 2:
         one, other = (np.zeros(len(rows), dtype=int) for rows in (aligned, target.X))
         rows = find_counterparts(aligned, one, target.X, other, {0: 0}, weight=weight, mass=mass, comparable=comparable)
@@ -130,6 +139,7 @@ def estimate_classes(estimator: BaseEstimator, rows: np.ndarray, aligned: np.nda
     if decision is not None and decision.chosen.share is None:
         aligned = rows if decision.limits is None else decision.limits(rows)
     found = match_sides(
+        rows,
         aligned,
         None,
         estimator.target_,

@@ -107,11 +107,13 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         of the predictions, of rows that sum to one. Its predictions are read by it. None where it was not asked, or a
         class has fewer than two labels.
     decision_ : {"flow", "predictions"}
-        "predictions" where some class has no label and the rows lie where the target's do, or the classifier's own
-        predictions for them fit the target's classes and the rows' neighbourhoods nearly as well as all evidence
-        together. Rows are aligned first, or limited to the target's range, where that brings them nearer to the target
-        and its answers are clearly more often right on rows with a label then; where some class has none, where what
-        learns from its answers is more often right on the target.
+        "predictions" where the classifier's own predictions stand. If each class has a label, these are known rows on
+        which all evidence, not told their labels, is not more often right: clearly so where the rows lie where the
+        target's do, elsewhere by one standard error. Else it is where the rows lie where the target's do, or the
+        predictions fit the target's classes and the rows' neighbourhoods nearly as well as all evidence together.
+        Rows are aligned first, or limited to the target's range, where that brings them nearer to the target and the
+        predictions are clearly more often right on rows with a label then; where some class has none, where what learns
+        from them is more often right on the target.
     temperature_ : float
         By which the logarithms of the probabilities are divided; 1 without `calibrate`.
     n_queries_ : int

@@ -152,11 +152,6 @@ def weigh_second(beliefs: np.ndarray, carried: np.ndarray, codes: np.ndarray) ->
     return fit_weights([beliefs, carried], codes, *SECOND)[0] if len(codes) else np.array([1.0, TEMPER])
 
 
-def left_out_labels(graph: NeighbourGraph, rows: np.ndarray, codes: np.ndarray, n_classes: int) -> np.ndarray | None:
-    """What known labels say of one another when spread, left out in turn, (n_known, n_classes); None of too few."""
-    return _spread_labels(graph, rows, codes, n_classes)[1]
-
-
 def can_be_hidden(codes: np.ndarray, n_classes: int) -> bool:
     """Whether each class has labels enough to hide one and know another."""
     return bool(np.bincount(codes, minlength=n_classes).min() >= 2)

@@ -5,24 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from sklearn.utils.class_weight import compute_sample_weight
 
 from .._warnings import warn
 from ..labelling import NeighbourGraph, combine, labelling_loss, temper
-from ..safeguard import WORTH_MOVING, decide_by_labels
 from ._black_box import BlackBox
-from ._both_ways import moving_pays
-from ._evidence import TEMPER, left_out_labels, weigh_evidence
+from ._evidence import TEMPER, weigh_evidence
 from ._flows import FlowPlan, aligner_of
 from ._names import predictions_for
+from ._own_answers import clearly_better, moving_pays, own_answers_stand
 from ._second_query import MANY, ask_again
 from ._way_home import WayHome
 
 LEAST_WEIGHT_TO_ASK = 0.01
 """Least weight of the model's predictions for rows as they are for which new rows are asked about."""
-NO_WORSE = 0.06
-"""Share of the rows by which all evidence may be worse than the model's answers, within one standard error: of few
-labels this asks for evidence that is better."""
 CLEARLY = 0.9
 """Share of what the labelling by the model's own answers costs below which that by all evidence must cost."""
 
@@ -102,19 +97,19 @@ def believe(
             if some_without:
                 pays = _moving_pays(X, own, brought, predictions, plan)
             else:
-                pays = _moving_fits_labels(own[known], predictions[known], truth[known])
+                pays = clearly_better(own[known], predictions[known], truth[known])
             if not pays:
                 home.stay()
                 brought, predictions = X, own
         if not len(known):
             _warn_if_blind(predictions)
-        if home is not None and home.at_home and (some_without or _fit_labels(predictions, graph, known, truth[known])):
+        if some_without and home is not None and home.at_home:
             return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
     beliefs, weights, carried = evidence.beliefs, evidence.weights, None
-    if predictions is not None and home is not None:
-        doubtful = _misleads(evidence.left_out, predictions[known], truth[known])
-        if doubtful and _fit_better(brought, graph, predictions, beliefs, plan):
+    if predictions is not None and home is not None and not some_without:
+        own = predictions[known]
+        if own_answers_stand(own, evidence.left_out, truth[known], home.at_home):
             return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     if predictions is not None:
         # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already, and away
@@ -145,23 +140,6 @@ def _as_the_model_says(
     return TrainingRows(beliefs, graph, own=predictions, n_queries=n_queries, decision="predictions", home=home)
 
 
-def _misleads(left_out: np.ndarray | None, predictions: np.ndarray, codes: np.ndarray) -> bool:
-    """Whether all evidence may be less often right than the model's answers, on rows whose label it was not told."""
-    if left_out is None:
-        return False
-    better = (left_out.argmax(axis=1) == codes).astype(float) - (predictions.argmax(axis=1) == codes)
-    error = np.sqrt(np.abs(better).sum() + 1) / len(codes)  # one row more than those on which they differ
-    return bool(better.mean() - error < -NO_WORSE)
-
-
-def _fit_labels(predictions: np.ndarray, graph: NeighbourGraph, rows: np.ndarray, codes: np.ndarray) -> bool:
-    """Whether the model's answers are more often right on rows with a label than what the other labels say of these."""
-    n_classes = predictions.shape[1]
-    others = left_out_labels(graph, rows, codes, n_classes)
-    right = float((predictions[rows].argmax(axis=1) == codes).mean())
-    return right > (1 / n_classes if others is None else float((others.argmax(axis=1) == codes).mean()))
-
-
 def _moving_pays(X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions: np.ndarray, plan: FlowPlan) -> bool:
     """Whether the model's answers about moved rows are to be believed before those about the rows as they are."""
     goes_to = plan.goes_to
@@ -170,14 +148,6 @@ def _moving_pays(X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions:
     codes = np.unique(plan.target.y, return_inverse=True)[1]
     answers, after = (goes_to[of.argmax(axis=1)] for of in (own, predictions))
     return moving_pays(X, answers, moved, after, np.asarray(plan.target.X), codes)
-
-
-def _moving_fits_labels(own: np.ndarray, predictions: np.ndarray, codes: np.ndarray) -> bool:
-    """Whether the model's answers about moved rows are clearly more often right on rows with a label."""
-    right = [np.asarray(of.argmax(axis=1) == codes, dtype=np.float64)[None] for of in (own, predictions)]
-    weights = compute_sample_weight("balanced", codes)
-    margin = max(WORTH_MOVING, 2 / len(codes))
-    return decide_by_labels([("leave", None), ("moved", 0.0)], right, weights, margin).chosen.share is not None
 
 
 def _fit_better(

@@ -17,6 +17,7 @@ from ._decision import (
 from ._nearest import Nearest, common_axes
 from ._panel import Panel
 from ._range import CentralRange
+from ._side_by_side import lie_amid
 from ._trust import SignWeights, TrustModel
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "decide_by_domains",
     "decide_by_labels",
     "find_counterparts",
+    "lie_amid",
     "measure_gains",
     "rows_apart",
 ]

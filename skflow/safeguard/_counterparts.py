@@ -63,7 +63,8 @@ def find_counterparts(
     2010) leaves the rows that are farthest from it. How far a row is off is measured in two ways, each in standard
     deviations of rows that belong: its distance from the target's rows beside that of the target's rows from one
     another, and beside its distance from other rows of the source, averaged over these, which tells a group of rows
-    that the target lacks.
+    that the target lacks. A class with a name of its own is judged by its median row, and once it is left out, the
+    other rows are judged among themselves.
 
     Parameters
     ----------
@@ -94,9 +95,12 @@ def find_counterparts(
     belongs = row_mass > 0
     if labels is None:
         return _without_labels(near, weights * belongs, row_mass, classes, codes_target, seed)
-    unmatched, goes_to = _match_classes(near, labels, belongs, classes, names)
+    unmatched, goes_to = _match_classes(near, labels, classes, names)
     if mass == "auto" and unmatched:
-        row_mass = np.where(np.isin(labels, np.array(unmatched, dtype=labels.dtype)), 0.0, row_mass)
+        rest = ~np.isin(labels, np.array(unmatched, dtype=labels.dtype))
+        row_mass = rest.astype(np.float64)
+        if rest.sum() > NEAREST:
+            row_mass[rest] = SideBySide(X[rest], X_target, codes_target, seed).row_mass(mass)
     return _with_labels(labels, weights, row_mass, unmatched, goes_to, classes, codes_target)
 
 
@@ -133,7 +137,7 @@ def _bootstrap_errors(ratios: np.ndarray, found: np.ndarray, seed: int) -> np.nd
 
 
 def _match_classes(
-    near: SideBySide | None, labels: np.ndarray, belongs: np.ndarray, classes: np.ndarray, names: dict[Any, Any]
+    near: SideBySide | None, labels: np.ndarray, classes: np.ndarray, names: dict[Any, Any]
 ) -> tuple[list, dict[Any, Any]]:
     """Source classes without a counterpart, and the target class of the others as far as that is known."""
     own = np.unique(labels).tolist()
@@ -155,7 +159,7 @@ def _match_classes(
     }
     if len(goes_to) + len(clear) < min(len(own), len(classes)) / 2:  # nothing matches: no class says anything
         return [], goes_to
-    foreign = {name for name in left if belongs[labels == name].mean() < 1 / 2}
+    foreign = near.foreign_classes(labels, left)
     alone = [
         name for row, name in enumerate(left) if name in foreign or (name not in clear and shares[row].max() < AT_HOME)
     ]

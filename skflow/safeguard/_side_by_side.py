@@ -28,6 +28,12 @@ LEAST_SHARE, LEAST_ROWS = 0.025, 5
 """Fewer foreign rows are the tail of those that belong."""
 CLEARLY_FOREIGN, LEAST_CLEAR_ROWS = 5.5, 2
 """Fewer rows than that do where each is so far off."""
+BESIDE_FOREIGN, SHARE_BESIDE = 3.5, 0.4
+"""Standard deviations from which on a row belongs nowhere that has this share of its neighbours among such rows."""
+CLASS_FOREIGN = 2.75
+"""The same of the median row of a class: many rows tell more than one."""
+AMID = 1.0
+"""Standard deviations by which the median distance from the target may exceed that of its rows from one another."""
 OWN_TAIL = 0.998
 """Quantile of how far off the target's own rows are: a row that is no farther belongs."""
 
@@ -61,6 +67,7 @@ class SideBySide:
             few = LEAST_SHARE * len(out) < LEAST_ROWS  # rows: then the tail is less well known
             if out.sum() < max(LEAST_SHARE * len(out), LEAST_ROWS) or (few and clear.sum() >= out.sum() / 2):
                 out = clear
+            out = self._grown(out, foreign > max(BESIDE_FOREIGN, usual))
             if out.mean() > 1 / 2:
                 out[:] = False
             return np.where(out[self._place], 0.0, 1.0)
@@ -70,16 +77,54 @@ class SideBySide:
         row_mass[np.argsort(rows, kind="stable")[:kept]] = 1.0
         return row_mass
 
+    def _grown(self, out: np.ndarray, doubtful: np.ndarray) -> np.ndarray:
+        """Rows that belong nowhere, and doubtful ones among them.
+
+        Two thresholds as of Canny, "A computational approach to edge detection", IEEE Transactions on Pattern Analysis
+        and Machine Intelligence, 1986.
+        """
+        if self._to_source is None or not out.any():
+            return out
+        while True:
+            beside = out[self._some][self._to_source[1]].mean(axis=1)
+            grown = out | (doubtful & (beside >= SHARE_BESIDE))
+            if (grown == out).all():
+                return out
+            out = grown
+
+    def foreign_classes(self, labels: np.ndarray, names: list) -> list:
+        """Those of the classes whose median row is far off; of few rows, whose rows mostly belong nowhere."""
+        foreign = self._foreign()[0][self._place]
+        found = []
+        for name in names:
+            rows = foreign[labels == name]
+            if np.median(rows) > (CLASS_FOREIGN if len(rows) >= LEAST_ROWS else FOREIGN):
+                found.append(name)
+        return found
+
+    def amid(self) -> bool:
+        """See :func:`lie_amid`."""
+        own, far, spread = self._distances()
+        belongs = np.zeros(len(far), dtype=bool)
+        row_mass = self.row_mass("auto")
+        belongs[self._place[row_mass > 0]] = True
+        return bool(row_mass.mean() > 1 / 2 and np.median(far[belongs]) - np.median(own) <= AMID * spread)
+
+    def _distances(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Logarithms of distances from the target, of its own rows and of the source's, and the spread of the first."""
+        tiny = np.finfo(float).tiny
+        own, far = (np.log(found[0][:, :NEAREST].mean(axis=1) + tiny) for found in (self._target, self._to_target))
+        above = np.sort(own[own > np.median(own)] - np.median(own))
+        spread = float(np.sqrt(np.square(above[: max(1, int(0.9 * len(above)))]).mean())) if len(above) else 0.0
+        return own, far, max(spread, SMALLEST_SPREAD)
+
     def _foreign(self) -> tuple[np.ndarray, float]:
         """How foreign each row is, in standard deviations of rows that belong, and the tail of the target's own."""
         tiny = np.finfo(float).tiny
-        own = np.log(self._target[0][:, :NEAREST].mean(axis=1) + tiny)
-        far = np.log(self._to_target[0][:, :NEAREST].mean(axis=1) + tiny)
+        own, far, spread = self._distances()
         middle = max(float(np.median(own)), float(np.median(far)))
-        above = np.sort(own[own > np.median(own)] - np.median(own))
-        spread = float(np.sqrt(np.square(above[: max(1, int(0.9 * len(above)))]).mean())) if len(above) else 0.0
-        signs = np.maximum((far - middle) / max(spread, SMALLEST_SPREAD), 0)
-        usual = float(np.quantile((own - np.median(own)) / max(spread, SMALLEST_SPREAD), OWN_TAIL, method="higher"))
+        signs = np.maximum((far - middle) / spread, 0)
+        usual = float(np.quantile((own - np.median(own)) / spread, OWN_TAIL, method="higher"))
         if self._to_source is None:
             return signs, usual
         distances, neighbours = self._to_source
@@ -119,6 +164,22 @@ class SideBySide:
     def _counted(self, neighbours: np.ndarray, n_classes: int) -> np.ndarray:
         counted = np.stack([(self._codes[neighbours] == k).sum(axis=1) for k in range(n_classes)], axis=1)
         return (counted + 1 / n_classes) / (neighbours.shape[1] + 1)
+
+
+def lie_amid(X: np.ndarray, X_target: np.ndarray) -> bool:
+    """Whether rows lie amid the target's as they are, but for a minority that belongs nowhere.
+
+    Their median distance from the target is no more than a standard deviation above that of the target's rows from one
+    another. Then no map is needed to compare both sides.
+
+    Parameters
+    ----------
+    X, X_target : ndarray of shape (n_samples, n_columns), (m_samples, n_columns)
+        Both sides.
+    """
+    if min(len(X), len(X_target)) <= NEAREST:
+        return False
+    return SideBySide(X, X_target, np.zeros(len(X_target), dtype=int), 0).amid()
 
 
 SMALLEST_SPREAD = 1e-6

@@ -24,7 +24,8 @@ LARGEST_SIGN = 4.0
 """Standard deviations beyond which a sign tells no more."""
 TRUST_SIGNS = ("near", "united", "neighbours", "agreed", "supported", "sure")
 """What speaks for an answer: fitted rows are near; they moved alike; their classes are that of the answer; it is
-the same for the row as it came, aligned and moved; quick models of the target give it, too; who is asked is sure."""
+the same for the row as it came, aligned and moved; quick models of the target give it, too; who is asked is sure,
+beside how sure it is on fitted rows: the scale of a model's own probabilities is arbitrary, their order is not."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class TrustModel:
         k = min(BESIDE, len(X) - 1)
         self._k, self._moves = k, moves.astype(np.float64)
         answers, sure = self._asked.answers(carried)
+        self._sure = np.sort(sure)
         self._labels = np.where(known, wanted, answers)
         distances, neighbours = self._near.of_own(k) if k else (np.ones((len(X), 1)), np.zeros((len(X), 1), int))
         self._distance = float(np.median(distances.mean(axis=1))) or 1.0
@@ -157,7 +159,8 @@ class TrustModel:
         rows = [aligned, moved] if X.shape[1] != aligned.shape[1] else [X, aligned, moved]
         agreed = np.mean([self._panel.agreement(some, answers).mean(axis=0) for some in rows], axis=0)
         supported = self._panel.agreement(carried, answers).mean(axis=0)
-        return np.column_stack([near, united, alike, agreed, supported, sure])
+        ranks = [np.searchsorted(self._sure, sure, side) for side in ("left", "right")]
+        return np.column_stack([near, united, alike, agreed, supported, np.mean(ranks, axis=0) / len(self._sure)])
 
 
 def _intercept(scores: np.ndarray, share: float) -> float:

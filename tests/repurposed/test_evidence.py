@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
 
 from skflow.labelling import NeighbourGraph
-from skflow.repurposed._both_ways import moving_pays
 from skflow.repurposed._evidence import TEMPER, confusion_of, read_as, weigh_evidence, weigh_second
+from skflow.repurposed._own_answers import clearly_better, moving_pays, own_answers_stand
 from skflow.repurposed._second_query import halves
 
 K = 3
@@ -112,3 +113,54 @@ def test_answers_about_moved_rows_are_believed_where_the_way_back_bears_them_out
     assert not moving_pays(X, right, away, wrong, X, y)
     assert not moving_pays(X, right, X, right, X, y)
     assert moving_pays(away, np.zeros_like(y), X, right, X, y)  # the model said one class of all rows
+
+
+def answers(right, codes):
+    """Answers about rows of these classes, of which `right` are right."""
+    return predictions_of(np.where(right, codes, (codes + 1) % K))
+
+
+FEW = np.repeat(np.arange(K), 5)
+
+
+@pytest.mark.parametrize(
+    ("n_own", "n_others", "stand", "stand_at_home"),
+    [
+        (15, 15, True, True),
+        (12, 12, True, True),
+        (11, 12, True, True),  # one row is no evidence
+        (11, 13, False, True),  # two that no row contradicts are, unless the rows lie amid the target's
+        (8, 12, False, True),
+        (3, 14, False, False),
+    ],
+)
+def test_the_models_own_answers_stand_unless_labels_say_otherwise(n_own, n_others, stand, stand_at_home):
+    own, others = (answers(np.arange(15) < n, FEW) for n in (n_own, n_others))
+    assert own_answers_stand(own, others, FEW, at_home=False) == stand
+    assert own_answers_stand(own, others, FEW, at_home=True) == stand_at_home
+    assert clearly_better(own, others, FEW) != stand_at_home
+
+
+def test_rows_that_contradict_each_other_are_no_evidence():
+    own, others = answers(np.arange(15) >= 4, FEW), answers(np.arange(15) < 13, FEW)
+    assert own_answers_stand(own, others, FEW, at_home=False)  # four for the others, two for the model
+
+
+def test_of_one_label_a_class_a_model_at_home_need_only_be_better_than_a_guess():
+    codes = np.arange(K)
+    assert own_answers_stand(answers(codes < 2, codes), None, codes, at_home=True)
+    assert not own_answers_stand(answers(codes < 1, codes), None, codes, at_home=True)
+    assert not own_answers_stand(answers(codes < 2, codes), None, codes, at_home=False)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_labels_by_accident_do_not_overrule_a_model_at_home(seed):
+    """The labels' neighbours foretell them now and then where classes overlap; the model is right more often."""
+    rng = np.random.RandomState(seed)
+    codes = rng.randint(2, size=80)
+    rows = rng.randn(80, 4) + 0.4 * codes[:, None]
+    model = LogisticRegression().fit(rng.randn(400, 4) + 0.4 * (np.arange(400) % 2)[:, None], np.arange(400) % 2)
+    few = np.concatenate([np.flatnonzero(codes == k)[:5] for k in range(2)])
+    said = model.predict_proba(rows)
+    left_out = weigh_evidence(NeighbourGraph(rows), said, few, codes[few], 2).left_out
+    assert own_answers_stand(said[few], left_out, codes[few], at_home=True)

@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_wine
+from sklearn.preprocessing import StandardScaler
 
 from skflow import DomainAligner, OTDDFlowTransformer, PseudoLabelFlow, Reference
 from skflow._matching import match_sides
-from skflow.safeguard import find_counterparts, rows_apart
+from skflow.safeguard import find_counterparts, lie_amid, rows_apart
 
 X, Y = load_digits(return_X_y=True)
 ORDER = np.random.RandomState(5).permutation(len(X))
@@ -134,7 +135,7 @@ def test_rows_without_weight_tell_nothing():
     more = np.concatenate([source, source[:200] + 99])
     aligner = SimpleNamespace(alignment_=SimpleNamespace(verdict="aligned"))
     plain, found = (
-        match_sides(rows, None, Reference(X[T], Y[T]), aligner, "auto", "auto", weight)
+        match_sides(rows, rows, None, Reference(X[T], Y[T]), aligner, "auto", "auto", weight)
         for rows, weight in ((source, None), (more, np.r_[np.ones(len(source)), np.zeros(200)]))
     )
     np.testing.assert_array_equal(found.row_mass, np.r_[plain.row_mass, np.zeros(200)])
@@ -155,3 +156,37 @@ def test_a_few_rows_of_a_small_table_that_belong_nowhere():
     assert aligner.alignment_.verdict == "identity"
     found = find_counterparts(strange, None, rows[:80], codes[:80], {})
     assert np.flatnonzero(found.row_mass == 0).tolist() == [80, 81, 82, 83]
+
+
+WINE, KINDS = load_wine(return_X_y=True)
+WINE = StandardScaler().fit_transform(WINE)
+HOME = np.random.RandomState(0).permutation(len(WINE))[:100]
+AWAY = np.setdiff1d(np.arange(len(WINE)), HOME)
+
+
+@pytest.mark.parametrize("gone", range(3))
+def test_a_class_of_a_small_table_is_judged_by_its_median_row(gone):
+    target = HOME[KINDS[HOME] != gone]
+    for labels, names in (
+        (KINDS[AWAY], {k: k for k in range(3) if k != gone}),
+        (np.array(list("abc"))[KINDS[AWAY]], {}),
+    ):
+        found = find_counterparts(WINE[AWAY], labels, WINE[target], KINDS[target], names)
+        strange = KINDS[AWAY] == gone
+        assert found.unmatched == {"source": [labels[strange][0]], "target": []}
+        assert (found.row_mass[strange] == 0).all()
+        assert (found.row_mass[~strange] == 0).sum() <= 1
+    whole = find_counterparts(WINE[AWAY], KINDS[AWAY], WINE[HOME], KINDS[HOME], {0: 0, 1: 1})
+    assert whole.unmatched == {"source": [], "target": []}
+
+
+@pytest.mark.parametrize("verdict", ["aligned", "not found"])
+def test_sides_are_compared_where_rows_came_if_they_lie_amid_the_target(verdict):
+    """A class that is missing has misled the alignment."""
+    source, target = AWAY[KINDS[AWAY] != 1], Reference(WINE[HOME], KINDS[HOME])
+    aligner = SimpleNamespace(alignment_=SimpleNamespace(verdict=verdict))
+    found = match_sides(WINE[source], 9 - WINE[source], None, target, aligner, "auto", "auto", None)
+    assert found.unmatched == {"source": [], "target": [1]}
+    assert lie_amid(WINE[source], WINE[HOME])
+    assert not lie_amid(1.5 * WINE[source] + 1, WINE[HOME])
+    assert not lie_amid(np.flip(WINE[source], axis=1), WINE[HOME])
