@@ -4,12 +4,12 @@ Each fit runs in a process of its own, once with one thread and once with all. "
 processor time of the process, all threads together: where it is more than the seconds, threads worked; where it is much
 more than with one thread, they waited for one another.
 
-- a default flow, USPS to MNIST, 2000 rows of 784 pixels a side, all labels;
+- a default flow, USPS to MNIST, 2000 rows of 784 pixels a side, all labels; and the same with `ImagePushForward`;
 - `RepurposedClassifier` for 26 letters, 2002 rows, on a logistic regression of ten digits, all labels;
 - `RepurposedClassifier` for all 7291 rows of USPS on the same model, with 0, 1 and 5 labels a class;
 - a default flow of scikit-learn's digits, 600 rows.
 
-    python benchmarks/fit_time.py [--data DIR] [--quick] [--only flow|letters|usps|digits] [--busy]
+    python benchmarks/fit_time.py [--data DIR] [--quick] [--only flow|images|letters|usps|digits] [--busy]
 """
 
 import argparse
@@ -24,8 +24,9 @@ from sklearn.linear_model import LogisticRegression
 from _protocol import add_data_argument, digit_shifts, few_labels, load, load_usps
 from _tables import markdown
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
+from skflow.pushforward import ImagePushForward
 
-FITS = ("flow", "letters", "usps, k=0", "usps, k=1", "usps, k=5", "digits")
+FITS = ("flow", "images", "letters", "usps, k=0", "usps, k=1", "usps, k=5", "digits")
 BUSY = "while True: pass"
 
 
@@ -45,8 +46,9 @@ def prepared(name, data, quick):
         estimator = RepurposedClassifier(model, OTDDFlowTransformer(target, random_state=0))
         return estimator, (X, y), lambda: estimator.score(X_test, y_test)
     X, y, X_test, y_test = load_usps(data, centred=True)
-    if name == "flow":
-        flow = OTDDFlowTransformer(target, random_state=0)
+    if name in ("flow", "images"):
+        net = ImagePushForward((28, 28), random_state=0) if name == "images" else None
+        flow = OTDDFlowTransformer(target, pushforward=net, random_state=0)
         return flow, (X[:2000][few], y[:2000][few]), lambda: model.score(flow.transform(X_test), y_test)
     estimator = RepurposedClassifier(model, PseudoLabelFlow(target, random_state=0))
     known = few_labels(y[few], int(name[-1]), 0)
@@ -82,7 +84,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_argument(parser)
     parser.add_argument("--quick", action="store_true", help="200 rows: to see that it runs")
-    parser.add_argument("--only", choices=["flow", "letters", "usps", "digits"], help="one of the fits")
+    parser.add_argument("--only", choices=["flow", "images", "letters", "usps", "digits"], help="one of the fits")
     parser.add_argument("--busy", action="store_true", help="each fit also beside a process that is always busy")
     parser.add_argument("--measure", choices=FITS, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -12,10 +12,12 @@ the first steps (which find the first potentials and label distances) and later.
 3. A flow of many samples whose classes match: 20 steps.
 4. The hierarchical solver: processor seconds and memory by n, with their slopes; what its plans cost over optimal ones
    (POT's, of subsamples) and entropic ones of all pairs; and whole flows to tol = 1e-3.
-5. Mini-batches: the objective on all samples, against a flow on all samples that has had as much time, for 1, 2 and 5
+5. Whole flows to tol = 1e-3 of a million points a side whose classes match, and of 200,000 whose classes are coupled
+   softly: steps, seconds, memory, and the objective at the end on a subsample, beside that of plans of all its pairs.
+6. Mini-batches: the objective on all samples, against a flow on all samples that has had as much time, for 1, 2 and 5
    steps; and what is left of the difference when both have run their course (the bias).
 
-    python benchmarks/scaling.py [--quick] [--figures DIR] [--threads N] [--only growth|large|many|huge|batches]
+    python benchmarks/scaling.py [--quick] [--figures DIR] [--threads N] [--only growth|large|many|huge|million|batches]
 """
 
 import argparse
@@ -52,6 +54,10 @@ WAYS = {
     "tiled, classes matched": {"solver": "tiled", "correspondence": "same"},
     "batches of 500": {"batch_size": 500, "correspondence": "coupling"},
 }
+
+WHOLE = {"same": 1_000_000, "coupling": 200_000}
+FEW = 10_000
+"""Rows a side of a subsample that plans of all pairs are made for."""
 
 
 def mixture(n, d, n_classes, domain):
@@ -220,6 +226,55 @@ def huge(quick, figures):
     print(markdown(["n", "solver", "steps", "processor seconds", "objective"], rows), flush=True)
 
 
+def million(quick, figures):
+    rows = []
+    for correspondence, n in {"same": 5000, "coupling": 2000}.items() if quick else WHOLE.items():
+        command = [sys.executable, __file__, "--threads", str(torch.get_num_threads())]
+        command += ["--whole", json.dumps([n, 64, 10, correspondence])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | TRIM)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        rows.append([f"{n:,}, {correspondence}", *done.stdout.splitlines()[-1].split()])
+        print(*rows[-1], sep=" | ", flush=True)
+    print("\n### Whole flows, 64-d, 10 classes, tol = 1e-3, solver='hierarchical'\n")
+    header = [
+        "n = m",
+        "steps",
+        "processor seconds",
+        "seconds",
+        "peak MiB above the data",
+        "objective",
+        "of a subsample",
+    ]
+    print(markdown([*header, "of all its pairs", "by"], rows), flush=True)
+
+
+def whole(n, d, n_classes, correspondence):
+    """A flow, and what plans of all pairs of a subsample would say at its end."""
+    settings = {"correspondence": correspondence}
+    small, functional = start(200, d, n_classes, solver="hierarchical", **settings)
+    list(flow(small, functional.bind(small), 2))
+    particles, functional = start(n, d, n_classes, solver="hierarchical", **settings)
+    with Watch() as watch:
+        begin, used = time.perf_counter(), time.process_time()
+        bound = functional.bind(particles)
+        dynamics = FeatureDriven().bind(particles, optimizer=Euler(), step_size=STEP_SIZE)
+        ran = integrate(bound, dynamics, max_iter=200, tol=1e-3)
+        seconds, used = time.perf_counter() - begin, time.process_time() - used
+    reg, moved, n_few = bound.reg, ran.particles, min(n, FEW)
+    del bound, dynamics
+    X, y = mixture(n, d, n_classes, 0)
+    some, others = (np.random.default_rng(seed).permutation(n)[:n_few] for seed in (0, 1))
+    few = Particles.from_arrays(moved.x[some].numpy(), moved.classes[moved.y[some]])
+    objectives = []
+    for solver in ("hierarchical", "dense"):
+        of_few = OTDDFunctional((X[others], y[others]), reg=reg, reg_scale="absolute", solver=solver, **settings)
+        objectives.append(of_few.bind(few).evaluate(few).value.item())
+    told = f"{ran.objective[0]:.3f}->{ran.objective[-1]:.3f}", *(f"{objective:.3f}" for objective in objectives)
+    above = f"{objectives[0] / objectives[1] - 1:+.1%}"
+    print(ran.n_iter, f"{used:.0f}", f"{seconds:.0f}", f"{watch.peak[0]:.0f}", *told, above)
+
+
 def bias(n):
     """What plans cost over those of all pairs: optimal ones, and entropic ones in cost alone."""
     rows = []
@@ -299,13 +354,17 @@ def main():
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it runs")
     parser.add_argument("--figures", type=Path, default=Path("figures"), help="where to draw (default: figures)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parts = {"growth": growth, "large": large, "many": many, "huge": huge, "batches": batches}
+    parts = {"growth": growth, "large": large, "many": many, "huge": huge, "million": million, "batches": batches}
     parser.add_argument("--only", nargs="+", choices=list(parts), default=list(parts))
     parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--whole", help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.child:
         child(*json.loads(args.child))
+        return
+    if args.whole:
+        whole(*json.loads(args.whole))
         return
     args.figures.mkdir(parents=True, exist_ok=True)
     for name in args.only:

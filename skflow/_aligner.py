@@ -19,7 +19,7 @@ from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS, length_of, read_weights
 from ._rowwise import transform_rows
 from ._sklearn import Interval, ValidatedParameters, fit_context
-from ._target import Reference, Target, is_continuous, read_target
+from ._target import Reference, Target, as_given, is_continuous, read_target
 from ._threads import one_thread
 from .alignment import Alignment, Invariance, align, named_invariance
 from .safeguard import rows_apart
@@ -154,10 +154,11 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
                 raise ValueError(f"y has {length_of(y, 'y')} labels for the {len(rows)} rows of X.")
             weight = read_weights(sample_weight, rows)
             continuous = is_continuous(self.target, y, y_target)
+            labels = None if y is None else np.asarray(y)
             target = read_target(
                 self.target,
                 rows,
-                None if y is None else np.asarray(y),
+                labels if labels is None or continuous else as_given(labels),
                 X_target,
                 y_target,
                 names=getattr(self, "feature_names_in_", None),
@@ -195,7 +196,7 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
                     seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
                     monitor=monitor,
                 )
-            self.target_ = target
+            self.target_, self._n_rows = target, len(rows)
             context.call_on_fit_task_end(estimator=self, X=rows, y=y, reconstruction_attributes={})
         return self
 

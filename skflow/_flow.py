@@ -186,6 +186,21 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             warn_of_units(target.X, getattr(self, "feature_names_in_", None))
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        with shared_cores(X.size * len(X if target is None else target.X)):
+            fit = self._make_ready(X, y, functional, target, sample_weight, distance)
+            fit.go_on(self, context)
+            self._check_fit(fit)
+
+    def _make_ready(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        functional: Functional,
+        target: Reference | None,
+        sample_weight: np.ndarray | None,
+        distance: OTDDFunctional | None,
+    ) -> UnfinishedFit:
+        """Align the rows, match the sides, and make the flow ready that starts there."""
         rng = check_random_state(self.random_state)
         self.particle_indices_ = rows = choose_particles(y, sample_weight, self.max_particles, rng)
         as_without = deepcopy(rng)
@@ -218,26 +233,23 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         if len(rows) < len(X):
             start, labels, weight = aligned[rows], y[rows], None if weight is None else weight[rows]
         seed = rng.randint(np.iinfo(np.int32).max)
-        with shared_cores(start.size * len(start if target is None else target.X)):
-            run = FlowRun(
-                functional,
-                start,
-                labels,
-                sample_weight=weight,
-                class_weight=class_weight,
-                label_distance=self.label_distance,
-                dynamics=self.dynamics,
-                optimizer=self.optimizer,
-                step_size=self.step_size,
-                tol=self.tol,
-                n_frames=self.keep_trajectory,
-                n_target=0 if target is None else len(target.X),
-                device=resolve_device(self.device),
-                seed=seed,
-            )
-        fit = UnfinishedFit(run, X, y, sample_weight, target, self._rows_, start, labels, weight, rng)
-        fit.go_on(self, context)
-        self._check_fit(fit)
+        run = FlowRun(
+            functional,
+            start,
+            labels,
+            sample_weight=weight,
+            class_weight=class_weight,
+            label_distance=self.label_distance,
+            dynamics=self.dynamics,
+            optimizer=self.optimizer,
+            step_size=self.step_size,
+            tol=self.tol,
+            n_frames=self.keep_trajectory,
+            n_target=0 if target is None else len(target.X),
+            device=resolve_device(self.device),
+            seed=seed,
+        )
+        return UnfinishedFit(run, X, y, sample_weight, target, self._rows_, start, labels, weight, rng)
 
     @with_callbacks
     def resume(self) -> Self:

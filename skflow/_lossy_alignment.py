@@ -17,6 +17,7 @@ from ._aligned import is_narrow
 from ._fresh_fit import fitted_attributes
 from ._run import choose_particles
 from ._target import Reference, as_given
+from .pushforward import ImagePushForward, TabularPushForward
 from .safeguard import WORTH_MORE, Decision
 
 TRIAL_ROWS = 500
@@ -48,9 +49,16 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
     some = choose_particles(target.y, None, 2 * TRIAL_ROWS, np.random.RandomState(0))
     few = Reference(target.X[some], target.y[some], target.feature_names, target.target_type)
     own = {"tol": max(estimator.tol, TRIAL_TOL), "mass": 1.0, "fit_inverse_transform": False, "keep_trajectory": 0}
+    optimizer = "auto" if estimator.optimizer == "sgd" else estimator.optimizer  # fewer steps to the same end
     judge = _judge_of(few) if estimator.safeguard is True and not target.is_continuous else estimator.safeguard
     trial = clone(estimator).set_params(
-        alignment=FrozenEstimator(estimator.aligner_), target=few, max_particles=TRIAL_ROWS, safeguard=judge, **own
+        alignment=FrozenEstimator(estimator.aligner_),
+        target=few,
+        max_particles=TRIAL_ROWS,
+        safeguard=judge,
+        optimizer=optimizer,
+        pushforward=_quick_map(estimator),
+        **own,
     )
     trial.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
     if trial._alignment_tried_:
@@ -59,9 +67,16 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
     estimator.aligner_ = None if trial.aligner_ is None else estimator.aligner_
 
 
+def _quick_map(estimator: Any) -> Any:
+    """Class maps in closed form, where the estimator has more than these, or nets; else its own regressor."""
+    if estimator.pushforward is None or isinstance(estimator.pushforward, ImagePushForward):
+        return TabularPushForward(smooth=False, device=estimator.device, random_state=0)
+    return estimator.pushforward
+
+
 def _judge_of(target: Reference) -> Any:
     """One quick model, where :class:`~skflow.safeguard.Panel` has several."""
-    axes = PCA(min(TRIAL_AXES, *target.X.shape), svd_solver="covariance_eigh")
+    axes = PCA(min(TRIAL_AXES, *target.X.shape), random_state=0)
     return make_pipeline(axes, SVC(C=5.0)).fit(target.X, target.y)
 
 

@@ -14,6 +14,7 @@ from ._held_out import align_held_out, carry_held_out
 from ._lossy_alignment import drop_lossy_alignment
 from ._repeats import each_row_once
 from ._target import Reference
+from ._threads import shared_cores
 from .metrics import divergences_beside_floors
 from .safeguard import (
     WORTH_MOVING,
@@ -202,14 +203,19 @@ def guard_guessed(
             rng=rng,
         )
 
-    flow.decision_ = decided(flow)
-    drop_lossy_alignment(flow, X, labels, weight, decided)
+    with shared_cores(X.size * len(flow.target_.X)):
+        flow.decision_ = decided(flow)
+        drop_lossy_alignment(flow, X, labels, weight, decided)
     flow.set_params(safeguard=safeguard)
 
 
 def _freedom(aligner: Any, n_samples: int) -> float:
-    """Parameters of the alignment for each value that it was fitted to; 0 where that is not known."""
+    """Parameters of the alignment for each value that it was fitted to; 0 where that is not known.
+
+    It may have been fitted to more rows than the `n_samples` that flow.
+    """
     alignment = getattr(aligner, "alignment_", None)
+    n_samples = max(n_samples, getattr(aligner, "_n_rows", 0))
     if alignment is None:
         return 0.0
     parameters = [done.n_parameters for done in alignment.candidates if done.name == alignment.invariance]

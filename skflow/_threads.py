@@ -18,6 +18,34 @@ and beside another busy process the two wait for one another (``benchmarks/fit_t
 _forked = False
 
 
+class _OneBlasThread:
+    """The BLAS that NumPy and SciPy call, at one thread for as long as somebody asks for it.
+
+    It keeps one number for the whole process, and its threads spin while they wait for one another. So scikit-learn
+    limits it for a while, too; here the first of several fits in threads sets the limit, and the last lifts it.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._n_users = threading.Lock(), 0
+        self._limits: threadpool_limits | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._n_users == 0:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._n_users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._n_users -= 1
+            if self._n_users == 0 and self._limits is not None:
+                self._limits.restore_original_limits()
+                self._limits = None
+
+
+_one_blas_thread = _OneBlasThread()
+
+
 def _note_fork() -> None:
     global _forked
     _forked = True
@@ -35,7 +63,8 @@ def shared_cores(work: float = float("inf")) -> Iterator[None]:
 
     Each of `n_jobs` threads would start as many threads as there are cores. joblib's `loky` and dask's worker
     processes see to that themselves. OpenMP, which PyTorch and its BLAS compute with, keeps a number for each thread
-    that calls it, so that a limit is set and lifted with no effect on other threads.
+    that calls it, so that a limit is set and lifted with no effect on other threads. NumPy's BLAS is limited for all
+    threads of the process meanwhile, as scikit-learn does.
     """
     if _forked:
         _do_without_threads()
@@ -47,7 +76,7 @@ def shared_cores(work: float = float("inf")) -> Iterator[None]:
 def one_thread() -> Iterator[None]:
     """Compute with one thread: the caller is one of many that keep the cores busy, or its products are small."""
     torch.get_num_threads()  # a thread's first call to PyTorch sets its number, and would undo the limit
-    with threadpool_limits(1, user_api="openmp"):
+    with _one_blas_thread, threadpool_limits(1, user_api="openmp"):
         yield
 
 

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.exceptions import DataConversionWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import r2_score
@@ -45,6 +46,15 @@ def unlabelled():
 def test_a_target_of_one_row_is_refused():
     with pytest.raises(ValueError, match="target: X has 1 row"):
         DomainAligner((X[:1], y[:1]), random_state=0).fit(X)
+
+
+def test_classes_in_a_column_are_classes():
+    A, a = labelled(40, 3, 2)
+    flat = DomainAligner((A, a), invariance="affine", random_state=0).fit(A + 1, a)
+    with pytest.warns(DataConversionWarning):
+        column = DomainAligner((A, a[:, None]), invariance="affine", random_state=0).fit(A + 1, a[:, None])
+    assert_array_equal(column.transform(A), flat.transform(A))
+    assert not column.target_.is_continuous
 
 
 @pytest.mark.parametrize("labels", ["word", 1.0, csr_array(y[:9, None]), y[:5]])

@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from skflow import OTDDFlowTransformer, Reference, _threads
 from skflow.flow import Euler
@@ -191,6 +192,7 @@ FORKED = """
 import multiprocessing, sys, joblib, torch
 from sklearn.datasets import make_blobs
 from sklearn.model_selection import GridSearchCV
+from threadpoolctl import threadpool_info, threadpool_limits
 from skflow import OTDDFlowTransformer
 from skflow.flow import Euler
 from skflow.pushforward import TabularPushForward
@@ -230,3 +232,18 @@ def test_forked_processes_warn_and_do_not_hang(tmp_path):
 def test_no_warning_where_nothing_was_forked(recwarn):
     search(OTDDFlowTransformer(TARGET, pushforward=LinearRegression(), **FEW_STEPS), minus_error, "threading")
     assert not [warning for warning in recwarn if "fork" in str(warning.message)]
+
+
+def test_numpys_threads_are_one_as_long_as_any_fit_asks_for_it():
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    first, second = (_threads._one_blas_thread for _ in range(2))  # of two fits in threads, which overlap
+    with threadpool_limits(2, user_api="blas"):
+        before = threads()
+        first.__enter__()
+        second.__enter__()
+        first.__exit__()
+        assert set(threads()) == {1}
+        second.__exit__()
+        assert threads() == before

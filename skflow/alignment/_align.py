@@ -233,7 +233,7 @@ def _sensible(classes: dict[str, Invariance], work: Views, rng: np.random.Random
 def _stages(classes: dict[str, Invariance]) -> list[tuple[str, bool]]:
     """Classes in the order in which they are fitted, and whether a search must have gone before."""
     still = [name for name, c in classes.items() if not c.turns]
-    turning = [name for name, c in classes.items() if c.turns]
+    turning = sorted((name for name, c in classes.items() if c.turns), key=lambda name: classes[name].by_column)
     return [*((name, False) for name in still + turning), *((name, True) for name in turning)]
 
 

@@ -12,8 +12,11 @@ from ._base import Invariance
 from ._choice import Candidate, Judge, Judgement
 from ._invariances import Turned
 from ._plan_moments import PlanMoments
-from ._search import Found, as_good
+from ._search import LAST, Found, as_good
 from ._views import Views
+
+TURNS, TURNS_OF_MANY = 12, 6
+"""Of the alternation of a class of maps, and where columns are many and each turn is long."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Fitter:
 
     def __init__(self, work: Views, judge: Judge, rng: np.random.RandomState) -> None:
         self._work, self._judge, self._rng = work, judge, rng
+        self._lowest = np.inf  # objective of a rotation so far
         self._proposed: dict[str, list[tuple[Alternation, bool]]] = {}
 
     def proposed(self, name: str, invariance: Invariance) -> list[tuple[Alternation, bool]]:
@@ -64,18 +68,22 @@ class Fitter:
             # The plan's rotation is worse than the likeliest, which only lacks its gain.
             likeliest = invariance.closest(starts[0]) if found.by_likelihood else None
             if likeliest is not None:
-                starts, ends = [], [(stay(view.pair, likeliest, 2 * 0.01), False)]
+                starts, ends = [], [(stay(view.pair, likeliest, LAST), False)]
                 judged = Turned(likeliest.matrix)
         else:
             starts = (
                 [] if ends else [invariance.fit(PlanMoments.of_marginals(view.pair.X, view.pair.Y, view.pair.zero))]
             )
         for start in starts:
-            ends.append((alternate(view.pair, invariance, start, schedule(0.05, 0.01, 12), n_iter=10), False))
+            regs = schedule(0.05, 0.01, TURNS_OF_MANY if self._work.are_narrow else TURNS)
+            ends.append((alternate(view.pair, invariance, start, regs, n_iter=10), False))
         ends.sort(key=lambda end: end[0].objective)
         best, likely = ends[0]
-        if invariance.by_column:
-            # What fits as well as a rotation may not as an order of columns, or may be the same order.
+        if not invariance.by_column and invariance.turns:
+            self._lowest = min(self._lowest, best.objective)
+        if invariance.by_column and as_good(best.objective, self._lowest):
+            # What fits as well as a rotation may not as an order of columns, or may be the same order. Where the
+            # class does worse than rotations, it is not chosen, and that costs too much.
             refitted = [alternate(view.pair, invariance, h, schedule(0.02, 0.01, 3), n_iter=10) for h in rivals]
             rivals = [end.map for end in refitted if as_good(end.objective, best.objective)]
         if proposed:

@@ -16,6 +16,8 @@ from ._plan_moments import PlanMoments
 class Identity(Invariance):
     """Leaves rows as they are: ``h(x) = x``."""
 
+    uses_plan = False
+
     def fit(self, moments: PlanMoments) -> AffineMap:
         zero = np.zeros(moments.n_features[0])
         return AffineMap(zero, zero)

@@ -27,7 +27,7 @@ class Blocks:
     Parameters
     ----------
     at : integer Tensor of shape (B, size)
-        Places of the rows; those that fill a block up are at zero.
+        Places of the rows; those that fill a block up are the block's first.
     real : Tensor of bool of shape (B, size)
         False for rows that fill a block up.
     n : int
@@ -47,7 +47,7 @@ class Blocks:
     def of_codes(cls, codes: Array, classes: Array) -> Blocks:
         """A block for each of some classes."""
         members = [np.flatnonzero(codes == code) for code in classes]
-        at = np.zeros((len(members), max(map(len, members))), dtype=int)
+        at = np.repeat([[rows[0]] for rows in members], max(map(len, members)), axis=1)
         real = np.arange(at.shape[1]) < np.array([len(rows) for rows in members])[:, None]
         at[real] = np.concatenate(members)
         return cls(torch.from_numpy(at), torch.from_numpy(real), len(codes))

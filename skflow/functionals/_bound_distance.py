@@ -117,16 +117,16 @@ class BoundOTDD(BoundFunctional):
     def evaluate(self, particles: Particles) -> Derivative:
         """Objective and its gradient; see :meth:`~skflow.transport.TransportProblem.evaluate`."""
         x, value = particles.x, particles.x.new_zeros(())
-        plans: list[SolvedProblem] = []
+        ends: list[tuple[float, bool, int]] = []  # what is told of plans, without their gradients
         whole = torch.empty_like(x) if len(self._blocks) > 1 else None
         gradient = x
         for block in self._blocks:
             part = block.problem.evaluate(x[block.rows])
-            plans.append(part)
+            ends.append(_end(part))
             block_value, gradient = part.value, part.gradient
             if block.own is not None:
                 own = block.own.evaluate(x[block.rows], x[block.rows])
-                plans.append(own)
+                ends.append(_end(own))
                 # By symmetry the self-transport's gradient is twice the one in its first argument.
                 block_value = block_value - own.value / 2 - block.constant
                 gradient -= own.gradient
@@ -135,9 +135,8 @@ class BoundOTDD(BoundFunctional):
             gradient = torch.mul(gradient, share, out=gradient if whole is None else whole[block.rows])
             if self.mapping is None:
                 self.coupling = part.class_mass
-        self.marginal_error = max(plan.marginal_error for plan in plans)
-        self.converged = all(plan.converged for plan in plans)
-        self.n_iter = max(plan.n_iter for plan in plans)
+        errors, converged, n_iters = zip(*ends, strict=True)
+        self.marginal_error, self.converged, self.n_iter = max(errors), all(converged), max(n_iters)
         features = gradient if whole is None else whole
         return Derivative(self.spec.weight * value, features, curvature=self._curvature())
 
@@ -203,6 +202,10 @@ class BoundOTDD(BoundFunctional):
         exact = {} if self.spec.refresh_tol else {"negligible": 0.0}
         matched = self.mapping is not None
         return make_label_cost(self.spec.label_distance, source, target, by_image=by_image, matched=matched, **exact)
+
+
+def _end(solved: SolvedProblem) -> tuple[float, bool, int]:
+    return solved.marginal_error, solved.converged, solved.n_iter
 
 
 def _matched(

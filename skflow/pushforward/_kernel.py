@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -13,11 +14,14 @@ from torch import Tensor
 SUBSAMPLE = 500
 """Rows on which a kernel is chosen; a solve costs their number cubed."""
 
-MOST_ROWS = 20_000
+MOST_FITTED = 20_000
 """Rows that coefficients are fitted to. Their kernel with all centres is in memory at once, several times over."""
 
 JITTER = 1e-8
 """What keeps the kernel matrix of centres that coincide positive definite."""
+
+LIKELY = 2
+"""Kernels that are tried with all strengths of regularisation."""
 
 BLOCK = 4096
 """Rows whose kernel is in memory at once."""
@@ -160,7 +164,8 @@ def best_fit(
 ) -> KernelRegression | None:
     """The regression with the smallest loss of the left-out rows: the kernel on a subsample, then `alpha` on all rows.
 
-    Of more than `MOST_ROWS` rows a random draw is fitted. The others are left out of the fit as it is.
+    All kernels are tried with one `alpha`, and the best of them with all.
+    Of more than `MOST_FITTED` rows a random draw is fitted. The others are left out of the fit as it is.
 
     Parameters
     ----------
@@ -172,15 +177,23 @@ def best_fit(
     n_samples = len(problem.X)
     few = np.sort(rng.permutation(n_samples)[:SUBSAMPLE])
     part, all_of_part = problem.at(few), np.arange(len(few))
-    candidates = (fit for kernel in kernels for fit in fits(part, kernel, alphas, all_of_part, device))
-    best = min(candidates, key=lambda fit: loss(few, fit.left_out))
-    if loss(few, best.left_out) > enough:
+
+    def tried(some: Iterable[Kernel], strengths: Sequence[float]) -> list[tuple[float, KernelRegression]]:
+        found = (fit for kernel in some for fit in fits(part, kernel, strengths, all_of_part, device))
+        return [(loss(few, fit.left_out), fit) for fit in found]
+
+    middle = len(alphas) // 2
+    ranked = sorted(tried(kernels, alphas[middle : middle + 1]), key=itemgetter(0))
+    likely = [fit.kernel for _, fit in ranked[:LIKELY]]
+    ranked += tried(likely, [*alphas[:middle], *alphas[middle + 1 :]])
+    lowest, best = min(ranked, key=itemgetter(0))
+    if lowest > enough:
         return None
     if len(few) == n_samples:
         return best
     drawn = rng.permutation(n_samples)
-    rows, others = np.sort(drawn[:MOST_ROWS]), drawn[MOST_ROWS:]
-    centres = np.searchsorted(rows, np.sort(drawn[: min(max_centres, MOST_ROWS)]))
+    rows, others = np.sort(drawn[:MOST_FITTED]), drawn[MOST_FITTED:]
+    centres = np.searchsorted(rows, np.sort(drawn[: min(max_centres, MOST_FITTED)]))
     near = [alpha for alpha in alphas if 0.05 < alpha / best.alpha < 20]
     best = min(fits(problem.at(rows), best.kernel, near, centres, device), key=lambda fit: loss(rows, fit.left_out))
     left_out = np.empty_like(problem.Y)

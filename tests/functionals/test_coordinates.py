@@ -71,6 +71,23 @@ def test_the_flow_is_the_same_in_the_span(label_distance, correspondence):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
 
 
+def test_columns_of_one_value_are_left_out_and_come_back():
+    (X, y), target = labelled(30, 5, 2), labelled(20, 5, 2, seed=1, shift=2.0)
+    for Z in (X, target[0]):
+        Z[:, [1, 4]] = 0.1, -1e300
+    X[0, 3] = target[0][0, 3]  # of one value in a row of each
+    coordinates = Coordinates(X, target[0], rotate=True)
+    assert coordinates.reduce(X).shape == (30, 3)
+    np.testing.assert_array_equal(coordinates.lift(coordinates.reduce(X))[:, [1, 4]], X[:, [1, 4]])
+    np.testing.assert_allclose(coordinates.lift(coordinates.reduce(X)), X)
+    for Z in (X, target[0]):
+        Z[:, 4] = 7.0
+    functional = OTDDFunctional(target, marginal_tol=1e-10, refresh_tol=0)
+    fewer, whole = (descend(functional, X, y, rotate=rotate, dtype=torch.float64) for rotate in (True, False))
+    for one, other in zip(fewer, whole, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
 def test_axes_that_mean_something_stay():
     (X, _), target = wide(), wide(20, seed=1)
     for functional, rotate in (

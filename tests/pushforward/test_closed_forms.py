@@ -79,7 +79,7 @@ def brute_force_left_out(X, Y, alpha):
 
 def test_of_many_rows_a_draw_is_fitted_and_the_others_are_left_out(monkeypatch):
     """What is said of rows that were not drawn is the prediction for them, right up to the noise of one row."""
-    monkeypatch.setattr(_kernel, "MOST_ROWS", 600)
+    monkeypatch.setattr(_kernel, "MOST_FITTED", 600)
     rng = np.random.RandomState(0)
     X = rng.normal(size=(900, 2))
     Y = np.sin(X) + 0.1 * rng.normal(size=X.shape)
