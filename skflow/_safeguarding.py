@@ -29,7 +29,7 @@ from .safeguard import (
 OPTIMISM = 0.25
 """What the alignment seems to gain on the rows that it was fitted to and does not on others, for each parameter beside
 a value: a map of many columns fits few rows by chance."""
-MOST_ROWS = 1000
+ROWS_JUDGED = 1000
 """Rows that candidates are judged on."""
 
 
@@ -117,9 +117,9 @@ def decide(
     weight = np.zeros(len(X))
     weight[first] = mass
     known = np.ones(len(start), dtype=bool) if judging.known is None else judging.known
-    if len(rows) > MOST_ROWS:
+    if len(rows) > ROWS_JUDGED:
         some = rng.permutation(len(rows))
-        some = some[np.argsort(~known[rows[some]], kind="stable")][:MOST_ROWS]
+        some = some[np.argsort(~known[rows[some]], kind="stable")][:ROWS_JUDGED]
         rows, predicted = rows[some], predicted[some]
     seed = int(rng.randint(np.iinfo(np.int32).max))
     refitted = align_held_out(aligner, X, start, labels, known, first, seed) if judging.by_labels else None
