@@ -12,6 +12,7 @@ from sklearn.model_selection import KFold
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import has_fit_parameter
 
+from .._inputs import FLOATS
 from .._sklearn import HasMethods, Interval, validate_params
 
 
@@ -57,7 +58,7 @@ def left_out_predictions(
     ValueError
         For parameters out of range, fewer rows than two, or a regressor that predicts NaN or infinity.
     """
-    start, goal = check_array(X), check_array(Z)
+    start, goal = (check_array(rows, dtype=FLOATS, input_name=name) for rows, name in ((X, "X"), (Z, "Z")))
     known = getattr(regressor, "oof_", None)
     if known is not None and known.shape == goal.shape:
         return known
