@@ -112,9 +112,13 @@ class BoundJointVariableLabels(BoundJointFixedLabels):
     def _recluster(self, particles: Particles) -> Particles:
         assert particles.labels is not None
         points = self.unit * embed(particles.labels).double().cpu().numpy()
-        if not np.isfinite(points).all():  # a flow that diverges: the loop will see it, and a clusterer must not
+        if len(points) < 2 or not np.isfinite(points).all():  # one that diverges: a clusterer must not see it
             return particles
-        found = check_clusters(self.clusterer, self.clusterer.fit_predict(points.copy()), len(points))
+        try:
+            answer = self.clusterer.fit_predict(points.copy())
+        except ValueError as error:
+            raise ValueError(f"clusterer={self.clusterer!r}, of {len(points)} particles: {error}") from error
+        found = check_clusters(self.clusterer, answer, len(points))
         clusters = absorb_noise(found, points)
         if clusters is None:
             return particles

@@ -149,7 +149,7 @@ def correct(answers: np.ndarray, labels: np.ndarray, carried: np.ndarray, seed: 
     left = labels - answers * found.slope - found.offset
     rest = SmoothPushForward(random_state=seed).fit(carried, left)
     left_out = left - rest.oof_.reshape(labels.shape)
-    gain = (np.square(found.left_out) - np.square(left_out)) / np.maximum(labels.var(axis=0), np.finfo(float).tiny)
+    gain = _ratio(np.square(found.left_out) - np.square(left_out), labels.var(axis=0))
     by_row = gain.mean(axis=1)
     if by_row.mean() > MUST_LOWER_BY * by_row.std() / np.sqrt(n):
         return Correction(found.kind, found.slope, found.offset, rest, left_out)
@@ -171,13 +171,19 @@ def _scaled(answers: np.ndarray, labels: np.ndarray) -> Correction | None:
 
 def _is_real(explained: np.ndarray, variance: np.ndarray, freedom: int) -> bool:
     """Whether what one parameter explains of the squares is more than chance would, for one of the labels at least."""
-    ratio = explained / np.maximum(variance, np.finfo(float).tiny)
-    return bool(len(ratio) * stats.f.sf(ratio, 1, freedom).min() < CHANCE)
+    chances = stats.f.sf(_ratio(explained, variance), 1, freedom)
+    return bool(len(chances) * chances.min() < CHANCE)
+
+
+def _ratio(squares: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Squares (n, n_labels) or (n_labels,) in units of a variance that may be zero: large then, not infinite."""
+    return squares / np.maximum(variance, np.maximum(1e-100 * np.abs(squares), np.finfo(float).tiny))
 
 
 def is_clearly_larger(errors: np.ndarray, others: np.ndarray, labels: np.ndarray) -> bool:
     """Whether left-out `errors` (n_known, n_labels) are larger than `others`, by the ratio of their mean squares."""
-    scale = np.maximum(labels.std(axis=0), np.finfo(float).tiny)
+    spread = labels.std(axis=0)
+    scale = np.where(spread > 0, spread, 1.0)
     own, other = (np.square(each / scale).mean() for each in (errors, others))
     return bool(stats.f.sf(own / max(other, np.finfo(float).tiny), len(errors), len(errors)) < CHANCE)
 

@@ -258,6 +258,14 @@ def test_answers_of_a_clusterer_that_are_no_clusters(answer, came):
         flow_of(Answers(answer), max_iter=1)
 
 
+def test_more_clusters_than_particles():
+    """One particle is one class; of more, what the clusterer says is passed on with its name."""
+    few = THREE[0][:2], THREE[1][:2]
+    assert len(flow_of(KMeans(2, n_init=1), source=(few[0][:1], few[1][:1]), max_iter=10)[0].particles.classes) == 1
+    with pytest.raises(ValueError, match="clusterer=KMeans.*of 2 particles: .*n_clusters=3"):
+        flow_of(KMeans(3, n_init=1), source=few, max_iter=10)
+
+
 def test_clusters_may_be_whole_numbers_of_any_kind():
     for kind in (list, lambda a: a.astype(float), lambda a: a.astype(np.uint8)):
         flow, _, _ = flow_of(Answers(lambda n, kind=kind: kind(np.arange(n) % 2)), max_iter=1)

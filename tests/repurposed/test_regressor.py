@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import DomainAligner, OTDDFlowTransformer, Reference, RepurposedRegressor
 from skflow.metrics import neg_divergence_scorer, neg_otdd_scorer
+from skflow.repurposed._regression_answers import _is_real
 from tests._data import PLAIN, Named
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -175,6 +176,12 @@ def test_nothing_to_score_by():
         reg.fit(SRC, np.full(150, np.nan))
     with pytest.raises(ValueError, match="holds no label"):
         reg.score(NEW, np.full(300, np.nan))
+
+
+def test_an_offset_without_noise_is_no_chance():
+    with np.errstate(all="raise"):
+        assert _is_real(np.array([40.0]), np.zeros(1), 9)
+        assert not _is_real(np.zeros(1), np.zeros(1), 9)
 
 
 def test_scorers_judge_what_carries():
