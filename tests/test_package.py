@@ -139,9 +139,11 @@ def test_oldest_versions_are_those_that_are_declared():
         pytest.skip("an installed package has no constraints beside it")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["plot"]]
-    lowest = dict(
-        re.findall(r"^([\w-]+)==([\d.]+)$", (ROOT / "constraints-lowest.txt").read_text(), flags=re.MULTILINE)
+    lowest, pinned = (
+        dict(re.findall(r"^([\w-]+)==([\d.]+)$", (ROOT / name).read_text(), flags=re.MULTILINE))
+        for name in ("constraints-lowest.txt", "constraints.txt")
     )
     wanted = dict(re.findall(r"^([\w-]+)>=([\d.]+)$", "\n".join(declared), flags=re.MULTILINE))
     assert wanted.pop("torch")  # a large download, and each of its versions wants another NumPy
+    assert lowest.pop("torch") == pinned["torch"]
     assert {name: version.removesuffix(".0") for name, version in lowest.items()} == wanted
