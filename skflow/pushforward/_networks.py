@@ -181,9 +181,9 @@ class NetPushForward(BasePushForward):
             return TensorDataset(X, Z, torch.tensor(rows.labels[chosen], device=device), weights)
 
         early = [EarlyStopping(patience=self.max_epochs, load_best=True)] if len(held_out) else []
-        # Few particles make small batches, so that there are some steps in an epoch.
-        batch_size = min(self.batch_size, max(32, len(train) // 8))
-        n_steps = self.max_epochs * -(-len(train) // batch_size)
+        # Few particles make small batches, so that there are some steps in an epoch. PyTorch takes no NumPy integers.
+        batch_size, max_epochs = min(int(self.batch_size), max(32, len(train) // 8)), int(self.max_epochs)
+        n_steps = max_epochs * -(-len(train) // batch_size)
         # Annealing to zero does what stopping early would do, and needs no held-out particles.
         schedule = LRScheduler(
             torch.optim.lr_scheduler.OneCycleLR, max_lr=self.learning_rate, total_steps=n_steps, step_every="batch"
@@ -196,7 +196,7 @@ class NetPushForward(BasePushForward):
             optimizer__weight_decay=self.weight_decay,
             optimizer__fused=True,
             lr=self.learning_rate,
-            max_epochs=self.max_epochs,
+            max_epochs=max_epochs,
             batch_size=batch_size,
             iterator_train=_Batches,
             iterator_train__shuffle=True,

@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 from skflow.pushforward import ImagePushForward, SmoothPushForward, TabularPushForward
 
 NETS = [
-    pytest.param(ImagePushForward((4, 6), max_epochs=3, random_state=0), id="grey"),
-    pytest.param(ImagePushForward((6, 5, 3), max_epochs=3, random_state=0), id="colour"),
+    pytest.param(ImagePushForward((4, 6), max_epochs=np.int64(3), random_state=0), id="grey"),
+    pytest.param(ImagePushForward((6, 5, 3), max_epochs=3, batch_size=np.int64(8), random_state=0), id="colour"),
 ]
 CLOSED_FORMS = [
     pytest.param(TabularPushForward(random_state=0), id="tabular"),
