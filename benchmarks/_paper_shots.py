@@ -141,7 +141,7 @@ def extra_data(figure, k, means, near):
     enough = "So many shots say by themselves what rows can say that were flowed to them."
     remark = (
         f"{longer if over_epochs[1] > 0 else enough} Over the shots alone trained for as many steps trajectories bring "
-        f"{in_words(over_steps)}, {verdict}. Final particles hardly differ from the shots: the nearest is {near:.1f} % "
+        f"{in_words(over_steps)}, {verdict}. From a final particle to the nearest shot it is {near:.1f} % "
         "of a class's variance away."
     )
     return Finding(figure, CLAIM, here, remark)
