@@ -58,7 +58,7 @@ class SmoothPushForward(BasePushForward):
     ----------
     max_centres : int, default=2500
         Rows that the kernel is centred at, at most; more rows than that are fitted with a random draw of centres
-        (Nyström).
+        (Nyström), and of more than 20,000 rows these are a draw, too.
     device : {"auto"}, str or torch.device, default="auto"
         Where kernels are computed and solved, in float64.
     random_state : int, RandomState instance or None, default=None

@@ -57,7 +57,8 @@ class TabularPushForward(BasePushForward):
         takes away a tenth of the error of left-out rows; nine tenths where classes' maps replace rows.
     max_centres : int, default=2500
         Rows that kernels are centred at, at most; more rows than that are fitted with a random draw of centres
-        (Nyström). Time grows with its cube, memory with its square, and the time to predict with itself.
+        (Nyström), and of more than 20,000 rows these are a draw, too. Time grows with its cube, memory with its square,
+        and the time to predict with itself.
     device : {"auto"}, str or torch.device, default="auto"
         Where kernels are computed and solved, in float64.
     random_state : int, RandomState instance or None, default=None
