@@ -174,7 +174,7 @@ def histology(args, work):
     baselines = dict(work.each("histology, retrained", units, retrained))
     for unit, found in work.each("histology, carried", units, carried):
         measured = found | baselines[unit]
-        of_networks.append(found["size"])
+        of_networks.append(int(found["size"]))
         for name, title in titles.items():
             scores.add(title, f"network {unit[-1]}", measured[name])
             scores.add(title, "mean", measured[name])
