@@ -31,7 +31,7 @@ CHEAP = 2**20
 """Pairs of source and target rows up to which float64 data are computed with in float64."""
 COVARIANCES = {"gaussian-diag": "diag", "means": "means"}
 """Covariances of free label distributions that a label distance implies."""
-SMALLEST, LARGEST = 1e-150, 1e150
+LEAST_SQUARED, MOST_SQUARED = 1e-150, 1e150
 """Lengths of which the squares are numbers in float64."""
 FLOAT32_OFFSET = 1e3
 """Distance from the origin, in spreads of the data, up to which float32 holds them well."""
@@ -93,7 +93,7 @@ class FlowRun:
         if found is not None:
             self.coordinates, functional = found
             check_extent(self.coordinates.scale)
-        elif (largest := float(np.abs(X).max())) > LARGEST:
+        elif (largest := float(np.abs(X).max())) > MOST_SQUARED:
             raise ValueError(f"X holds values up to {largest:.3g}, whose squares are no floats; scale the features.")
         self._dtype, self._shape = X.dtype, X.shape
         particles = Particles.from_arrays(
@@ -187,10 +187,10 @@ def with_clusterer(dynamics: Dynamics, n_classes: int, seed: int) -> Dynamics:
 
 def check_extent(scale: float) -> None:
     """Raise where the objective, a squared length, would over- or underflow in the user's units."""
-    if not SMALLEST < scale < LARGEST:
+    if not LEAST_SQUARED < scale < MOST_SQUARED:
         raise ValueError(
             f"Rows of X and target are {scale:.3g} apart, the root mean square; its square is beyond the range "
-            f"of float64. Scale the features into the range from {SMALLEST:.0e} to {LARGEST:.0e}."
+            f"of float64. Scale the features into the range from {LEAST_SQUARED:.0e} to {MOST_SQUARED:.0e}."
         )
 
 

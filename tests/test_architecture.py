@@ -187,7 +187,8 @@ def test_one_name_is_one_thing():
             if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
                 names = [node.name]
             elif isinstance(node, ast.Assign):
-                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+                targets = [t for target in node.targets for t in getattr(target, "elts", [target])]
+                names = [target.id for target in targets if isinstance(target, ast.Name)]
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 names = [node.target.id]
             for name in names:

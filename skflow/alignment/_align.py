@@ -24,7 +24,7 @@ COMPARED_ROWS = 1000
 """Rows a side that classes of maps are compared on where columns are many: the best of them alone sees the others."""
 MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
-TELLING = 0.1
+CLEARLY_UNRELATED = 0.1
 """Excess of the divergence of unrelated rows over the floor, relative, from which the divergence tells something."""
 TURNED = 0.5
 """Mean squared distance from where the identity sends rows, in units of the total variance, that counts as a turn."""
@@ -249,7 +249,7 @@ def _verdict(candidate: Candidate, judge: Judge, likely: bool) -> str:
 
 def _tells(judge: Judge) -> bool:
     """Whether the divergence of a wrong map would stand out from the floor."""
-    return judge.unrelated > (1 + TELLING) * judge.floor
+    return judge.unrelated > (1 + CLEARLY_UNRELATED) * judge.floor
 
 
 def _reaches(candidate: Candidate, judge: Judge) -> bool:

@@ -20,7 +20,7 @@ from ._affine_map import Array
 from ._column_problem import ColumnProblem
 from ._column_summary import N_COMPONENTS, ColumnSummary
 
-STARTS, AGREEING = (400, (6, 40)), (200, (3, 20))
+N_STARTS, AGREEING = (400, (6, 40)), (200, (3, 20))
 """Most starts, and starts that must lead to the lowest cost for it to be taken for the lowest: a number over that of
 the columns, and limits. Of many columns, one order alone is likely; of few, chance makes rivals."""
 LIKELY, TELLING = 1.4, 2.2
@@ -106,7 +106,7 @@ def _local_optima(problem: ColumnProblem, rng: np.random.RandomState) -> list[Ma
     """
     nodes = problem.nodes
     d = nodes.shape[1]
-    n_starts, n_agreeing = (int(np.clip(most // d, *limits)) for most, limits in (STARTS, AGREEING))
+    n_starts, n_agreeing = (int(np.clip(most // d, *limits)) for most, limits in (N_STARTS, AGREEING))
     expected = d * (d - 1) / 2 + N_COMPONENTS * d
     orders = [rng.permutation(nodes.shape[2])[:d] for _ in range(N_RANDOM)]
     random = float(np.median([problem.value(p, np.ones(d)) for p in orders]))

@@ -14,9 +14,9 @@ from ._plan_step import Blocks
 
 LEAST_SUM = 1e-300
 """Sums below this count as this much, in double precision: nothing is divided by zero."""
-LOOK_EVERY, SETTLED = 10, 1e-7
+COMPARE_EVERY, SETTLED = 10, 1e-7
 """Iterations between two looks, and the relative change of the scalings from one to the next that ends them."""
-FILLED, SMALL = 1.5, 2**17
+FILLED, SMALL_PROBLEM = 1.5, 2**17
 """Size of classes that are filled up to be solved together, over their own; and up to which it is of no account."""
 
 
@@ -85,7 +85,7 @@ def _alike(y: Array, t: Array) -> Iterator[Array]:
     while len(order):
         n, m = np.maximum.accumulate(sizes[order]).T
         filled, own = np.arange(1, len(order) + 1) * n * m, sizes[order].prod(axis=1).cumsum()
-        fit = filled <= np.maximum(FILLED * own, SMALL)
+        fit = filled <= np.maximum(FILLED * own, SMALL_PROBLEM)
         end = len(fit) if fit.all() else max(int(fit.argmin()), 1)
         yield classes[order[:end]]
         order = order[end:]
@@ -119,7 +119,7 @@ def _potentials(C: Tensor, a: Tensor, b: Tensor, reg: float, n_iter: int) -> tup
     for turn in range(n_iter):
         before, v = v, 1 / _times(K.mT, a * u).clamp_min(LEAST_SUM)
         u = 1 / _times(K, b * v).clamp_min(LEAST_SUM)
-        if turn % LOOK_EVERY == LOOK_EVERY - 1 and torch.allclose(v, before, rtol=SETTLED, atol=0.0):
+        if turn % COMPARE_EVERY == COMPARE_EVERY - 1 and torch.allclose(v, before, rtol=SETTLED, atol=0.0):
             break
     return f + reg * u.log(), reg * v.log()
 
@@ -130,7 +130,7 @@ def _symmetric_potential(C: Tensor, a: Tensor, reg: float, n_iter: int) -> Tenso
     u = torch.ones_like(a)
     for turn in range(n_iter):
         before, u = u, (u / _times(K, a * u).clamp_min(LEAST_SUM)).sqrt()
-        if turn % LOOK_EVERY == LOOK_EVERY - 1 and torch.allclose(u, before, rtol=SETTLED, atol=0.0):
+        if turn % COMPARE_EVERY == COMPARE_EVERY - 1 and torch.allclose(u, before, rtol=SETTLED, atol=0.0):
             break
     return reg * u.log()
 

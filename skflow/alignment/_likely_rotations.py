@@ -10,7 +10,7 @@ from ._affine_map import AffineMap
 from ._likelihood import RotationLikelihood
 from ._pair import Pair
 
-LEAST_ROWS, MOST_ROWS, MOST_COLUMNS = 60, 350, 16
+ROWS_TO_KNOW, MOST_ROWS, MOST_TURNED = 60, 350, 16
 """Rows below which distributions are hardly known, and beyond which a transport plan tells the right rotation as well;
 columns beyond which there are too many rotations of about the same likelihood to be tried."""
 N_SIGNS = 16
@@ -34,8 +34,8 @@ class Likely:
 
 def worth_likelihoods(pair: Pair) -> bool:
     """Whether there are so few rows, and columns, that rotations are told apart by their likelihood."""
-    few = LEAST_ROWS <= min(len(pair.X), len(pair.Y)) <= MOST_ROWS
-    return few and pair.X.shape[1] == pair.Y.shape[1] <= MOST_COLUMNS
+    few = ROWS_TO_KNOW <= min(len(pair.X), len(pair.Y)) <= MOST_ROWS
+    return few and pair.X.shape[1] == pair.Y.shape[1] <= MOST_TURNED
 
 
 def likeliest(pair: Pair, ends: list[Likely], rng: np.random.RandomState) -> tuple[list[Likely], Likely]:

@@ -23,7 +23,7 @@ SHIFTS = (0.0, -1.0, 1.0, -2.0, 2.0, -4.0, 4.0, -8.0, 8.0)
 """Channels by which the axis is shifted where the search may begin."""
 LARGEST_LOG_GAIN = 5.0
 """Of a single frequency, where resolution is higher than the target's."""
-STEPS = 0.3, 0.3, 0.5, 0.02, 0.1
+TYPICAL = 0.3, 0.3, 0.5, 0.02, 0.1
 """Typical shift, stretch (both in channels), change of resolution, log of the gain, and baseline (in spreads)."""
 
 
@@ -131,7 +131,7 @@ class _View:
     def seen(self, theta: Array) -> tuple[Array, Array]:
         """The axes (r, d) and the mean (d,) by the other instrument."""
         d = len(self.mean)
-        shift, stretch, blur, gain, *baseline = theta * np.r_[STEPS[:4], np.full(self.degree + 1, STEPS[4])]
+        shift, stretch, blur, gain, *baseline = theta * np.r_[TYPICAL[:4], np.full(self.degree + 1, TYPICAL[4])]
         at = np.clip(np.arange(d) + shift + stretch * self._at, -2, d + 1)
         log_gains = np.minimum(blur * self._frequencies, LARGEST_LOG_GAIN)
         curves = idct(dct(self._curves(at), axis=1) * np.exp(log_gains + gain), axis=1)
@@ -164,7 +164,7 @@ class _View:
         theta = np.zeros(5 + self.degree)
         starts = []
         for shift in SHIFTS:
-            theta[0] = shift / STEPS[0]
+            theta[0] = shift / TYPICAL[0]
             starts.append((self.objective(theta, mean, rows), *theta))
         start = np.array(min(starts)[1:])
         ends = [

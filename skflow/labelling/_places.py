@@ -31,7 +31,7 @@ SIMPLER = 0.95
 TEMPERS = 0.25, 0.1, 0.5
 """Weights: of predictions that are spread, beside what they say when spread, and of the clusters."""
 
-N_NEIGHBORS, N_COMPONENTS = 10, 50
+N_NEIGHBORS, N_CLASS_AXES = 10, 50
 """Of the quick models of the target."""
 
 
@@ -108,7 +108,7 @@ def _candidates(
 def _quick_predictions(X: np.ndarray, X_target: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Mean probabilities of a linear model and of nearest neighbours of the target, classes equally frequent."""
     K = codes.max() + 1
-    axes = PCA(min(N_COMPONENTS, *X_target.shape), random_state=0).fit(X_target)
+    axes = PCA(min(N_CLASS_AXES, *X_target.shape), random_state=0).fit(X_target)
     rows, home = axes.transform(X), axes.transform(X_target)
     counts = np.bincount(codes)
     neighbours = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, len(home)), algorithm="brute").fit(home)

@@ -20,7 +20,7 @@ MOST_FITTED = 20_000
 JITTER = 1e-8
 """What keeps the kernel matrix of centres that coincide positive definite."""
 
-LIKELY = 2
+N_LIKELY = 2
 """Kernels that are tried with all strengths of regularisation."""
 
 BLOCK = 4096
@@ -184,7 +184,7 @@ def best_fit(
 
     middle = len(alphas) // 2
     ranked = sorted(tried(kernels, alphas[middle : middle + 1]), key=itemgetter(0))
-    likely = [fit.kernel for _, fit in ranked[:LIKELY]]
+    likely = [fit.kernel for _, fit in ranked[:N_LIKELY]]
     ranked += tried(likely, [*alphas[:middle], *alphas[middle + 1 :]])
     lowest, best = min(ranked, key=itemgetter(0))
     if lowest > enough:

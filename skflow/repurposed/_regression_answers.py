@@ -25,7 +25,7 @@ CHANCE = 0.01
 """Probability of what known labels show where there is nothing to correct."""
 MUST_LOWER_BY = 2.0
 """Standard errors by which a map of the rows must be better than none."""
-FOLDS, QUANTILES = 5, 50
+N_ERROR_FOLDS, QUANTILES = 5, 50
 """Folds of the quick models that tell how far answers are off, and quantiles of their errors."""
 
 
@@ -222,11 +222,11 @@ def expected_errors(
     """
     levels = np.linspace(0, 1, QUANTILES)
     sizes = np.quantile(np.abs(y - own), np.linspace(0, 1, QUANTILES**2), axis=0)
-    if len(X) < 2 * FOLDS:
+    if len(X) < 2 * N_ERROR_FOLDS:
         return sizes
     linear = RidgeCV(alphas=np.geomspace(1e-6, 1e2, 9) * len(X))
     quick = [make_pipeline(StandardScaler(), model) for model in (linear, KNeighborsRegressor(min(5, len(X) // 2)))]
-    left_out = [y - cross_val_predict(model, X, y, cv=FOLDS).reshape(y.shape) for model in quick]
+    left_out = [y - cross_val_predict(model, X, y, cv=N_ERROR_FOLDS).reshape(y.shape) for model in quick]
     scale = np.where(y.std(axis=0) > 0, y.std(axis=0), 1.0)
     best = int(np.argmin([np.square(errors / scale).mean() for errors in left_out]))
     apart = answers - quick[best].fit(X, y).predict(carried).reshape(answers.shape)

@@ -17,7 +17,7 @@ MOSTLY = 0.5
 """Share from which on a class goes to the target class that the assignment leaves it."""
 RARE = 0.12
 """Share of an even class below which a target class has no rows in the source."""
-RESAMPLES, STEPS = 40, 50
+RESAMPLES, N_ASCENTS = 40, 50
 """Of the bootstrap, and of expectation maximisation in each."""
 
 
@@ -131,7 +131,7 @@ def _bootstrap_errors(ratios: np.ndarray, found: np.ndarray, seed: int) -> np.nd
     n = len(ratios)
     times = np.random.RandomState(seed).multinomial(n, np.full(n, 1 / n), size=RESAMPLES) / n
     draws = np.tile(np.maximum(found, 1 / n), (RESAMPLES, 1))
-    for _ in range(STEPS):
+    for _ in range(N_ASCENTS):
         draws *= (times / (draws @ ratios.T)) @ ratios
     return (draws / draws.sum(axis=1, keepdims=True)).std(axis=0)
 
