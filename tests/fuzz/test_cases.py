@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fuzz.cases import run_case
+from tests.fuzz.running import run_case
 
 
 @pytest.mark.parametrize("index", range(40))

@@ -8,7 +8,7 @@ def worker(connection, seed):
     """Run the cases whose numbers come, until None does."""
     import torch
 
-    from tests.fuzz.cases import run_case
+    from tests.fuzz.running import run_case
 
     torch.set_num_threads(1)
     connection.send("ready")
