@@ -62,8 +62,7 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
     )
     trial.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
     if trial._alignment_tried_:
-        said = trial._alignment_tried_.replace("The", "the", 1)
-        estimator._alignment_tried_ = f"On {len(trial.particles_)} rows {said}"
+        estimator._alignment_tried_ = f"{trial._alignment_tried_} Tried on {len(trial.particles_)} rows."
     estimator.aligner_ = None if trial.aligner_ is None else estimator.aligner_
 
 

@@ -108,8 +108,7 @@ def believe(
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
     beliefs, weights, carried = evidence.beliefs, evidence.weights, None
     if predictions is not None and home is not None and not some_without:
-        own = predictions[known]
-        if own_answers_stand(own, evidence.left_out, truth[known], home.at_home):
+        if own_answers_stand(predictions[known], evidence.left_out, truth[known], home.at_home):
             return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     if predictions is not None:
         # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already, and away
