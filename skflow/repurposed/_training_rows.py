@@ -108,7 +108,8 @@ def believe(
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
     beliefs, weights, carried = evidence.beliefs, evidence.weights, None
     if predictions is not None and home is not None and not some_without:
-        if own_answers_stand(predictions[known], evidence.left_out, truth[known], home.at_home):
+        said = predictions[known]
+        if own_answers_stand(said, evidence.left_out, truth[known], home.at_home):
             return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     if predictions is not None:
         # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already, and away
