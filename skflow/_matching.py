@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from ._repeats import each_row_once
 from ._target import Reference
 from ._warnings import warn
 from .safeguard import CentralRange, Counterparts, Nearest, find_counterparts, lie_amid
@@ -105,7 +106,8 @@ def set_matching(estimator: BaseEstimator, found: Counterparts, weight: np.ndarr
 class LocalMass:
     """Share of the flow's movement for rows: the mean mass of the nearest of those that were fitted.
 
-    Neighbours weigh by the inverse of their distance, so that a fitted row has its own mass. It pickles.
+    A row that is there several times is one neighbour. Neighbours weigh by the inverse of their distance, so that a
+    fitted row has its own mass. It pickles.
 
     Parameters
     ----------
@@ -116,7 +118,8 @@ class LocalMass:
     """
 
     def __init__(self, rows: np.ndarray, row_mass: np.ndarray) -> None:
-        self._near, self._row_mass = Nearest(rows), row_mass
+        first, _ = each_row_once(rows)
+        self._near, self._row_mass = Nearest(rows[first]), row_mass[first]
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Shares (n_samples,)."""

@@ -145,11 +145,12 @@ class MarginPotential(Potential):
         if len(start.classes) != 2:
             raise ValueError(f"MarginPotential separates two classes; y has {start.classes.tolist()}.")
         signs = dict(zip(start.classes.tolist(), (-1.0, 1.0), strict=True))
+        b, margin = float(self.b), float(self.margin)
 
         def evaluate(particles: Particles) -> ValueAndGradient:
             by_class = [signs.get(label, 0.0) for label in particles.classes.tolist()]
             sign = torch.tensor(by_class, dtype=w.dtype, device=w.device)[particles.y]
-            values = (self.margin + sign * (particles.x @ w - self.b)).clamp(min=0)
+            values = (margin + sign * (particles.x @ w - b)).clamp(min=0)
             return values, torch.outer(sign * (values > 0), w)
 
         return evaluate

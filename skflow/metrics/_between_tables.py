@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral, Real
 
 import numpy as np
@@ -111,7 +112,8 @@ def divergence(
     weights = read_positive(sample_weight, len(X), "sample_weight", "X")
     target_weights = read_positive(target_weight, len(X_target), "target_weight", "X_target")
     X, X_target, scale = in_common_units(X, X_target)
-    X, X_target = _in_principal_axes(X, X_target, target_weights, n_components)
+    project = into_principal_axes(X_target, target_weights, n_components)
+    X, X_target = project(X), project(X_target)
     if class_weight == "estimated":
         if y_target is None:
             raise ValueError("class_weight='estimated' needs y_target, the classes of X_target; got None.")
@@ -154,29 +156,30 @@ def _variance(X: np.ndarray, weights: np.ndarray) -> float:
     return float(weights @ np.square(X - weights @ X).sum(axis=1))
 
 
-def _in_principal_axes(
-    X: np.ndarray, X_target: np.ndarray, weights: np.ndarray, n_components: int | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both tables in the target's first principal axes, and how far each row is off them as a last coordinate.
+def into_principal_axes(
+    X_target: np.ndarray, weights: np.ndarray, n_components: int | None
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What puts rows into the target's first principal axes, and how far each is off them into a last coordinate.
 
-    No two rows are farther apart than they were.
+    No two rows are farther apart than they were. Where there are no more columns than that, rows stay as they are.
     """
-    d = X.shape[1]
+    d = X_target.shape[1]
     if n_components is None or d <= n_components:
-        return X, X_target
+        return lambda rows: rows
     origin = weights @ X_target
-    X, X_target = X - origin, X_target - origin
+    X_target = X_target - origin
     if len(X_target) < d:
         axes = linalg.svd(X_target * np.sqrt(weights)[:, None], full_matrices=False)[2][:n_components].T
     else:
         axes = linalg.eigh((X_target.T * weights) @ X_target, subset_by_index=[d - n_components, d - 1])[1]
 
     def project(rows: np.ndarray) -> np.ndarray:
-        inside = rows @ axes
-        off = np.sqrt(np.square(rows - inside @ axes.T).sum(axis=1))
+        centred = rows - origin
+        inside = centred @ axes
+        off = np.sqrt(np.square(centred - inside @ axes.T).sum(axis=1))
         return np.column_stack([inside, off])
 
-    return project(X), project(X_target)
+    return project
 
 
 def _reweighted(

@@ -10,14 +10,15 @@ from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from ._between_tables import divergence
+from ._between_tables import divergence, into_principal_axes
 from ._class_proportions import class_proportions
+from ._common_units import in_common_units, squared_length
 from ._judged import is_regression, judged_flows
 
 DRAWS, DRAWN_ROWS = 4, 300
 """Draws of rows that divergences are taken on, and rows a side."""
-PROPORTION_AXES = 30
-"""Principal axes of the target that its class proportions are estimated in."""
+COMPARED_AXES = 30
+"""Principal axes of the target that divergences are taken in, and that its class proportions are estimated in."""
 
 
 def divergences_beside_floors(
@@ -41,19 +42,22 @@ def divergences_beside_floors(
     size = max(1, min(DRAWN_ROWS, n // 2 or 1, m // 2 or 1))
     draws = [(rng.permutation(n)[:size], np.split(rng.permutation(m)[: 2 * size], [size])) for _ in range(DRAWS)]
     proportions = _proportions(X_target, y_target)
-    floors: dict[tuple, list[float]] = {}
+    weights = [proportions(candidate) for candidate in candidates]
+    keys = [tuple(np.round(w / w.sum() * len(w), 1)) for w in weights]  # where the proportions are the same
     values, least = np.empty((len(candidates), DRAWS)), np.empty((len(candidates), DRAWS))
-    for k, candidate in enumerate(candidates):
-        weights = proportions(candidate)
-        key = tuple(np.round(weights / weights.sum() * len(weights), 1))  # where the proportions are the same
-        if key not in floors:
-            floors[key] = [
-                divergence(X_target[one], X_target[other], sample_weight=weights[one], target_weight=weights[other])
-                for _, (one, other) in draws
-            ]
-        least[k] = floors[key]
-        for draw, (own, (_, other)) in enumerate(draws):
-            values[k, draw] = divergence(candidate[own], X_target[other], target_weight=weights[other])
+    for draw, (own, (one, other)) in enumerate(draws):
+        # The axes are found once, and the rows of all candidates, which are as many, put into them together.
+        rows = np.concatenate([X_target[one], *(candidate[own] for candidate in candidates)])
+        rows, beside, unit = in_common_units(rows, X_target[other])
+        project = into_principal_axes(beside, np.full(len(beside), 1 / len(beside)), COMPARED_AXES)
+        beside, (apart, *moved) = project(beside), np.split(project(rows), len(candidates) + 1)
+        floors: dict[tuple, float] = {}
+        for k, (w, key) in enumerate(zip(weights, keys, strict=True)):
+            given = {"target_weight": w[other], "n_components": None}
+            if key not in floors:
+                floors[key] = divergence(apart, beside, sample_weight=w[one], **given)
+            least[k, draw] = squared_length(floors[key], unit)
+            values[k, draw] = squared_length(divergence(moved[k], beside, **given), unit)
     return values, least
 
 
@@ -100,7 +104,7 @@ def _proportions(X_target: np.ndarray, y_target: np.ndarray | None) -> Callable[
     classes, codes = (X_target[:0], X_target[:0]) if y_target is None else np.unique(y_target, return_inverse=True)
     if len(classes) < 2:
         return lambda rows: np.ones(len(X_target))
-    axes = PCA(min(PROPORTION_AXES, *X_target.shape), random_state=0).fit(X_target)
+    axes = PCA(min(COMPARED_AXES, *X_target.shape), random_state=0).fit(X_target)
     unit = float(np.sqrt(axes.explained_variance_.mean())) or 1.0
     model = LogisticRegression(max_iter=200, tol=1e-3).fit(axes.transform(X_target) / unit, codes)
     prior = np.bincount(codes) / len(codes)

@@ -49,6 +49,7 @@ def flow_for(time, n_steps, functional, start):
         (MarginPotential([1, 0], 4), [1, 1]),
         (MarginPotential([0, 1], 0), [0, 12]),
         (MarginPotential([0, 1], 0, margin=5), [1, 17]),
+        (MarginPotential([0, 1], -(10**30)), [0, 1e30]),  # no 64-bit integer
         (TubePotential(4), [0, 0]),
         (TubePotential(4, center=[0, 0]), [1, 9]),
         (TubePotential(0, center="mean"), [np.hypot(1, 4)] * 2),

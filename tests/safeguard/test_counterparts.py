@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.preprocessing import StandardScaler
 
 from skflow import DomainAligner, OTDDFlowTransformer, PseudoLabelFlow, Reference
-from skflow._matching import match_sides
+from skflow._matching import LocalMass, match_sides
 from skflow.safeguard import find_counterparts, lie_amid, rows_apart
 
 X, Y = load_digits(return_X_y=True)
@@ -141,6 +141,13 @@ def test_rows_without_weight_tell_nothing():
     np.testing.assert_array_equal(found.row_mass, np.r_[plain.row_mass, np.zeros(200)])
     assert plain.row_mass[noise].sum() < noise.sum()
     assert (found.unmatched, found.proportions) == (plain.unmatched, plain.proportions)
+
+
+def test_a_row_that_is_there_twice_is_one_neighbour():
+    rng = np.random.default_rng(0)
+    rows, mass, unseen = rng.standard_normal((20, 3)), rng.integers(0, 2, 20), rng.standard_normal((50, 3))
+    twice = LocalMass(np.concatenate([rows, rows[:8]]), np.concatenate([mass, mass[:8]]))
+    np.testing.assert_array_equal(twice(unseen), LocalMass(rows, mass)(unseen))
 
 
 def test_a_few_rows_of_a_small_table_that_belong_nowhere():
