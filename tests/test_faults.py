@@ -144,7 +144,10 @@ def make_dbscan(eps):
     return DBSCAN(eps=eps, min_samples=3)
 
 
+@pytest.mark.filterwarnings("ignore:The flow did not converge")
 class TestUnlabelledRows:
+    few_steps = OTDDFlowTransformer(max_iter=9, **QUICK)
+
     @pytest.mark.parametrize(
         "marked",
         [
@@ -156,14 +159,14 @@ class TestUnlabelledRows:
         ids=["-1", "None", "NaN", "NA"],
     )
     def test_markers_of_text_labels(self, marked):
-        pseudo = PseudoLabelFlow(Reference(A, a.astype(str)), flow=OTDDFlowTransformer(**QUICK)).fit(B, marked)
+        pseudo = PseudoLabelFlow(Reference(A, a.astype(str)), flow=self.few_steps).fit(B, marked)
         assert set(pseudo.classes_) == {"0", "1", "2"}
         assert (pseudo.pseudo_labels_ == b.astype(str)).mean() > 0.8
 
     @pytest.mark.parametrize("marker", [np.nan, -1, 77])
     def test_markers_of_numbers(self, marker):
         marked = np.where(np.arange(len(b)) % 8 == 0, b, marker)
-        pseudo = PseudoLabelFlow(Reference(A, a), flow=OTDDFlowTransformer(**QUICK), unlabelled=marker).fit(B, marked)
+        pseudo = PseudoLabelFlow(Reference(A, a), flow=self.few_steps, unlabelled=marker).fit(B, marked)
         assert_array_equal(pseudo.classes_, [0, 1, 2])
         assert pseudo.classes_.dtype.kind == "i"
         assert pseudo.label_map_ == {0: 0, 1: 1, 2: 2}
@@ -226,11 +229,11 @@ class TestState:
         assert_array_equal(estimator.transform(B), moved)
 
     def test_refits_of_a_repurposed_classifier_start_from_nothing(self):
-        few = b.copy()
+        few, near = b.copy(), flow(alignment="translation")
         few[::3] = -1
-        clf = RepurposedClassifier(FrozenEstimator(CLF), flow())
+        clf = RepurposedClassifier(FrozenEstimator(CLF), near)
         again = clf.fit(B, few).fit(B[:60], few[:60]).predict_proba(B)
-        fresh = RepurposedClassifier(FrozenEstimator(CLF), flow()).fit(B[:60], few[:60]).predict_proba(B)
+        fresh = RepurposedClassifier(FrozenEstimator(CLF), near).fit(B[:60], few[:60]).predict_proba(B)
         assert_array_equal(again, fresh)
 
     def test_interrupt_while_the_map_is_learnt(self):

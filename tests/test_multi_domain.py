@@ -8,7 +8,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import make_blobs
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -20,6 +20,7 @@ HOME = np.arange(60)
 MODEL = LogisticRegression().fit(X[HOME], y[HOME])
 REFERENCE = Reference(X[HOME], y[HOME])
 FLOW = OTDDFlowTransformer(REFERENCE, alignment="diagonal", max_iter=4, tol=0, random_state=0)
+FEW_STEPS = {**PLAIN, "max_iter": 3, "tol": 0, "pushforward": LinearRegression()}
 UNITS = {"A": ([3.0, 0.4, 1.0], 6.0), "B": ([3.4, 0.5, 1.0], 7.0), "C": ([3.2, 0.45, 1.0], 6.5)}
 SITES = np.repeat(["A", "B"], 40)
 KNOWN, NEW, UNSEEN = slice(60, 140), slice(140, 180), slice(180, 300)
@@ -35,7 +36,7 @@ def at(site, rows):
 KNOWN_X = np.r_[at("A", slice(60, 100)), at("B", slice(100, 140))]
 
 
-@parametrize_with_checks([MultiDomainFlow(OTDDFlowTransformer(any_width, **PLAIN, max_iter=3, tol=0))])
+@parametrize_with_checks([MultiDomainFlow(OTDDFlowTransformer(any_width, **FEW_STEPS))])
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 

@@ -123,7 +123,8 @@ def test_few_rows_do_no_harm():
 @pytest.mark.parametrize("mode", ["labels", "divergence"])
 def test_modes(mode):
     rows = X[SOURCE] + 0.5
-    flow = OTDDFlowTransformer(Reference(X[TARGET], y[TARGET]), safeguard=mode, random_state=0).fit(rows, y[SOURCE])
+    flow = OTDDFlowTransformer(Reference(X[TARGET], y[TARGET]), alignment="translation", safeguard=mode, random_state=0)
+    flow.fit(rows, y[SOURCE])
     assert flow.decision_.judged_by == mode
     assert MODEL.score(flow.transform(X[UNSEEN] + 0.5), y[UNSEEN]) > 0.95
 
@@ -136,7 +137,8 @@ def test_parameter():
 def test_the_model_itself_may_judge():
     """It knows the digits by another name of their columns: what helps other models is no good to it."""
     mirrored = SVC(C=5).fit(1 - X[TARGET], y[TARGET])
-    flow = OTDDFlowTransformer(Reference(X[TARGET], y[TARGET]), safeguard=FrozenEstimator(mirrored), random_state=0)
+    target = Reference(X[TARGET], y[TARGET])
+    flow = OTDDFlowTransformer(target, alignment="diagonal", safeguard=FrozenEstimator(mirrored), random_state=0)
     flow.fit(1 - X[SOURCE][:250], y[SOURCE][:250])
     assert flow.decision_.chosen.name == "leave"
     assert flow.decision_.chosen.score > 0.95
