@@ -211,8 +211,10 @@ def _of_one_kind(labels: np.ndarray, name: str) -> np.ndarray:
     raise ValueError(f"{name} must hold labels of one kind, all numbers or all text; got {examples}.")
 
 
-def check_confidence(confidence: ArrayLike, n_samples: int) -> np.ndarray:
-    """Confidences as an array, one for each row of `X`, between 0 and 1."""
+def check_confidence(confidence: ArrayLike | None, n_samples: int) -> np.ndarray:
+    """Confidences as an array, one for each row of `X`, between 0 and 1; full where None."""
+    if confidence is None:
+        return np.ones(n_samples)
     try:
         checked = np.asarray(confidence, dtype=float)
     except (TypeError, ValueError):

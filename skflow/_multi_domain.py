@@ -17,6 +17,7 @@ from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS
 from ._sklearn import HasMethods, ValidatedParameters, fit_context
 from ._target import Reference, as_given, read_target
+from ._threads import shared_cores
 from .labelling import as_array
 from .safeguard import Decision, Gains
 
@@ -135,28 +136,29 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         """
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
-            names = read_domains(1 if sample_domain is None else sample_domain, len(rows))
-            labels = np.full(len(rows), None, dtype=object) if y is None else as_given(as_array(y))
-            check_consistent_length(rows, labels)
-            self.target_ = self._read_target(rows, None if y is None else labels)
-            self._judge_ = DomainJudge(self.target_, self.flow, check_random_state(self.random_state))
-            known = {
-                domain: self._domain(rows[names == domain], labels[names == domain])
-                for domain in dict.fromkeys(names.tolist())
-            }
-            for domain in known.values():
-                domain.flow = domain.fit_flow()
-            self.domains_: list = []
-            self.flows_: dict[Any, Any] = {}
-            self.decisions_: dict[Any, Decision | None] = {}
-            self.evidence_: dict[Any, dict[str, Gains]] = {}
-            self._maps_: dict[Any, DomainMap] = {}
-            self._movements_ = {name: domain.movements() for name, domain in known.items()}
-            if len(known) > 1:
-                for name, domain in known.items():
-                    if domain.is_evidence:
-                        self.evidence_[name] = self._judge_.evidence(domain, self._others(name))
-            self._add(known)
+            with shared_cores(rows.size * len(rows)):
+                names = read_domains(1 if sample_domain is None else sample_domain, len(rows))
+                labels = np.full(len(rows), None, dtype=object) if y is None else as_given(as_array(y))
+                check_consistent_length(rows, labels)
+                self.target_ = self._read_target(rows, None if y is None else labels)
+                self._judge_ = DomainJudge(self.target_, self.flow, check_random_state(self.random_state))
+                known = {
+                    domain: self._domain(rows[names == domain], labels[names == domain])
+                    for domain in dict.fromkeys(names.tolist())
+                }
+                for domain in known.values():
+                    domain.flow = domain.fit_flow()
+                self.domains_: list = []
+                self.flows_: dict[Any, Any] = {}
+                self.decisions_: dict[Any, Decision | None] = {}
+                self.evidence_: dict[Any, dict[str, Gains]] = {}
+                self._maps_: dict[Any, DomainMap] = {}
+                self._movements_ = {name: domain.movements() for name, domain in known.items()}
+                if len(known) > 1:
+                    for name, domain in known.items():
+                        if domain.is_evidence:
+                            self.evidence_[name] = self._judge_.evidence(domain, self._others(name))
+                self._add(known)
         return self
 
     def fit_new_domain(self, X: ArrayLike, y: ArrayLike | None = None, *, sample_domain: Any) -> MultiDomainFlow:
@@ -184,7 +186,8 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         names = read_domains(sample_domain, len(rows))
         labels = np.full(len(rows), None, dtype=object) if y is None else as_given(as_array(y))
         check_consistent_length(rows, labels)
-        self._add({name: self._domain(rows[names == name], labels[names == name]) for name in dict.fromkeys(names)})
+        with shared_cores(rows.size * len(rows)):
+            self._add({name: self._domain(rows[names == name], labels[names == name]) for name in dict.fromkeys(names)})
         return self
 
     def transform(self, X: ArrayLike, sample_domain: ArrayLike | None = None) -> np.ndarray:

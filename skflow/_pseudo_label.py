@@ -22,6 +22,7 @@ from ._otdd_flow import OTDDFlowTransformer
 from ._safeguarding import guard_guessed
 from ._sklearn import HasMethods, ValidatedParameters, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
+from ._threads import shared_cores
 from ._trusting import TrustsItsFlow
 from .labelling import complete_labels, merge_labels, split_labels
 
@@ -164,52 +165,51 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
         """
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
-            y = np.full(len(rows), -1) if y is None else y
-            flow = OTDDFlowTransformer() if self.flow is None else clone(self.flow)
-            weight = read_weights(sample_weight, rows)
-            target = self._read_target(flow, rows, y, X_target, y_target, weight)
-            labels, known = split_labels(y, self.unlabelled, target_classes=np.unique(target.y))
-            if len(known) != len(rows):
-                raise ValueError(f"y has {len(known)} labels for n_samples={len(rows)} rows of X.")
-            if weight is not None and not weight.all():  # rows without weight are as if absent
-                present = weight > 0
-                X, rows, weight = safe_indexing(X, present), rows[present], weight[present]
-                labels, known = labels[present[known]], known[present]
-            rng = check_random_state(self.random_state)
-            seed = int(rng.randint(2**31 - 1))
-            aligned, near = rows, None  # where classes are found, and where neighbours are
-            if flow.get_params(deep=False).get("alignment") is not None:
-                aligner = as_aligner(flow.alignment, target, rng)
-                aligner.fit(rows, merge_labels(labels, known), **({} if weight is None else {"sample_weight": weight}))
-                aligned = np.asarray(aligner.transform(rows))
-                near = rows if is_narrow(aligner) else None
-                flow.set_params(alignment=FrozenEstimator(aligner))
-            about = {"target": tuple(target), "own": near, "clusterer": self.clusterer, "random_state": seed}
-            found = complete_labels(aligned, labels, known, **about)
-            trust = 1.0 if confidence is None else check_confidence(confidence, len(rows))
-            self.confidence_ = found.confidence * trust
-            self.pseudo_labels_, self.clusterer_, self.stability_ = found.labels, found.clusterer, found.stability
-            params = flow.get_params(deep=False)
-            if found.names is not None and params.get("correspondence") == "auto":
-                flow.set_params(correspondence=found.names)
-            safeguard = False if known.all() else params.get("safeguard", False)
-            own = {"random_state": params.get("random_state"), "verbose": params.get("verbose") or self.verbose}
-            own["random_state"] = seed if own["random_state"] is None else own["random_state"]
-            own["safeguard"] = params.get("safeguard") if known.all() else False  # it would believe guessed labels
-            flow.set_params(target=target, **{name: value for name, value in own.items() if name in params})
-            context = self._init_callback_context(max_subtasks=1)
-            context.call_on_fit_task_begin(estimator=self, X=rows, y=found.labels)
-            weights = self._weights(weight)
-            with context.subcontext(task_name="flow").propagate_callback_context(flow):
-                flow.fit(X, self.pseudo_labels_, **({} if weights is None else {"sample_weight": weights}))
-            self.flow_, flow._known_ = flow, known
-            if safeguard is not False:
-                guard_guessed(flow, rows, self.pseudo_labels_, weights, (known, found.found), safeguard, rng)
-            for name, value in fitted_attributes(flow).items():
-                setattr(self, name, value)
-            if not known.all() and hasattr(self, "class_proportions_"):
-                estimate_classes(self, rows, aligned)
-            context.call_on_fit_task_end(estimator=self, X=rows, y=found.labels, reconstruction_attributes={})
+            with shared_cores(rows.size * len(rows)):
+                y = np.full(len(rows), -1) if y is None else y
+                flow = OTDDFlowTransformer() if self.flow is None else clone(self.flow)
+                weight = read_weights(sample_weight, rows)
+                target = self._read_target(flow, rows, y, X_target, y_target, weight)
+                labels, known = split_labels(y, self.unlabelled, target_classes=np.unique(target.y))
+                if len(known) != len(rows):
+                    raise ValueError(f"y has {len(known)} labels for n_samples={len(rows)} rows of X.")
+                if weight is not None and not weight.all():  # rows without weight are as if absent
+                    present = weight > 0
+                    X, rows, weight = safe_indexing(X, present), rows[present], weight[present]
+                    labels, known = labels[present[known]], known[present]
+                rng = check_random_state(self.random_state)
+                seed = int(rng.randint(2**31 - 1))
+                aligned, near = rows, None  # where classes are found, and where neighbours are
+                if flow.get_params(deep=False).get("alignment") is not None:
+                    weighted = {} if weight is None else {"sample_weight": weight}
+                    aligner = as_aligner(flow.alignment, target, rng).fit(rows, merge_labels(labels, known), **weighted)
+                    aligned = np.asarray(aligner.transform(rows))
+                    near = rows if is_narrow(aligner) else None
+                    flow.set_params(alignment=FrozenEstimator(aligner))
+                about = {"target": tuple(target), "own": near, "clusterer": self.clusterer, "random_state": seed}
+                found = complete_labels(aligned, labels, known, **about)
+                self.confidence_ = found.confidence * check_confidence(confidence, len(rows))
+                self.pseudo_labels_, self.clusterer_, self.stability_ = found.labels, found.clusterer, found.stability
+                params = flow.get_params(deep=False)
+                if found.names is not None and params.get("correspondence") == "auto":
+                    flow.set_params(correspondence=found.names)
+                safeguard = False if known.all() else params.get("safeguard", False)
+                own = {"random_state": params.get("random_state"), "verbose": params.get("verbose") or self.verbose}
+                own["random_state"] = seed if own["random_state"] is None else own["random_state"]
+                own["safeguard"] = params.get("safeguard") if known.all() else False  # it would believe guessed labels
+                flow.set_params(target=target, **{name: value for name, value in own.items() if name in params})
+                context = self._init_callback_context(max_subtasks=1)
+                context.call_on_fit_task_begin(estimator=self, X=rows, y=found.labels)
+                weights = self._weights(weight)
+                with context.subcontext(task_name="flow").propagate_callback_context(flow):
+                    flow.fit(X, self.pseudo_labels_, **({} if weights is None else {"sample_weight": weights}))
+                self.flow_, flow._known_ = flow, known
+                if safeguard is not False:
+                    guard_guessed(flow, rows, self.pseudo_labels_, weights, (known, found.found), safeguard, rng)
+                self.__dict__.update(fitted_attributes(flow))
+                if not known.all() and hasattr(self, "class_proportions_"):
+                    estimate_classes(self, rows, aligned)
+                context.call_on_fit_task_end(estimator=self, X=rows, y=found.labels, reconstruction_attributes={})
         return self
 
     def transform(self, X: ArrayLike | Iterator[ArrayLike], t: float = 1.0) -> np.ndarray | Iterator[np.ndarray]:

@@ -13,9 +13,12 @@ from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
 LITTLE_WORK = 4 * 10**9
-"""Rows times target rows times columns up to which a flow computes with one thread: a second one gains little there,
-and beside another busy process the two wait for one another (``benchmarks/fit_time.py``)."""
+"""Rows times target rows times columns up to which a flow computes with one thread, and rows times rows times columns
+up to which neighbours and clusters are found with one: a second one gains little there or loses, and beside another
+busy process the two wait for one another (``benchmarks/fit_time.py``)."""
 _forked = False
+_here = threading.local()
+"""Of a thread, whether it computes with one thread already: to find and limit all libraries takes milliseconds."""
 
 
 class _OneBlasThread:
@@ -75,9 +78,16 @@ def shared_cores(work: float = float("inf")) -> Iterator[None]:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Compute with one thread: the caller is one of many that keep the cores busy, or its products are small."""
+    if getattr(_here, "is_limited", False):
+        yield
+        return
     torch.get_num_threads()  # a thread's first call to PyTorch sets its number, and would undo the limit
     with _one_blas_thread, threadpool_limits(1, user_api="openmp"):
-        yield
+        _here.is_limited = True
+        try:
+            yield
+        finally:
+            _here.is_limited = False
 
 
 def _in_joblib_thread() -> bool:

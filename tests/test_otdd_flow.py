@@ -31,7 +31,9 @@ CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
 QUICK = {**PLAIN, "pushforward": LinearRegression(), "random_state": 0}
 
 
-@parametrize_with_checks([OTDDFlowTransformer(target=any_width, **PLAIN, max_iter=3, tol=0, pushforward=LinearRegression())])
+@parametrize_with_checks(
+    [OTDDFlowTransformer(target=any_width, **PLAIN, max_iter=3, tol=0, pushforward=LinearRegression())]
+)
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 

@@ -12,12 +12,20 @@ import pytest
 import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.datasets import make_blobs
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from skflow import OTDDFlowTransformer, Reference, _threads
+from skflow import (
+    MultiDomainFlow,
+    OTDDFlowTransformer,
+    PseudoLabelFlow,
+    Reference,
+    RepurposedClassifier,
+    _threads,
+)
 from skflow.flow import Euler
 from skflow.pushforward import ImagePushForward, TabularPushForward
 
@@ -143,6 +151,40 @@ def test_all_threads_where_nothing_runs_beside(monkeypatch):
     assert_array_equal(told(search_threads("sequential", [1.0]), "fit", "predict"), 2)
     with ThreadPoolExecutor(1) as pool:  # whoever starts threads without joblib may have one fit in them
         assert_array_equal(told(pool.submit(search_threads, "sequential", [1.0]).result(), "fit", "predict"), 2)
+
+
+SEEN = []
+"""Numbers of threads that PyTorch, or scikit-learn, might compute with when they were looked at."""
+
+
+def look():
+    SEEN.append(max(library["num_threads"] for library in threadpool_info()))
+
+
+class Clusterer(KMeans):
+    def fit_predict(self, X, y=None, sample_weight=None):
+        look()
+        return super().fit_predict(X, y, sample_weight)
+
+
+class Model(LogisticRegression):
+    def predict_proba(self, X):
+        look()
+        return super().predict_proba(X)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_few_rows_are_worked_on_with_one_thread():
+    """Threads that wait for one another take twice the time of one, and four times beside another process."""
+    blind = PseudoLabelFlow(TARGET, Clusterer(3, n_init=1), flow=OTDDFlowTransformer(**FEW_STEPS))
+    for estimator in (blind, MultiDomainFlow(blind), RepurposedClassifier(Model().fit(*TARGET), blind)):
+        SEEN.clear()
+        with threadpool_limits(2):
+            estimator.fit(X)
+            look()
+        assert_array_equal(SEEN[:-1], 1)
+        assert len(SEEN) > 1
+        assert SEEN[-1] == 2
 
 
 @pytest.mark.usefixtures("two_threads")

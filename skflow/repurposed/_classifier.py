@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 from .._inputs import FLOATS, read_weights
 from .._sklearn import HasMethods, Interval, StrOptions, feature_names, fit_context
 from .._target import Reference, pair_of, read_target
+from .._threads import shared_cores
 from ..labelling import as_array, split_labels
 from ._black_box import BlackBox
 from ._calibration import Calibration, calibrate, least_trust, read_reject
@@ -241,29 +242,28 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
             rows, values, weight = rows[weight > 0], values[weight > 0], weight[weight > 0]
         target = self._read_target(rows, column_or_1d(values))
         target_classes = self._model.target_classes
-        if y is None:
-            labels, known = values[:0], np.zeros(len(rows), dtype=bool)
-        else:
-            labels, known = split_labels(values, self.unlabelled, target_classes=target_classes)
-        full = bool(known.all())
-        self.classes_, goes_to = classes_and_targets(labels, full, correspondence_of(self.flow), target_classes)
-        truth = np.full(len(rows), -1)
-        truth[known] = np.searchsorted(self.classes_, labels)
-        many = len(self.classes_) > len(target_classes)
-        flow = align_once(self.flow, rows, truth, target, goes_to, many=many, sample_weight=weight)
-        plan = FlowPlan(flow, self.classes_, target, self.n_flows, goes_to)
-        found = certain(truth, plan) if full else believe(rows, truth, self._model, plan, self.second_query, weight)
-        self._found, self._goes_to = found, goes_to
-        self.evidence_weights_, self.prediction_weight_ = found.evidence_weights, found.prediction_weight
-        self.confusion_, self.n_queries_, self.decision_ = found.confusion, found.n_queries, found.decision
-        self.label_distributions_ = found.beliefs
-        self.transduction_ = self.classes_[found.beliefs.argmax(axis=1)]
-        self._carrying = plan.fit(rows, found.beliefs, weight)
-        self.flows_, self.decoders_ = self._carrying.flows, self._carrying.decoders
-        self.codewords_ = target_classes[np.stack([mass.argmax(axis=1) for mass in self._carrying.couplings], axis=1)]
-        self._calibrate(rows, truth)
-        asked_as_they_are = bool(found.prediction_weight)
-        self.n_queries_per_row_ = 1 if found.decision == "predictions" else len(self.flows_) + asked_as_they_are
+        none = values[:0], np.zeros(len(rows), dtype=bool)
+        labels, known = none if y is None else split_labels(values, self.unlabelled, target_classes=target_classes)
+        with shared_cores(rows.size * len(rows)):
+            full = bool(known.all())
+            self.classes_, goes_to = classes_and_targets(labels, full, correspondence_of(self.flow), target_classes)
+            truth = np.full(len(rows), -1)
+            truth[known] = np.searchsorted(self.classes_, labels)
+            many = len(self.classes_) > len(target_classes)
+            flow = align_once(self.flow, rows, truth, target, goes_to, many=many, sample_weight=weight)
+            plan = FlowPlan(flow, self.classes_, target, self.n_flows, goes_to)
+            found = certain(truth, plan) if full else believe(rows, truth, self._model, plan, self.second_query, weight)
+            self._found, self._goes_to = found, goes_to
+            self.evidence_weights_, self.prediction_weight_ = found.evidence_weights, found.prediction_weight
+            self.confusion_, self.n_queries_, self.decision_ = found.confusion, found.n_queries, found.decision
+            self.label_distributions_ = found.beliefs
+            self.transduction_ = self.classes_[found.beliefs.argmax(axis=1)]
+            carrying = self._carrying = plan.fit(rows, found.beliefs, weight)
+            self.flows_, self.decoders_ = carrying.flows, carrying.decoders
+            self.codewords_ = target_classes[np.stack([mass.argmax(axis=1) for mass in carrying.couplings], axis=1)]
+            self._calibrate(rows, truth)
+            asked_as_they_are = bool(found.prediction_weight)
+            self.n_queries_per_row_ = 1 if found.decision == "predictions" else len(self.flows_) + asked_as_they_are
 
     def _calibrate(self, X: np.ndarray, truth: np.ndarray) -> None:
         """Learn from left-out training rows how sure answers may be, and which of them to give."""

@@ -19,6 +19,7 @@ from .._aligner import as_aligner
 from .._inputs import FLOATS, as_numbers
 from .._sklearn import HasMethods, Interval, feature_names, fit_context, validate_params
 from .._target import Reference, as_given, pair_of, read_target
+from .._threads import shared_cores
 from ._flows import target_of
 from ._regression_answers import AskedRegressor, Correction, correct, error_quantile, expected_errors, is_clearly_larger
 
@@ -137,14 +138,15 @@ class RepurposedRegressor(RegressorMixin, BaseEstimator):
         labels = np.full((len(rows), q), np.nan) if numbers is None else numbers
         known = ~np.isnan(labels).any(axis=1)
         self.n_known_ = int(known.sum())
-        seed = int(check_random_state(self._flow_seed()).randint(np.iinfo(np.int32).max))
-        self.flow_ = self._carrier(X, rows, labels, known, target)
-        self._n_labels = q
-        self._correction, self.decision_ = self._corrected(rows, labels, known, target, seed)
-        self.correction_, self.corrects_rows_ = self._correction.kind, self._correction.rest is not None
-        carried = np.asarray(self.flow_.transform(rows)) if self.decision_ == "carried" else rows
-        own = self._ask(target.X, q)
-        self._errors = expected_errors(self._ask(carried, q), carried, own, target.X, y_target)
+        with shared_cores(rows.size * len(rows)):
+            seed = int(check_random_state(self._flow_seed()).randint(np.iinfo(np.int32).max))
+            self.flow_ = self._carrier(X, rows, labels, known, target)
+            self._n_labels = q
+            self._correction, self.decision_ = self._corrected(rows, labels, known, target, seed)
+            self.correction_, self.corrects_rows_ = self._correction.kind, self._correction.rest is not None
+            carried = np.asarray(self.flow_.transform(rows)) if self.decision_ == "carried" else rows
+            own = self._ask(target.X, q)
+            self._errors = expected_errors(self._ask(carried, q), carried, own, target.X, y_target)
 
     def _read_target(self, X: np.ndarray, numbers: np.ndarray | None) -> Reference:
         """The flow's reference dataset, checked; sets the regressor that is to be asked."""
