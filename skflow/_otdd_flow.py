@@ -60,10 +60,10 @@ class OTDDFlowTransformer(BaseFlow):
         the plan; "tiled" makes it tile by tile, in memory that grows with the number of samples, not its square;
         "hierarchical" finds a nearly optimal one block by block, in nearly linear time. "auto" is "dense" where its
         matrix takes no more than half of the free memory, else "tiled"; without regularisation it is "exact", POT in
-        float64. Beyond 16,384 samples a side (8,192 without regularisation, 65,536 on a GPU), of each pair of classes
-        where these are matched, it is "hierarchical". "sharded" is "tiled" with the rows shared out over the processes
-        of :mod:`torch.distributed`, each of which fits the same flow to the same data. "geomloss" and "fused" are
-        geomloss on KeOps and flash-sinkhorn on a GPU, where installed.
+        float64. Beyond 16,384 samples a side (8,192 without regularisation, 65,536 on a GPU), and sqrt(K) times as many
+        where K classes of like sizes are matched, it is "hierarchical". "sharded" is "tiled" with the rows shared out
+        over the processes of :mod:`torch.distributed`, each of which fits the same flow to the same data. "geomloss"
+        and "fused" are geomloss on KeOps and flash-sinkhorn on a GPU, where installed.
     batch_size : int or None, default=None
         Mini-batches: at every step source and target are split at random into stratified batches of that many samples,
         and plans go from batch to batch. Faster by as many times as there are batches, for a plan that is blurred.

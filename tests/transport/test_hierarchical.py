@@ -178,6 +178,7 @@ def test_auto_takes_it_for_large_problems_alone(monkeypatch, device):
     monkeypatch.setattr(dispatch, "MOST_PAIRS", {device.type: 50 * 50})
     monkeypatch.setattr(dispatch, "MOST_PAIRS_EXACT", 50 * 50)
     assert (chosen(1.0), chosen(0.0)) == ("EntropicSolver", "NetworkSimplex")
+    assert chosen(1.0, share=0.5) == "HierarchicalSolver"  # of a flow with as many pairs in other problems
     monkeypatch.setattr(dispatch, "MOST_PAIRS", {device.type: 50 * 50 - 1})
     assert (chosen(1.0), chosen(0.0)) == ("HierarchicalSolver", "NetworkSimplex")
     monkeypatch.setattr(dispatch, "MOST_PAIRS_EXACT", 50 * 50 - 1)

@@ -22,7 +22,7 @@ SOLVERS = ("auto", *NAMED)
 AUTO: tuple[type[Solver], ...] = (Hierarchical, Dense, Tiled, Exact)
 """What "auto" takes: the first that can."""
 MOST_PAIRS = {"cpu": 2**28, "cuda": 2**32}
-"""Of points, up to which "auto" takes all of them into account: four seconds a step of a processor."""
+"""Of points, in all problems of a flow, up to which "auto" takes all into account: three seconds a step of a core."""
 MOST_PAIRS_EXACT = 2**26
 """The same without regularisation, which is a minute a step."""
 MEMORY_SHARE = 0.5
@@ -38,9 +38,9 @@ def bind_solver(solver: str | Solver, task: Task, *, batch_size: int | None = No
         "dense" holds the plan, "tiled" makes it tile by tile, "sharded" does so in several processes, "geomloss" and
         "fused" find the potentials by the packages' kernels. "exact" works in float64: POT's network simplex without
         regularisation, Sinkhorn with it. "hierarchical" is approximate and takes nearly linear time. "auto" is
-        "hierarchical" for more than 16,384 points on a side of a problem (8,192 without regularisation, 65,536 on a
-        GPU), else "exact" without regularisation, "dense" where the matrices take no more than half of the free memory,
-        else "tiled".
+        "hierarchical" for more than 16,384 points a side (8,192 without regularisation, 65,536 on a GPU), and for
+        sqrt(K) times as many where K classes of like sizes are matched; else "exact" without regularisation, "dense"
+        where the matrices take no more than half of the free memory, else "tiled".
     task : Task
         What is to be solved.
     batch_size : int or None
@@ -95,9 +95,12 @@ def _can(kind: type[Solver], task: Task) -> bool:
 
 
 def _is_large(task: Task) -> bool:
-    """Whether a step with all pairs would take too long, to the target or, where it is larger, to oneself."""
+    """Whether a step with all pairs would take too long, to the target or, where it is larger, to oneself.
+
+    The other problems of the flow are as large, in proportion to their points.
+    """
     most = MOST_PAIRS.get(task.device.type, MOST_PAIRS["cpu"]) if task.reg > 0 else MOST_PAIRS_EXACT
-    return max(task.shape) ** 2 > most
+    return max(task.shape) ** 2 > most * task.share
 
 
 def _fits(n_bytes: float, device: torch.device) -> bool:
