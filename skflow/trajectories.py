@@ -61,7 +61,7 @@ def as_training_data(
     if not hasattr(flow, "fit") or isinstance(flow, type):
         raise ValueError(f"flow={flow!r} is no flow.")
     check_is_fitted(flow)
-    if samples not in SAMPLES:
+    if not isinstance(samples, str) or samples not in SAMPLES:
         raise ValueError(f"samples={samples!r} is not one of {SAMPLES}.")
     if samples != "mapped" and not (X is None and y is None):
         raise ValueError(f"samples={samples!r} takes no X and y.")

@@ -52,6 +52,7 @@ def test_any_classifier_takes_the_samples(samples):
     ("arguments", "message"),
     [
         (("last",), "samples='last' is not one of"),
+        ((np.ones(2),), r"samples=array\(\[1., 1.\]\) is not one of"),
         (("trajectory",), "needs a flow with keep_trajectory of at least 2"),
         (("mapped",), "samples='mapped' needs X and y"),
         (("final", X, y), "samples='final' takes no X and y"),

@@ -115,7 +115,7 @@ def _check_batches(solver: str | Solver, task: Task, batch_size: int) -> None:
 
 
 def _by_name(name: str) -> Solver:
-    if name not in NAMED:
+    if not isinstance(name, str) or name not in NAMED:
         near = difflib.get_close_matches(str(name), SOLVERS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"solver={name!r} is not one of {SOLVERS} or a solver.{hint}")
