@@ -184,7 +184,7 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
             codes, codes_target = None, None
             if not continuous and not target.is_continuous:
                 codes, codes_target = class_codes(y, target.y, self.unlabelled)
-            with one_thread():  # of many small products, for which two take more than twice as long
+            with one_thread():  # as in `align`, and where rows apart are looked for
                 self.alignment_: Alignment = align(
                     rows,
                     target.X,

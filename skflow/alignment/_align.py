@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._threads import one_thread
 from ._affine_map import AffineMap, Array
 from ._alternation import Monitor
 from ._base import Invariance
@@ -95,6 +96,7 @@ class Alignment:
         return self.map.inverse(Z)
 
 
+@one_thread()  # of many small products, for which two take more than twice as long
 def align(
     X: ArrayLike,
     X_target: ArrayLike,

@@ -177,7 +177,8 @@ class Judge:
         X, a = view.pair.X, self._pair.a
         if len(self._codes) < 2:
             spread = self._pair.b @ ((self._pair.Y - self._pair.b @ self._pair.Y) ** 2).sum(1)
-            return min(float(a @ ((h(X) - other(X)) ** 2).sum(1)) / max(2 * float(spread), np.finfo(float).tiny), 1.0)
+            apart, unrelated = float(a @ ((h(X) - other(X)) ** 2).sum(1)), 2 * float(spread)
+            return apart / unrelated if apart < unrelated else float(apart > 0)
         classes = [self._class_posterior(view, g(X)).argmax(1) for g in (h, other)]
         return float(a @ (classes[0] != classes[1]))
 

@@ -36,6 +36,10 @@ MARGINAL_SHARE = 0.5
 """Share of the marginals' likelihood ratio that counts: the classes' distributions know a part of it."""
 N_TURNS, STEPS = 3, 8
 """Turns of expectation and maximisation, and steps of the rotation, in each round."""
+SWEEPS = 3
+"""Times that each reflection and each turn of axes is tried."""
+LIKE = 4.0
+"""Ratio of two axes' variances up to which they may be exchanged."""
 LEAST_GAIN = 0.1
 """Nats below which nothing is gained."""
 
@@ -45,6 +49,32 @@ class _State(NamedTuple):
 
     mixture: ClassMixture
     proportions: Tensor
+
+
+class _Units:
+    """Angles between the target's principal axes, and shifts along these, in units in which they matter alike.
+
+    To turn rows between axes of variances v and w changes a Gaussian's log-likelihood by ``v / w + w / v - 2`` times
+    the squared angle, which between a large and a small axis is much for a little.
+    """
+
+    def __init__(self, axes: Tensor, variances: Tensor) -> None:
+        self._axes, self._upper = axes, tuple(torch.triu_indices(len(axes), len(axes), 1))
+        ratio = (variances[:, None] / variances)[self._upper]
+        self._angles, self._shifts = (ratio + 1 / ratio - 1).rsqrt(), variances.sqrt()
+        self.nothing = np.zeros(len(ratio) + len(axes))
+
+    @classmethod
+    def of(cls, variances: Array, axes: Array) -> _Units:
+        floor = 1e-3 * variances.mean() + np.finfo(float).tiny
+        return cls(torch.from_numpy(axes), torch.from_numpy(variances + floor))
+
+    def move(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The rotation and the shift of some numbers in these units."""
+        n, axes = len(self._angles), self._axes
+        skew = torch.zeros_like(axes).index_put(self._upper, values[:n] * self._angles)
+        turn = axes @ torch.linalg.matrix_exp(skew - skew.T) @ axes.T
+        return turn, axes @ (values[n:] * self._shifts)
 
 
 class RotationLikelihood:
@@ -71,29 +101,39 @@ class RotationLikelihood:
         self._of_Y, self._known_Y = class_shares(t, codes, len(Y))
         variances = self._Y.var(0, correction=0)
         self._variances = variances + 1e-3 * variances.mean() + np.finfo(float).tiny
-        self.axes = np.ascontiguousarray(np.linalg.eigh(Y.T @ Y)[1][:, ::-1])
-        self._flips = torch.from_numpy(np.eye(len(self.axes)) - 2 * self.axes.T[:, :, None] * self.axes.T[:, None])
+        of_axes, axes = np.linalg.eigh(Y.T @ Y / len(Y))
+        self.axes, self._of_axes = np.ascontiguousarray(axes[:, ::-1]), of_axes[::-1].clip(0)
+        self._units = _Units.of(self._of_axes, self.axes)
         self._marginals = Marginals(Y, np.hstack([np.eye(len(self.axes)), self.axes[:, :MARGINAL_AXES]]))
         self._strength = MARGINAL_SHARE / 2 * self._n * len(Y) / (self._n + len(Y))
         known = self._of_Y[self._known_Y]
         self._of_target = _State(ClassMixture.of(self._Y[self._known_Y], known, RIDGE * self._variances), known.mean(0))
-        self._upper = tuple(torch.triu_indices(len(self.axes), len(self.axes), 1))
 
-    @torch.inference_mode(False)
     def flipped(self, h: AffineMap) -> tuple[AffineMap, float]:
         """`h` with those of the target's principal axes turned over that make it likelier, and minus what that gives.
 
         The mixture is that of the target alone.
         """
+        return self._moved(h, _flips(self.axes))
+
+    def turned(self, h: AffineMap) -> tuple[AffineMap, float]:
+        """The same where axes of like variances, which come in any order and mixed, may be turned in their plane."""
+        return self._moved(h, [*_flips(self.axes), *_plane_turns(self.axes, self._of_axes)])
+
+    @torch.inference_mode(False)
+    def _moved(self, h: AffineMap, moves: list[Array]) -> tuple[AffineMap, float]:
+        """`h` followed by those moves that make it likelier, one after the other, until none does."""
         Q, offset = self._parts(h)
-        best = float(self._misfit(self._of_target, self._X @ Q + offset))
-        since, k = 0, 0
-        while since < len(self._flips):
-            flip = self._flips[k % len(self._flips)]
-            cost = float(self._misfit(self._of_target, (self._X @ Q + offset) @ flip))
-            since, k = since + 1, k + 1
+        Z, best = self._X @ Q + offset, float(self._misfit(self._of_target, self._X @ Q + offset))
+        since, k, tensors = 0, 0, [torch.from_numpy(move) for move in moves]
+        while since < len(moves) and k < SWEEPS * len(moves):
+            move = tensors[k % len(moves)]
+            moved, since, k = Z @ move, since + 1, k + 1
+            cost = float(self._of_rows(self._of_target, moved))
+            if cost < best:  # else the marginals, which take longer and are never below zero, need not be asked
+                cost += float(self._of_marginals(moved))
             if cost < best - LEAST_GAIN:
-                Q, offset, best, since = Q @ flip, offset @ flip, cost, 0
+                Z, Q, offset, best, since = moved, Q @ move, offset @ move, cost, 0
         return self._map(Q, offset), best
 
     @torch.inference_mode(False)
@@ -105,7 +145,7 @@ class RotationLikelihood:
             state = self._expect(state, self._X @ Q + offset, ridge)
             Q, offset = self._climb(state, Q, offset)
         state = self._expect(state, self._X @ Q + offset, RIDGE)
-        log_densities = self._known_or_mixed(
+        log_densities = _known_or_mixed(
             state.mixture.log_densities(self._Y), self._of_target.proportions, self._of_Y, self._known_Y
         )
         return self._map(Q, offset), float(self._misfit(state, self._X @ Q + offset) - log_densities.sum())
@@ -135,22 +175,21 @@ class RotationLikelihood:
 
     def _misfit(self, state: _State, Z: Tensor) -> Tensor:
         """What depends on mapped rows: minus their log-likelihood, and what the marginals say."""
-        of_rows = self._known_or_mixed(state.mixture.log_densities(Z), state.proportions, self._of_X, self._known_X)
-        return self._strength * self._marginals.excess(Z, self._a) - self._n * (self._a @ of_rows)
+        return self._of_marginals(Z) + self._of_rows(state, Z)
 
-    @staticmethod
-    def _known_or_mixed(log_densities: Tensor, proportions: Tensor, shares: Tensor, known: Tensor) -> Tensor:
-        """Log-densities of rows in their class, or in the mixture where that is not known."""
-        mixed = torch.logsumexp(log_densities + proportions.log(), 1)
-        return torch.where(known, (log_densities * shares).sum(1), mixed)
+    def _of_rows(self, state: _State, Z: Tensor) -> Tensor:
+        of_rows = _known_or_mixed(state.mixture.log_densities(Z), state.proportions, self._of_X, self._known_X)
+        return -self._n * (self._a @ of_rows)
+
+    def _of_marginals(self, Z: Tensor) -> Tensor:
+        return self._strength * self._marginals.excess(Z, self._a)
 
     def _climb(self, state: _State, Q: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
         """A few steps towards a likelier rotation and offset, the mixture held."""
-        n_angles = len(self._upper[0])
 
         def moved(values: Tensor) -> tuple[Tensor, Tensor]:
-            skew = torch.zeros_like(Q).index_put(self._upper, values[:n_angles])
-            return Q @ torch.linalg.matrix_exp(skew - skew.T), offset + values[n_angles:]
+            turn, shift = self._units.move(values)
+            return Q @ turn, offset + shift
 
         def misfit(values: Array) -> tuple[float, Array]:
             with torch.enable_grad():
@@ -160,6 +199,26 @@ class RotationLikelihood:
                 (slope,) = torch.autograd.grad(value, at)
             return value.item(), slope.numpy()
 
-        start = np.zeros(n_angles + len(offset))
-        end = minimize(misfit, start, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
+        end = minimize(misfit, self._units.nothing, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
         return moved(torch.from_numpy(end))
+
+
+def _known_or_mixed(log_densities: Tensor, proportions: Tensor, shares: Tensor, known: Tensor) -> Tensor:
+    """Log-densities of rows in their class, or in the mixture where that is not known."""
+    mixed = torch.logsumexp(log_densities + proportions.log(), 1)
+    return torch.where(known, (log_densities * shares).sum(1), mixed)
+
+
+def _flips(axes: Array) -> list[Array]:
+    """Reflections, each of which turns one axis over."""
+    return [np.eye(len(axes)) - 2 * np.outer(axis, axis) for axis in axes.T]
+
+
+def _plane_turns(axes: Array, variances: Array) -> list[Array]:
+    """Turns and reflections in the planes of axes of like variances, which are one or two places apart."""
+    root = np.sqrt(0.5)
+    moves = [[[c, -s], [s, c]] for c, s in ((root, root), (0.0, 1.0), (root, -root), (0.0, -1.0), (-1.0, 0.0))]
+    moves += [[[0.0, 1.0], [1.0, 0.0]], [[0.0, -1.0], [-1.0, 0.0]]]
+    near = [(i, j) for i in range(len(axes)) for j in (i + 1, i + 2) if j < len(axes)]
+    planes = [axes[:, pair] for pair in near if variances[pair[0]] <= LIKE * variances[pair[1]]]
+    return [np.eye(len(axes)) + plane @ (np.array(move) - np.eye(2)) @ plane.T for plane in planes for move in moves]

@@ -108,7 +108,7 @@ def search(
     refined[1:] = sorted([*refined[1:], *((end, name) for end in turned)], key=lambda pair: pair[0].objective)
     distinct = _distinct(pair, [Found(end.map, name, end.objective, ratio, n_starts) for end, name in refined])
     if worth_likelihoods(pair):
-        return _likeliest(pair, distinct, rng)
+        return _likeliest(pair, distinct)
     others = [end for end in distinct[1:] if end.objective <= best.objective * NOT_MUCH_HIGHER]
     return replace(distinct[0], others=tuple(others[:MAX_OTHERS]))
 
@@ -122,13 +122,13 @@ def _distinct(pair: Pair, ends: list[Found]) -> list[Found]:
     return kept
 
 
-def _likeliest(pair: Pair, ends: list[Found], rng: np.random.RandomState) -> Found:
+def _likeliest(pair: Pair, ends: list[Found]) -> Found:
     """Of the likeliest maps, which are about as likely, that of lowest cost, and the others.
 
     The map near the end of lowest cost is always one of these: where plan and likelihood speak for different ones, the
     answer is not clear.
     """
-    maps, near_lowest = likeliest(pair, [Likely(end.map, end.start, end.objective) for end in ends], rng)
+    maps, near_lowest = likeliest(pair, [Likely(end.map, end.start, end.objective) for end in ends])
 
     def found(h: Likely) -> Found:
         return replace(

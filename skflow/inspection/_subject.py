@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
@@ -86,7 +87,10 @@ class Subject:
         check_is_fitted(flow)
         if not (hasattr(flow, "alignment_") or hasattr(flow, "particles_")):
             raise ValueError(f"flow={estimator!r} is no flow: it has neither alignment_ nor particles_.")
-        labels = None if y is None else _classes(np.asarray(y, dtype=object)[rows], getattr(flow, "classes_", ()))
+        values = None if y is None else np.asarray(y, dtype=object)[rows]
+        if y is not None and hasattr(flow, "classes_"):
+            values = column_or_1d(values)
+        labels = None if values is None else _classes(values, getattr(flow, "classes_", ()))
         return cls(found, flow, classifier, model, table, labels, names, n_rows)
 
     @cached_property
@@ -203,6 +207,9 @@ def _refuse_several_maps(own: Any) -> None:
 
 def _classes(y: np.ndarray, known: Any) -> np.ndarray | None:
     """Class labels, None where a row has none; None altogether for continuous values. -1 is a label if it is known."""
+    if y.ndim > 1 and y.shape[1] > 1:  # several continuous values a row
+        return None
+    y = y.ravel()
     markers = {-1, "-1"} - set(np.asarray(known).tolist())
     present = np.array([not is_missing(value) and value not in markers for value in y.tolist()], dtype=bool)
     if not present.any():

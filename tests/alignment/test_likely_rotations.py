@@ -46,7 +46,7 @@ def test_the_likeliest_rotation_is_the_true_one(turned):
         Likely(AffineMap(np.zeros(D), np.zeros(D), (nearest_orthogonal(random.randn(D, D)),)), "random", 0.0)
         for _ in range(3)
     ]
-    maps, _ = likeliest(pair, ends, random)
+    maps, _ = likeliest(pair, ends)
     assert _apart(pair, maps[0].map, truth) < 0.02
     assert [h.cost for h in maps] == sorted(h.cost for h in maps)
 
@@ -57,6 +57,38 @@ def test_an_axis_that_was_turned_over_is_turned_back(turned):
     axis = likelihood.axes[:, 0]
     mirrored = AffineMap(truth.center, truth.image, (*truth.factors, np.eye(D) - 2 * np.outer(axis, axis)))
     assert _apart(pair, likelihood.flipped(mirrored)[0], truth) < 0.02 < _apart(pair, mirrored, truth)
+
+
+def test_axes_that_were_exchanged_are_put_back():
+    """The last two have like variances; no reflection of single axes undoes a quarter turn in their plane."""
+    random = np.random.RandomState(0)
+    X, Y = (
+        np.column_stack([random.exponential(size=(N, 2)), random.randn(N)]) @ np.diag([2.0, 1.0, 0.9]) for _ in range(2)
+    )
+    scale, even, zero = np.sqrt(Y.var(0).sum()), np.full(N, 1 / N), np.zeros(3)
+    likelihood = RotationLikelihood(Pair((X - X.mean(0)) / scale, (Y - Y.mean(0)) / scale, even, even, None, None))
+    plane = likelihood.axes[:, 1:]
+    quarter = np.eye(3) + plane @ (np.array([[0.0, 1.0], [-1.0, 0.0]]) - np.eye(2)) @ plane.T
+    mixed = AffineMap(zero, zero, (quarter,))
+    matrix = likelihood.turned(mixed)[0].matrix
+    np.testing.assert_allclose(np.abs(matrix), np.eye(3), atol=0.1)  # the last column is symmetric
+    assert (np.diag(matrix)[:2] > 0).all()
+    assert likelihood.turned(mixed)[1] < likelihood.flipped(mixed)[1] - 5
+
+
+def test_many_columns_of_very_different_variances():
+    """As those of tables are: the small ones tell as much of the rotation as the large ones."""
+    random, d = np.random.RandomState(0), 18
+    centres, (y, t) = 1.5 * random.randn(3, d), random.randint(3, size=(2, N))
+    spreads = np.sqrt(np.geomspace(1, 1e-3, d))
+    X, Y = ((centres[codes] + random.exponential(size=(N, d))) * spreads for codes in (y, t))
+    scale, even, zero = np.sqrt(Y.var(0).sum()), np.full(N, 1 / N), np.zeros(d)
+    Q, other = (np.linalg.qr(random.randn(d, d))[0] for _ in range(2))
+    pair = Pair((X - X.mean(0)) @ Q / scale, (Y - Y.mean(0)) / scale, even, even, None, t)
+    maps, near_first = likeliest(pair, [Likely(AffineMap(zero, zero, (other,)), "random", 0.0)])
+    truth = AffineMap(zero, zero, (Q.T,))
+    assert _apart(pair, maps[0].map, truth) < 0.1 < 1 < _apart(pair, near_first.map, truth)
+    assert maps[0].cost < RotationLikelihood(pair).refine(truth, 5)[1] + 5 < near_first.cost - 1000
 
 
 def test_refining_comes_nearer_and_keeps_lengths(turned):

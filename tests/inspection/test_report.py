@@ -223,6 +223,15 @@ def test_of_a_repurposed_regressor_its_flow_is_told(reference, source):
     assert "asked about rows as they are" in FlowReport(answers, source[0]).headline
 
 
+def test_several_labels_a_row(reference, flow):
+    """Continuous ones are no classes; a flow of classes knows one label a row."""
+    rows, pairs = reference.X + 1, reference.X[:, :2]
+    aligner = DomainAligner(Reference(reference.X, pairs), invariance="translation", random_state=0).fit(rows, pairs)
+    assert text_of(FlowReport(aligner, rows, pairs)) == text_of(FlowReport(aligner, rows))
+    with pytest.raises(ValueError, match="y should be a 1d array"):
+        FlowReport(flow, rows, pairs)
+
+
 def test_what_has_several_maps_says_which_to_pass(flow, reference, source):
     several = MultiDomainFlow(OTDDFlowTransformer(reference, **QUICK))
     several.flows_ = {"here": flow}
@@ -237,6 +246,7 @@ def test_what_has_several_maps_says_which_to_pass(flow, reference, source):
 
 def test_report_leaves_the_flow_and_the_data_alone(flow, source):
     X, y = source[0].copy(), source[1].copy()
+    flow.trust(X)  # what trust needs is kept from when it is first asked for
     before = sorted(vars(flow))
     FlowReport(flow, X, y).to_html()
     assert sorted(vars(flow)) == before
