@@ -1,5 +1,10 @@
 """Fixtures for all tests."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core, one thread each, before a library counts the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 import torch
 
