@@ -175,7 +175,7 @@ class Model(LogisticRegression):
 
 @pytest.mark.usefixtures("two_threads")
 def test_few_rows_are_worked_on_with_one_thread():
-    """Threads that wait for one another take twice the time of one, and four times beside another process."""
+    """With more, they wait for one another for longer than they compute."""
     blind = PseudoLabelFlow(TARGET, Clusterer(3, n_init=1), flow=OTDDFlowTransformer(**FEW_STEPS))
     for estimator in (blind, MultiDomainFlow(blind), RepurposedClassifier(Model().fit(*TARGET), blind)):
         SEEN.clear()
