@@ -184,18 +184,17 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
             codes, codes_target = None, None
             if not continuous and not target.is_continuous:
                 codes, codes_target = class_codes(y, target.y, self.unlabelled)
-            with one_thread():  # as in `align`, and where rows apart are looked for
-                self.alignment_: Alignment = align(
-                    rows,
-                    target.X,
-                    y=codes,
-                    y_target=codes_target,
-                    invariance=self.invariance,
-                    sample_weight=_without_rows_apart(rows, target.X, codes, weight),
-                    max_starts=self.max_starts,
-                    seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
-                    monitor=monitor,
-                )
+            self.alignment_: Alignment = align(
+                rows,
+                target.X,
+                y=codes,
+                y_target=codes_target,
+                invariance=self.invariance,
+                sample_weight=_without_rows_apart(rows, target.X, codes, weight),
+                max_starts=self.max_starts,
+                seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
+                monitor=monitor,
+            )
             self.target_, self._n_rows = target, len(rows)
             context.call_on_fit_task_end(estimator=self, X=rows, y=y, reconstruction_attributes={})
         return self
@@ -235,6 +234,7 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
         return inverse_rows(X, self.alignment_)
 
 
+@one_thread()
 def _without_rows_apart(
     rows: np.ndarray, X_target: np.ndarray, codes: np.ndarray | None, weight: np.ndarray | None
 ) -> np.ndarray | None:

@@ -25,7 +25,7 @@ from ._matching import LocalMass, match_sides, set_matching
 from ._run import FlowRun, choose_particles
 from ._sklearn import HasMethods, Interval, StrOptions, ValidatedParameters
 from ._target import Reference, Target, as_given, is_continuous, read_target
-from ._threads import shared_cores
+from ._threads import cores_for
 from ._unfinished import UnfinishedFit
 from .alignment import Invariance
 from .flow import DYNAMICS, OPTIMIZERS, Dynamics, Optimizer
@@ -186,7 +186,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             warn_of_units(target.X, getattr(self, "feature_names_in_", None))
         context = self._init_callback_context(max_subtasks=self.max_iter)
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
-        with shared_cores(X.size * len(X if target is None else target.X)):
+        with cores_for(X, None if target is None else target.X):
             fit = self._make_ready(X, y, functional, target, sample_weight, distance)
             fit.go_on(self, context)
             self._check_fit(fit)

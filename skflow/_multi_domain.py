@@ -17,7 +17,7 @@ from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS
 from ._sklearn import HasMethods, ValidatedParameters, fit_context
 from ._target import Reference, as_given, read_target
-from ._threads import shared_cores
+from ._threads import cores_for
 from .labelling import as_array
 from .safeguard import Decision, Gains
 
@@ -136,7 +136,7 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         """
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
-            with shared_cores(rows.size * len(rows)):
+            with cores_for(rows):
                 names = read_domains(1 if sample_domain is None else sample_domain, len(rows))
                 labels = np.full(len(rows), None, dtype=object) if y is None else as_given(as_array(y))
                 check_consistent_length(rows, labels)
@@ -186,7 +186,7 @@ class MultiDomainFlow(ReturnsTargetColumns, ValidatedParameters, BaseEstimator):
         names = read_domains(sample_domain, len(rows))
         labels = np.full(len(rows), None, dtype=object) if y is None else as_given(as_array(y))
         check_consistent_length(rows, labels)
-        with shared_cores(rows.size * len(rows)):
+        with cores_for(rows):
             self._add({name: self._domain(rows[names == name], labels[names == name]) for name in dict.fromkeys(names)})
         return self
 

@@ -22,7 +22,7 @@ from ._otdd_flow import OTDDFlowTransformer
 from ._safeguarding import guard_guessed
 from ._sklearn import HasMethods, ValidatedParameters, fit_context, safe_indexing
 from ._target import Reference, Target, read_target
-from ._threads import shared_cores
+from ._threads import cores_for
 from ._trusting import TrustsItsFlow
 from .labelling import complete_labels, merge_labels, split_labels
 
@@ -165,7 +165,7 @@ class PseudoLabelFlow(TrustsItsFlow, ValidatedParameters, CallbackSupportMixin, 
         """
         with fresh_fit(self):
             rows = validate_data(self, X, dtype=FLOATS, order="C", ensure_min_samples=2)
-            with shared_cores(rows.size * len(rows)):
+            with cores_for(rows):
                 y = np.full(len(rows), -1) if y is None else y
                 flow = OTDDFlowTransformer() if self.flow is None else clone(self.flow)
                 weight = read_weights(sample_weight, rows)

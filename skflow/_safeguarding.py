@@ -14,7 +14,7 @@ from ._held_out import align_held_out, carry_held_out
 from ._lossy_alignment import drop_lossy_alignment
 from ._repeats import each_row_once
 from ._target import Reference
-from ._threads import shared_cores
+from ._threads import cores_for
 from .metrics import divergences_beside_floors
 from .safeguard import (
     WORTH_MOVING,
@@ -203,7 +203,7 @@ def guard_guessed(
             rng=rng,
         )
 
-    with shared_cores(X.size * len(flow.target_.X)):
+    with cores_for(X, flow.target_.X):
         flow.decision_ = decided(flow)
         drop_lossy_alignment(flow, X, labels, weight, decided)
     flow.set_params(safeguard=safeguard)

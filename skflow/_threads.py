@@ -6,8 +6,9 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
+import numpy as np
 import torch
 from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
@@ -73,6 +74,11 @@ def shared_cores(work: float = float("inf")) -> Iterator[None]:
         _do_without_threads()
     with one_thread() if work <= LITTLE_WORK or _in_joblib_thread() else nullcontext():
         yield
+
+
+def cores_for(X: np.ndarray, Y: np.ndarray | None = None) -> AbstractContextManager[None]:
+    """:func:`shared_cores` for what is done between the rows of `X` and those of `Y`, or among the rows of `X`."""
+    return shared_cores(X.size * len(X if Y is None else Y))
 
 
 @contextmanager

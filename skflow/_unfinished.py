@@ -16,7 +16,7 @@ from ._reporting import StepReporter, warn_of_the_end
 from ._run import FlowRun
 from ._safeguarding import Judging, decide
 from ._target import Reference
-from ._threads import shared_cores
+from ._threads import cores_for
 from .flow import Flow
 from .pushforward import TabularPushForward
 
@@ -72,7 +72,7 @@ class UnfinishedFit:
             At an interrupt, with the attributes set as if the flow had ended there.
         """
         try:
-            with shared_cores(self.start.size * len(self.start if self.target is None else self.target.X)):
+            with cores_for(self.start, None if self.target is None else self.target.X):
                 if self.flow is None:
                     reporter = self._reporter(estimator, context)
                     self._flowed(estimator, self.run.loop.run(estimator.max_iter, reporter))

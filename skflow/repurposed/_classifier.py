@@ -16,7 +16,7 @@ from sklearn.utils.validation import validate_data
 from .._inputs import FLOATS, read_weights
 from .._sklearn import HasMethods, Interval, StrOptions, feature_names, fit_context
 from .._target import Reference, pair_of, read_target
-from .._threads import shared_cores
+from .._threads import cores_for
 from ..labelling import as_array, split_labels
 from ._black_box import BlackBox
 from ._calibration import Calibration, calibrate, least_trust, read_reject
@@ -244,7 +244,7 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         target_classes = self._model.target_classes
         none = values[:0], np.zeros(len(rows), dtype=bool)
         labels, known = none if y is None else split_labels(values, self.unlabelled, target_classes=target_classes)
-        with shared_cores(rows.size * len(rows)):
+        with cores_for(rows):
             full = bool(known.all())
             self.classes_, goes_to = classes_and_targets(labels, full, correspondence_of(self.flow), target_classes)
             truth = np.full(len(rows), -1)

@@ -19,7 +19,7 @@ from .._aligner import as_aligner
 from .._inputs import FLOATS, as_numbers
 from .._sklearn import HasMethods, Interval, feature_names, fit_context, validate_params
 from .._target import Reference, as_given, pair_of, read_target
-from .._threads import shared_cores
+from .._threads import cores_for
 from ._flows import target_of
 from ._regression_answers import AskedRegressor, Correction, correct, error_quantile, expected_errors, is_clearly_larger
 
@@ -138,7 +138,7 @@ class RepurposedRegressor(RegressorMixin, BaseEstimator):
         labels = np.full((len(rows), q), np.nan) if numbers is None else numbers
         known = ~np.isnan(labels).any(axis=1)
         self.n_known_ = int(known.sum())
-        with shared_cores(rows.size * len(rows)):
+        with cores_for(rows):
             seed = int(check_random_state(self._flow_seed()).randint(np.iinfo(np.int32).max))
             self.flow_ = self._carrier(X, rows, labels, known, target)
             self._n_labels = q
