@@ -58,16 +58,12 @@ class _Units:
     the squared angle, which between a large and a small axis is much for a little.
     """
 
-    def __init__(self, axes: Tensor, variances: Tensor) -> None:
-        self._axes, self._upper = axes, tuple(torch.triu_indices(len(axes), len(axes), 1))
-        ratio = (variances[:, None] / variances)[self._upper]
-        self._angles, self._shifts = (ratio + 1 / ratio - 1).rsqrt(), variances.sqrt()
-        self.nothing = np.zeros(len(ratio) + len(axes))
-
-    @classmethod
-    def of(cls, variances: Array, axes: Array) -> _Units:
-        floor = 1e-3 * variances.mean() + np.finfo(float).tiny
-        return cls(torch.from_numpy(axes), torch.from_numpy(variances + floor))
+    def __init__(self, axes: Array, variances: Array) -> None:
+        self._axes, self._upper = torch.from_numpy(axes), tuple(torch.triu_indices(len(axes), len(axes), 1))
+        firm = torch.from_numpy(variances + 1e-3 * variances.mean() + np.finfo(float).tiny)
+        ratio = (firm[:, None] / firm)[self._upper]
+        self._angles, self._shifts = (ratio + 1 / ratio - 1).rsqrt(), firm.sqrt()
+        self.n_values = len(ratio) + len(axes)
 
     def move(self, values: Tensor) -> tuple[Tensor, Tensor]:
         """The rotation and the shift of some numbers in these units."""
@@ -101,9 +97,9 @@ class RotationLikelihood:
         self._of_Y, self._known_Y = class_shares(t, codes, len(Y))
         variances = self._Y.var(0, correction=0)
         self._variances = variances + 1e-3 * variances.mean() + np.finfo(float).tiny
-        of_axes, axes = np.linalg.eigh(Y.T @ Y / len(Y))
-        self.axes, self._of_axes = np.ascontiguousarray(axes[:, ::-1]), of_axes[::-1].clip(0)
-        self._units = _Units.of(self._of_axes, self.axes)
+        along_axes, axes = np.linalg.eigh(Y.T @ Y / len(Y))
+        self.axes, self._along_axes = np.ascontiguousarray(axes[:, ::-1]), along_axes[::-1].clip(0)  # variances
+        self._units = _Units(self.axes, self._along_axes)
         self._marginals = Marginals(Y, np.hstack([np.eye(len(self.axes)), self.axes[:, :MARGINAL_AXES]]))
         self._strength = MARGINAL_SHARE / 2 * self._n * len(Y) / (self._n + len(Y))
         known = self._of_Y[self._known_Y]
@@ -118,17 +114,18 @@ class RotationLikelihood:
 
     def turned(self, h: AffineMap) -> tuple[AffineMap, float]:
         """The same where axes of like variances, which come in any order and mixed, may be turned in their plane."""
-        return self._moved(h, [*_flips(self.axes), *_plane_turns(self.axes, self._of_axes)])
+        return self._moved(h, [*_flips(self.axes), *_plane_turns(self.axes, self._along_axes)])
 
     @torch.inference_mode(False)
     def _moved(self, h: AffineMap, moves: list[Array]) -> tuple[AffineMap, float]:
-        """`h` followed by those moves that make it likelier, one after the other, until none does."""
+        """`h` followed by those moves that make it likelier, tried in turn a few times."""
         Q, offset = self._parts(h)
-        Z, best = self._X @ Q + offset, float(self._misfit(self._of_target, self._X @ Q + offset))
-        since, k, tensors = 0, 0, [torch.from_numpy(move) for move in moves]
-        while since < len(moves) and k < SWEEPS * len(moves):
-            move = tensors[k % len(moves)]
-            moved, since, k = Z @ move, since + 1, k + 1
+        Z = self._X @ Q + offset
+        best, since = float(self._misfit(self._of_target, Z)), 0
+        for move in [torch.from_numpy(move) for move in moves] * SWEEPS:
+            if since == len(moves):
+                break
+            moved, since = Z @ move, since + 1
             cost = float(self._of_rows(self._of_target, moved))
             if cost < best:  # else the marginals, which take longer and are never below zero, need not be asked
                 cost += float(self._of_marginals(moved))
@@ -178,10 +175,12 @@ class RotationLikelihood:
         return self._of_marginals(Z) + self._of_rows(state, Z)
 
     def _of_rows(self, state: _State, Z: Tensor) -> Tensor:
+        """Minus the log-likelihood of mapped rows under the mixture."""
         of_rows = _known_or_mixed(state.mixture.log_densities(Z), state.proportions, self._of_X, self._known_X)
         return -self._n * (self._a @ of_rows)
 
     def _of_marginals(self, Z: Tensor) -> Tensor:
+        """What the marginals say against mapped rows, at least zero."""
         return self._strength * self._marginals.excess(Z, self._a)
 
     def _climb(self, state: _State, Q: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
@@ -199,7 +198,9 @@ class RotationLikelihood:
                 (slope,) = torch.autograd.grad(value, at)
             return value.item(), slope.numpy()
 
-        end = minimize(misfit, self._units.nothing, jac=True, method="L-BFGS-B", options={"maxiter": STEPS}).x
+        end = minimize(
+            misfit, np.zeros(self._units.n_values), jac=True, method="L-BFGS-B", options={"maxiter": STEPS}
+        ).x
         return moved(torch.from_numpy(end))
 
 

@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from skflow.alignment._affine_map import AffineMap
+from skflow.alignment._column_summary import N_LEVELS
 from skflow.alignment._invariances import Orthogonal
 from skflow.alignment._likelihood import RotationLikelihood
 from skflow.alignment._likely_rotations import Likely, likeliest
+from skflow.alignment._marginals import BLUR, Marginals
 from skflow.alignment._matrices import nearest_orthogonal
 from skflow.alignment._pair import Pair
 
@@ -89,6 +91,22 @@ def test_many_columns_of_very_different_variances():
     truth = AffineMap(zero, zero, (Q.T,))
     assert _apart(pair, maps[0].map, truth) < 0.1 < 1 < _apart(pair, near_first.map, truth)
     assert maps[0].cost < RotationLikelihood(pair).refine(truth, 5)[1] + 5 < near_first.cost - 1000
+
+
+def test_ranks_are_those_of_blurred_values():
+    """Between the knots, and with the slope that a search by slopes asks for."""
+    random = np.random.RandomState(0)
+    Y = random.lognormal(size=(200, 3))
+    marginals = Marginals(Y, np.eye(3))
+    x = torch.from_numpy(random.lognormal(size=(3, 100)) - 0.5).requires_grad_()
+    levels = (np.arange(N_LEVELS) + 0.5) / N_LEVELS
+    values = np.quantile(Y, levels, axis=0, method="inverted_cdf").T
+    at = torch.from_numpy(values)[:, None], torch.from_numpy(BLUR * values.std(1))[:, None, None]
+    exact = torch.erf((x[:, :, None] - at[0]) / at[1]).mean(2)
+    found = marginals._ranks_at(x)
+    torch.testing.assert_close(found, exact, rtol=0, atol=1e-5)
+    slopes = [torch.autograd.grad(ranks.sum(), x)[0] for ranks in (found, exact)]
+    torch.testing.assert_close(*slopes, rtol=0, atol=1e-3)
 
 
 def test_refining_comes_nearer_and_keeps_lengths(turned):
