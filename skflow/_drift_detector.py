@@ -47,7 +47,7 @@ class DriftDetector(ValidatedParameters, BaseEstimator):
     alpha : float, default=0.02
         Rate of false alarms, per batch.
     n_permutations : int, default=499
-        Permutations; the least p-value is ``1 / (n_permutations + 1)``.
+        Permutations, no more than 100,000; the least p-value is ``1 / (n_permutations + 1)``.
     max_rows : int, default=1000
         Rows of the fit, and of a batch, that are compared; a subsample of more.
     random_state : int, RandomState instance or None, default=None
@@ -85,7 +85,7 @@ class DriftDetector(ValidatedParameters, BaseEstimator):
 
     _parameter_constraints: dict = {
         "alpha": [Interval(Real, 0, 1, closed="neither")],
-        "n_permutations": [Interval(Integral, 1, None, closed="left")],
+        "n_permutations": [Interval(Integral, 1, 100_000, closed="both")],
         "max_rows": [Interval(Integral, 2, None, closed="left")],
         "random_state": ["random_state"],
     }

@@ -69,7 +69,8 @@ class Spectral(Invariance):
         rows = np.sqrt(moments.columns)[:, None] * (moments.Y - moments.mean_y)
         singular, axes = np.linalg.svd(rows, full_matrices=False)[1:]
         few = min(len(moments.X), m) // ROWS_PER_AXIS
-        r = min(self.n_components, few, _n_signals(np.square(singular), d, m, np.abs(moments.mean_y - zero).max()))
+        signals = _n_signals(np.square(singular), d, m, np.abs(moments.mean_y - zero).max())
+        r = int(min(self.n_components, few, signals))
         edge = round(self.margin * d)
         if r < 1 or d - 2 * edge <= r + self.degree + 1:
             return AffineMap(moments.mean_x, moments.mean_y)

@@ -71,10 +71,10 @@ class SideBySide:
             if out.mean() > 1 / 2:
                 out[:] = False
             return np.where(out[self._place], 0.0, 1.0)
-        rows = foreign[self._place]
-        kept = max(1, round(float(mass) * len(rows)))
-        row_mass = np.zeros(len(rows))
-        row_mass[np.argsort(rows, kind="stable")[:kept]] = 1.0
+        # Of rows that are not foreign at all, those nearest to the target come first, in whatever order they came.
+        order = np.lexsort((self._distances()[1][self._place], foreign.round(6)[self._place]))
+        row_mass = np.zeros(len(order))
+        row_mass[order[: max(1, round(float(mass) * len(order)))]] = 1.0
         return row_mass
 
     def _grown(self, out: np.ndarray, doubtful: np.ndarray) -> np.ndarray:

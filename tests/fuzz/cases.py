@@ -192,6 +192,8 @@ def units(rng, p):
         far = far if np.isscalar(far) else np.full_like(far, far[0])
     if params.get("dynamics") == "jd-vl" or "DBSCAN" in repr(params):
         params = {}  # its radius is a length
+    if subject.name in FLOWS and not np.isscalar(far):  # and so which class of maps makes sense: it is named
+        params.setdefault("alignment", "similarity")
     if params.get("reg") == 1e-4:  # what `tol` leaves open may differ by the last digit: the problem solved may not
         params["solver"] = Dense(tol=1e-8, max_iter=20_000)
     rtol = 1e-3 if np.abs(far).max() > 1e6 else 1e-4

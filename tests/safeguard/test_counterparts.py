@@ -89,6 +89,10 @@ def test_rows_of_no_class_and_the_mass_that_is_asked_for():
     assert (asked.row_mass == 0).sum() == round(0.1 * len(rows))
     assert (asked.row_mass[noise] == 0).mean() > 0.9
     assert (find_counterparts(rows, None, X[T], Y[T], {}, mass=1.0).row_mass == 1).all()
+    # Most rows are not foreign at all. Which of them are left does not depend on the order in which they came.
+    few = find_counterparts(rows, None, X[T], Y[T], {}, mass=0.2).row_mass
+    order = np.random.default_rng(0).permutation(len(rows))
+    np.testing.assert_array_equal(find_counterparts(rows[order], None, X[T], Y[T], {}, mass=0.2).row_mass, few[order])
 
 
 def test_sides_that_lie_in_no_common_space_say_nothing():
