@@ -28,3 +28,9 @@ def float64_device(device: str | torch.device) -> torch.device:
     """The device meant by `device`, or the CPU where that device has no float64 (Apple's `mps`)."""
     found = resolve_device(device)
     return torch.device("cpu") if found.type == "mps" else found
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether products in bfloat16 are several times faster than in float32: on CPUs with a matrix unit."""
+    # Older versions of PyTorch cannot tell.
+    return device.type == "cpu" and bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False))
