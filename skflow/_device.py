@@ -32,5 +32,6 @@ def float64_device(device: str | torch.device) -> torch.device:
 
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether products in bfloat16 are several times faster than in float32: on CPUs with a matrix unit."""
-    # Older versions of PyTorch cannot tell.
-    return device.type == "cpu" and bool(getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False))
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):  # older versions of PyTorch cannot tell
+        return False
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
