@@ -25,6 +25,8 @@ COMPARED_ROWS = 1000
 """Rows a side that classes of maps are compared on where columns are many: the best of them alone sees the others."""
 MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
+NEARLY_FOUND = 0.25
+"""The same as a share of the excess that unrelated rows have: where labels say which rows are compared, that is much."""
 CLEARLY_UNRELATED = 0.1
 """Excess of the divergence of unrelated rows over the floor, relative, from which the divergence tells something."""
 TURNED = 0.5
@@ -242,7 +244,8 @@ def _stages(classes: dict[str, Invariance]) -> list[tuple[str, bool]]:
 def _verdict(candidate: Candidate, judge: Judge, likely: bool) -> str:
     if candidate.name == "identity":
         return "identity"
-    missed = candidate.divergence > judge.floor + MISSED or candidate.ambiguity > AMBIGUOUS
+    allowed = max(MISSED, NEARLY_FOUND * (judge.unrelated - judge.floor))
+    missed = candidate.divergence > judge.floor + allowed or candidate.ambiguity > AMBIGUOUS
     # A map that leaves no more than chance, or a search in all columns that finds one alone, is evidence of its own.
     shape = len(candidate.map.center), len(candidate.map.image)
     alone = likely or (candidate.invariance.turns and shape[0] >= shape[1])

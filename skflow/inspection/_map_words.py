@@ -98,11 +98,11 @@ def _descriptions(
 
 
 def _nearly_nothing(X: np.ndarray, moved: np.ndarray) -> tuple[str, np.ndarray]:
-    share = np.square(moved - X).sum() / max(np.square(X - X.mean(axis=0)).sum(), 1e-300)
-    if share < 1e-12:
+    movement, spread = np.square(moved - X).sum(), np.square(X - X.mean(axis=0)).sum()
+    if movement <= 1e-12 * spread:
         return "Rows are left as they are.", X
     # A movement of a fiftieth of the variance is something to be told of.
-    return "Rows hardly move.", X if share < 0.02 else np.full_like(moved, np.inf)
+    return "Rows hardly move.", X if movement < 0.02 * spread else np.full_like(moved, np.inf)
 
 
 def _fit(X: np.ndarray, moved: np.ndarray) -> tuple[float, np.ndarray]:
