@@ -7,9 +7,10 @@ more than with one thread, they waited for one another.
 - a default flow, USPS to MNIST, 2000 rows of 784 pixels a side, all labels; and the same with `ImagePushForward`;
 - `RepurposedClassifier` for 26 letters, 2002 rows, on a logistic regression of ten digits, all labels;
 - `RepurposedClassifier` for all 7291 rows of USPS on the same model, with 0, 1 and 5 labels a class;
-- a default flow of scikit-learn's digits, 600 rows.
+- a default flow of scikit-learn's digits, 600 rows;
+- a search over eight values of its `reg`, two folds, in two worker processes that are started for it.
 
-    python benchmarks/fit_time.py [--data DIR] [--quick] [--only flow|images|letters|usps|digits] [--busy]
+    python benchmarks/fit_time.py [--data DIR] [--quick] [--only flow|images|letters|usps|digits|grid] [--busy]
 """
 
 import argparse
@@ -19,24 +20,32 @@ import sys
 import time
 import warnings
 
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from _protocol import add_data_argument, digit_shifts, few_labels, load, load_usps
 from _tables import markdown
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
 from skflow.pushforward import ImagePushForward
 
-FITS = ("flow", "images", "letters", "usps, k=0", "usps, k=1", "usps, k=5", "digits")
+FITS = ("flow", "images", "letters", "usps, k=0", "usps, k=1", "usps, k=5", "digits", "grid")
 BUSY = "while True: pass"
 
 
 def prepared(name, data, quick):
     """An estimator, what it is fitted to, and a function that gives its accuracy on unseen rows."""
     few = slice(200 if quick else None)
-    if name == "digits":
+    if name in ("digits", "grid"):
         _, X, y, X_test, y_test, *target = next(digit_shifts(0))
         model = LogisticRegression(max_iter=1000).fit(*target)
         flow = OTDDFlowTransformer(Reference(*target), random_state=0)
+        if name == "grid":
+            pipe = make_pipeline(flow, FrozenEstimator(model))
+            regs = {"otddflowtransformer__reg": [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]}
+            search = GridSearchCV(pipe, regs, cv=2, n_jobs=2)
+            return search, (X[:600][few], y[:600][few]), lambda: search.score(X_test, y_test)
         return flow, (X[:600][few], y[:600][few]), lambda: model.score(flow.transform(X_test), y_test)
     X_ref, y_ref = (part[:2000][few] for part in load("mnist", data)[:2])
     model, target = LogisticRegression().fit(X_ref, y_ref), Reference(X_ref, y_ref)
@@ -84,7 +93,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_data_argument(parser)
     parser.add_argument("--quick", action="store_true", help="200 rows: to see that it runs")
-    parser.add_argument("--only", choices=["flow", "images", "letters", "usps", "digits"], help="one of the fits")
+    parser.add_argument(
+        "--only", choices=["flow", "images", "letters", "usps", "digits", "grid"], help="one of the fits"
+    )
     parser.add_argument("--busy", action="store_true", help="each fit also beside a process that is always busy")
     parser.add_argument("--measure", choices=FITS, help=argparse.SUPPRESS)
     args = parser.parse_args()

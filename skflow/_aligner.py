@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -17,12 +18,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ._aligned import AlignedRows, ReturnsTargetColumns, class_codes, inverse_rows
 from ._fresh_fit import fresh_fit
 from ._inputs import FLOATS, length_of, read_weights
+from ._remembered import Remembered
 from ._rowwise import transform_rows
-from ._sklearn import Interval, ValidatedParameters, fit_context
+from ._sklearn import Interval, ValidatedParameters, fit_context, has_callbacks
 from ._target import Reference, Target, as_given, is_continuous, read_target
 from ._threads import one_thread
-from .alignment import Alignment, Invariance, align, named_invariance
+from .alignment import INVARIANCES, Alignment, Invariance, align, named_invariance
 from .safeguard import rows_apart
+
+ALIGN = Remembered(align, max_bytes=2**26)
+"""In a search over parameters of a flow, the alignment is the same for all of them."""
 
 
 class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMixin, BaseEstimator):
@@ -184,7 +189,9 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
             codes, codes_target = None, None
             if not continuous and not target.is_continuous:
                 codes, codes_target = class_codes(y, target.y, self.unlabelled)
-            self.alignment_: Alignment = align(
+            ours = type(self.invariance) in (str, *INVARIANCES.values())
+            remembered = ours and not has_callbacks(self)
+            self.alignment_: Alignment = (ALIGN if remembered else partial(align, monitor=monitor))(
                 rows,
                 target.X,
                 y=codes,
@@ -193,7 +200,6 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
                 sample_weight=_without_rows_apart(rows, target.X, codes, weight),
                 max_starts=self.max_starts,
                 seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
-                monitor=monitor,
             )
             self.target_, self._n_rows = target, len(rows)
             context.call_on_fit_task_end(estimator=self, X=rows, y=y, reconstruction_attributes={})

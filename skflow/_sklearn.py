@@ -40,6 +40,7 @@ __all__ = [
     "feature_names",
     "fit_context",
     "get_output_config",
+    "has_callbacks",
     "safe_indexing",
     "ovr_decision_function",
     "validate_params",
@@ -54,6 +55,11 @@ fit_context = _fit_context
 get_output_config = _get_output_config
 safe_indexing = _safe_indexing
 ovr_decision_function = _ovr_decision_function
+
+
+def has_callbacks(estimator: BaseEstimator) -> bool:
+    """Whether anybody watches its fit."""
+    return bool(getattr(estimator, "_skl_callbacks", ()))
 
 
 class ValidatedParameters(BaseEstimator):
