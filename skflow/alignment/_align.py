@@ -26,7 +26,7 @@ COMPARED_ROWS = 1000
 MISSED = 0.15
 """Excess of the divergence over its floor, in units of the target's total variance, that counts as not found."""
 NEARLY_FOUND = 0.25
-"""The same as a share of the excess that unrelated rows have, which is large where rows are compared by their labels."""
+"""The same as a share of the excess that unrelated rows have; where rows are compared by label, that is much."""
 CLEARLY_UNRELATED = 0.1
 """Excess of the divergence of unrelated rows over the floor, relative, from which the divergence tells something."""
 TURNED = 0.5
