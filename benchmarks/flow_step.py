@@ -48,6 +48,7 @@ SETTINGS = {  # name: parameters of the functional
     "reg=0.05, label distances, hard correspondence": {"correspondence": "same"},
     "reg=0.01, no label distances": {"reg": 0.01, "label_weight": 0, "correspondence": "coupling"},
     "reg=0.01, label distances": {"reg": 0.01, "correspondence": "coupling"},
+    "reg=0.005, label distances": {"reg": 0.005, "correspondence": "coupling"},
 }
 
 

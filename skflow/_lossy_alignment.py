@@ -17,7 +17,7 @@ from ._aligned import is_narrow
 from ._fresh_fit import fitted_attributes
 from ._run import choose_particles
 from ._target import Reference, as_given
-from .pushforward import ImagePushForward, TabularPushForward
+from .pushforward import TabularPushForward
 from .safeguard import WORTH_MORE, Decision
 
 TRIAL_ROWS = 500
@@ -67,8 +67,11 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
 
 
 def _quick_map(estimator: Any) -> Any:
-    """Class maps in closed form, where the estimator has more than these, or nets; else its own regressor."""
-    if estimator.pushforward is None or isinstance(estimator.pushforward, ImagePushForward):
+    """Class maps in closed form for the default map; else the estimator's own regressor.
+
+    A convolutional net stays one: what an alignment does to neighbouring pixels matters to it alone.
+    """
+    if estimator.pushforward is None:
         return TabularPushForward(smooth=False, device=estimator.device, random_state=0)
     return estimator.pushforward
 

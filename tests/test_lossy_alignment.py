@@ -7,10 +7,11 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from skflow import OTDDFlowTransformer, Reference, _lossy_alignment
 from skflow.alignment import AffineMap
+from skflow.pushforward import ImagePushForward
 
 
 class OneAxis(TransformerMixin, BaseEstimator):
@@ -59,3 +60,22 @@ def test_an_alignment_that_loses_nothing_is_not_tried(data, monkeypatch):
     flow = OTDDFlowTransformer(target, alignment=FrozenEstimator(aligner), random_state=0).fit(X, y)
     assert flow.aligner_ is not None
     assert "the alignment" not in flow.decision_.reason
+
+
+def test_the_trial_is_of_the_kind_of_map_that_is_asked_for(data, monkeypatch):
+    X, y, target = data
+    monkeypatch.setattr(_lossy_alignment, "TRIAL_ROWS", 12)
+    fitted = []
+
+    class Linear(LinearRegression):
+        """A user's map."""
+
+        def fit(self, X, y):
+            fitted.append(len(X))
+            return super().fit(X, y)
+
+    OTDDFlowTransformer(target, alignment=OneAxis(), pushforward=Linear(), random_state=0).fit(X, y)
+    of_trials = [n for n in fitted if n <= 12]
+    assert len(of_trials) == 4  # with and without the alignment: the map, and one that is judged on held-out rows
+    nets = OTDDFlowTransformer(target, pushforward=ImagePushForward((2, 3)))
+    assert isinstance(_lossy_alignment._quick_map(nets), ImagePushForward)
