@@ -64,7 +64,8 @@ def find_counterparts(
     deviations of rows that belong: its distance from the target's rows beside that of the target's rows from one
     another, and beside its distance from other rows of the source, averaged over these, which tells a group of rows
     that the target lacks. A class with a name of its own is judged by its median row, and once it is left out, the
-    other rows are judged among themselves.
+    other rows are judged among themselves. Where most rows of a class that both sides have by name are far off, that
+    is what has changed, and none of them is left out.
 
     Parameters
     ----------
@@ -101,6 +102,10 @@ def find_counterparts(
         row_mass = rest.astype(np.float64)
         if rest.sum() > NEAREST:
             row_mass[rest] = SideBySide(X[rest], X_target, codes_target, seed).row_mass(mass)
+    if mass == "auto":
+        for of_class in (labels == name for name in goes_to if name in names):
+            if row_mass[of_class].mean() < 1 / 2:  # a class that both sides have lies elsewhere
+                row_mass[of_class] = 1.0
     return _with_labels(labels, weights, row_mass, unmatched, goes_to, classes, codes_target)
 
 

@@ -95,6 +95,21 @@ def test_rows_of_no_class_and_the_mass_that_is_asked_for():
     np.testing.assert_array_equal(find_counterparts(rows[order], None, X[T], Y[T], {}, mass=0.2).row_mass, few[order])
 
 
+def test_a_class_of_the_same_name_that_lies_elsewhere_is_not_foreign():
+    rows, strange = X[S].copy(), Y[S] == 1
+    rows[strange] = 16 - rows[strange]
+    alone = find_counterparts(rows, None, X[T], Y[T], {})
+    assert (alone.row_mass[strange] == 0).mean() > 0.9
+    named = find_counterparts(rows, Y[S], X[T], Y[T], {k: k for k in range(10)})
+    assert named.unmatched == {"source": [], "target": []}
+    assert (named.row_mass[strange] == 1).all()
+    # Single rows of it may be.
+    one = X[S].copy()
+    one[np.flatnonzero(strange)[:15]] = 16 - one[np.flatnonzero(strange)[:15]]
+    named = find_counterparts(one, Y[S], X[T], Y[T], {k: k for k in range(10)})
+    assert (named.row_mass[np.flatnonzero(strange)] == 0).sum() == 15
+
+
 def test_sides_that_lie_in_no_common_space_say_nothing():
     found = counterparts(S, without(T, 3), LETTERS[Y[S]], comparable=False)
     assert found.unmatched == {"source": [], "target": []}
