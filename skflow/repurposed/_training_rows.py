@@ -12,14 +12,15 @@ from ._black_box import BlackBox
 from ._evidence import TEMPER, weigh_evidence
 from ._flows import FlowPlan, aligner_of
 from ._names import predictions_for
-from ._own_answers import clearly_better, moving_pays, own_answers_stand
+from ._own_answers import clearly_better, more_often_right, moving_pays, own_answers_stand
 from ._second_query import MANY, ask_again
 from ._way_home import WayHome
 
 LEAST_WEIGHT_TO_ASK = 0.01
 """Least weight of the model's predictions for rows as they are for which new rows are asked about."""
-CLEARLY = 0.9
-"""Share of what the labelling by the model's own answers costs below which that by all evidence must cost."""
+CLEARLY = 2.0
+"""Share of the cost of the model's own answers by which those of all evidence must fit better, times the square root of
+the number of rows: few rows fit well by chance."""
 
 
 @dataclass
@@ -103,13 +104,13 @@ def believe(
                 brought, predictions = X, own
         if not len(known):
             _warn_if_blind(predictions)
-        if some_without and home is not None and home.at_home:
-            return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
     beliefs, weights, carried = evidence.beliefs, evidence.weights, None
+    may_stand = predictions is not None and home is not None
     if predictions is not None and home is not None and not some_without:
-        said = predictions[known]
-        if own_answers_stand(said, evidence.left_out, truth[known], home.at_home):
+        said, left_out = predictions[known], evidence.left_out
+        may_stand = own_answers_stand(said, left_out, truth[known], home.at_home)
+        if may_stand and left_out is not None and more_often_right(said, left_out, truth[known]):
             return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     if predictions is not None:
         # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already, and away
@@ -122,12 +123,13 @@ def believe(
         beliefs = combine(temper(beliefs, before), temper(again.predictions, second))
         weights = {name: weight * before for name, weight in weights.items()} | {"carried": second}
         n_queries += again.n_queries
-    decision = "flow"
-    if predictions is not None and some_without and _fit_better(brought, graph, predictions, beliefs, plan):
-        decision, beliefs = "predictions", predictions.copy()
     beliefs[known] = np.eye(K)[truth[known]]
+    if predictions is None or home is None or not may_stand:
+        pass
+    elif not _fit_clearly_better(brought, graph, predictions, beliefs, plan):
+        return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     return TrainingRows(
-        beliefs, graph, weights, predictions, carried, prediction_weight, evidence.confusion, n_queries, decision, home
+        beliefs, graph, weights, predictions, carried, prediction_weight, evidence.confusion, n_queries, home=home
     )
 
 
@@ -150,19 +152,22 @@ def _moving_pays(X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions:
     return moving_pays(X, answers, moved, after, np.asarray(plan.target.X), codes)
 
 
-def _fit_better(
+def _fit_clearly_better(
     X: np.ndarray, graph: NeighbourGraph, predictions: np.ndarray, beliefs: np.ndarray, plan: FlowPlan
 ) -> bool:
-    """Whether the model's own predictions fit the target and the rows' graph as well as all evidence does."""
+    """Whether what all evidence says fits the target and the rows' graph clearly better than the model's own answers.
+
+    So it is, too, where the target lacks some of the classes: then the two cannot be compared.
+    """
     goes_to = plan.goes_to
     if goes_to is None or (goes_to < 0).any():
-        return False
+        return True
     codes = np.unique(plan.target.y, return_inverse=True)[1]
     X_target = np.asarray(plan.target.X)
     own, all_evidence = (
         labelling_loss(X, goes_to[of.argmax(axis=1)], X_target, codes, graph) for of in (predictions, beliefs)
     )
-    return own * CLEARLY <= all_evidence
+    return all_evidence < own * (1 - CLEARLY / np.sqrt(len(X)))
 
 
 def _warn_if_blind(predictions: np.ndarray) -> None:
