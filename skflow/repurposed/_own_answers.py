@@ -22,7 +22,7 @@ def own_answers_stand(own: np.ndarray, others: np.ndarray | None, codes: np.ndar
         The model's answers.
     others : ndarray of shape (n_known, n_classes) or None
         What all evidence says of each row, its own label left out; None where there are too few to leave one out. Then
-        a model stands where it is more often right than a guess.
+        a model at home stands where it is more often right than a guess.
     codes : ndarray of shape (n_known,)
         The true classes.
     at_home : bool
@@ -30,7 +30,7 @@ def own_answers_stand(own: np.ndarray, others: np.ndarray | None, codes: np.ndar
     """
     right = own.argmax(axis=1) == codes
     if others is None:
-        return bool(right.mean() > 1 / own.shape[1])
+        return at_home and bool(right.mean() > 1 / own.shape[1])
     if at_home:
         return not clearly_better(own, others, codes)
     gain = (others.argmax(axis=1) == codes).astype(np.float64) - right

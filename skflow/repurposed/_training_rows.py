@@ -18,9 +18,11 @@ from ._way_home import WayHome
 
 LEAST_WEIGHT_TO_ASK = 0.01
 """Least weight of the model's predictions for rows as they are for which new rows are asked about."""
-CLEARLY = 2.0
+CLEARLY = 4.5
 """Share of the cost of the model's own answers by which those of all evidence must fit better, times the square root of
-the number of rows: few rows fit well by chance."""
+the number of rows, since few rows fit well by chance. Half of it will do if labels lean to that side."""
+SLIGHTLY = 0.05
+"""The same share where the model is not at home and no way home was found: there nothing speaks for it."""
 
 
 @dataclass
@@ -87,7 +89,7 @@ def believe(
     known, K = np.flatnonzero(truth >= 0), len(plan.classes)
     some_without, home = np.bincount(truth[known], minlength=K).min() == 0, None
     if plan.goes_to is not None:
-        if some_without or (len(known) < len(X) / 2 and (plan.goes_to >= 0).all()):
+        if some_without or (len(known) < len(X) / 2 and _knows_all_classes(plan)):
             home = WayHome(X, aligner_of(plan.flow), plan.target)
         brought = X if home is None else home(X)
         predictions = predictions_for(model(brought), plan.goes_to)
@@ -106,12 +108,13 @@ def believe(
             _warn_if_blind(predictions)
     evidence = weigh_evidence(graph, predictions, known, truth[known], K)
     beliefs, weights, carried = evidence.beliefs, evidence.weights, None
-    may_stand = predictions is not None and home is not None
+    may_stand, labels_lean = home is not None and _knows_all_classes(plan), False
     if predictions is not None and home is not None and not some_without:
         said, left_out = predictions[known], evidence.left_out
         may_stand = own_answers_stand(said, left_out, truth[known], home.at_home)
         if may_stand and left_out is not None and more_often_right(said, left_out, truth[known]):
             return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
+        labels_lean = left_out is not None and more_often_right(left_out, said, truth[known])
     if predictions is not None:
         # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already, and away
         # from home the model is too sure. Where labels bear out that rows are home again, it is not.
@@ -124,10 +127,10 @@ def believe(
         weights = {name: weight * before for name, weight in weights.items()} | {"carried": second}
         n_queries += again.n_queries
     beliefs[known] = np.eye(K)[truth[known]]
-    if predictions is None or home is None or not may_stand:
-        pass
-    elif not _fit_clearly_better(brought, graph, predictions, beliefs, plan):
-        return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
+    if may_stand and predictions is not None and home is not None:
+        margin = CLEARLY / np.sqrt(len(X)) * (0.5 if labels_lean else 1.0) if home.is_known else SLIGHTLY
+        if _fit(brought, beliefs, graph, plan) >= (1 - margin) * _fit(brought, predictions, graph, plan):
+            return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     return TrainingRows(
         beliefs, graph, weights, predictions, carried, prediction_weight, evidence.confusion, n_queries, home=home
     )
@@ -145,29 +148,23 @@ def _as_the_model_says(
 def _moving_pays(X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions: np.ndarray, plan: FlowPlan) -> bool:
     """Whether the model's answers about moved rows are to be believed before those about the rows as they are."""
     goes_to = plan.goes_to
-    if goes_to is None or (goes_to < 0).any():
+    if goes_to is None or not _knows_all_classes(plan):
         return True
     codes = np.unique(plan.target.y, return_inverse=True)[1]
     answers, after = (goes_to[of.argmax(axis=1)] for of in (own, predictions))
     return moving_pays(X, answers, moved, after, np.asarray(plan.target.X), codes)
 
 
-def _fit_clearly_better(
-    X: np.ndarray, graph: NeighbourGraph, predictions: np.ndarray, beliefs: np.ndarray, plan: FlowPlan
-) -> bool:
-    """Whether what all evidence says fits the target and the rows' graph clearly better than the model's own answers.
+def _knows_all_classes(plan: FlowPlan) -> bool:
+    """Whether each of the source's classes is known to be one of the model's."""
+    return plan.goes_to is not None and bool((plan.goes_to >= 0).all())
 
-    So it is, too, where the target lacks some of the classes: then the two cannot be compared.
-    """
-    goes_to = plan.goes_to
-    if goes_to is None or (goes_to < 0).any():
-        return True
+
+def _fit(X: np.ndarray, beliefs: np.ndarray, graph: NeighbourGraph, plan: FlowPlan) -> float:
+    """How badly the most likely classes fit the target and the rows' graph."""
+    assert plan.goes_to is not None
     codes = np.unique(plan.target.y, return_inverse=True)[1]
-    X_target = np.asarray(plan.target.X)
-    own, all_evidence = (
-        labelling_loss(X, goes_to[of.argmax(axis=1)], X_target, codes, graph) for of in (predictions, beliefs)
-    )
-    return all_evidence < own * (1 - CLEARLY / np.sqrt(len(X)))
+    return labelling_loss(X, plan.goes_to[beliefs.argmax(axis=1)], np.asarray(plan.target.X), codes, graph)
 
 
 def _warn_if_blind(predictions: np.ndarray) -> None:

@@ -55,6 +55,11 @@ class WayHome:
         """Whether rows do not stay as they are."""
         return self._map.limits is not None or self._map.aligner is not None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether rows are at home, or are brought to the target by some map."""
+        return self.at_home or self.moves
+
     def stay(self) -> None:
         """Leave rows as they are."""
         self._map = LearntMap(None, None, None)
