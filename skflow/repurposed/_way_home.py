@@ -28,10 +28,17 @@ class WayHome:
         Of the flows.
     target : Reference
         The reference dataset.
+
+    Attributes
+    ----------
+    at_home : bool
+        Whether rows lie where the target's do, as they are or limited.
+    is_known : bool
+        Whether they do, or some map brings them nearer, be it taken or not.
     """
 
     def __init__(self, X: np.ndarray, aligner: Any, target: Reference) -> None:
-        self._map, self.at_home = LearntMap(None, None, None), False
+        self._map, self.at_home, self.is_known = LearntMap(None, None, None), False, False
         if X.shape[1] != target.X.shape[1]:
             return
         limits = CentralRange(target.X)
@@ -49,16 +56,12 @@ class WayHome:
         elif decision.chosen.name == "align":
             self._map = LearntMap(aligner, None, 0.0)
         self.at_home = decision.chosen.name == "range" or (near and decision.chosen.name == "leave")
+        self.is_known = self.at_home or self.moves
 
     @property
     def moves(self) -> bool:
         """Whether rows do not stay as they are."""
         return self._map.limits is not None or self._map.aligner is not None
-
-    @property
-    def is_known(self) -> bool:
-        """Whether rows are at home, or are brought to the target by some map."""
-        return self.at_home or self.moves
 
     def stay(self) -> None:
         """Leave rows as they are."""
