@@ -109,10 +109,9 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         class has fewer than two labels.
     decision_ : {"flow", "predictions"}
         "predictions" where the classifier's own predictions stand. If each class has a label, known rows say first:
-        all evidence, not told their labels, must be more often right on them, clearly so where the rows lie where the
-        target's do, elsewhere by one standard error. Where they do not, or some class has no label, all rows say: all
-        evidence together must fit the target's classes and the rows' neighbourhoods clearly better, by 10 % for 2000
-        rows, by more for fewer, and by 5 % where rows neither lie where the target's do nor can be brought there.
+        all evidence, not told their labels, is to be more often right, clearly so where the rows lie where the target's
+        do, elsewhere by one standard error. If not, or some class has no label, all rows say: it is to fit the target's
+        classes and the rows' neighbourhoods better, by 10 % for 2000 rows, more for fewer, or 5 % where rows are lost.
         Rows are aligned first, or limited to the target's range, where that brings them nearer to the target and the
         predictions are clearly more often right on rows with a label then; where some class has none, where what learns
         from them is more often right on the target.
