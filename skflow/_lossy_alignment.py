@@ -17,7 +17,7 @@ from ._aligned import is_narrow
 from ._fresh_fit import fitted_attributes
 from ._run import choose_particles
 from ._target import Reference, as_given
-from .pushforward import TabularPushForward
+from .pushforward import ImagePushForward, TabularPushForward
 from .safeguard import WORTH_MORE, Decision
 
 TRIAL_ROWS = 500
@@ -32,6 +32,8 @@ TRIAL_TOL = 5e-3
 def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, target: Reference) -> None:
     """Drop a lossy alignment before the flow, if flows of fewer rows are better without one.
 
+    Convolutional nets are not tried on few rows, where they need the alignment most: both flows are fitted to all rows.
+
     Parameters
     ----------
     estimator : flow
@@ -43,6 +45,8 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
     """
     estimator._alignment_tried_ = None
     if estimator.safeguard is False or len(estimator.particle_indices_) <= 2 * TRIAL_ROWS:
+        return
+    if isinstance(estimator.pushforward, ImagePushForward):
         return
     if not hasattr(estimator.aligner_, "alignment_") or not _is_lossy(estimator.aligner_, X.shape[1]):
         return
@@ -67,10 +71,7 @@ def try_alignment(estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarr
 
 
 def _quick_map(estimator: Any) -> Any:
-    """Class maps in closed form for the default map; else the estimator's own regressor.
-
-    A convolutional net stays one: what an alignment does to neighbouring pixels matters to it alone.
-    """
+    """Class maps in closed form for the default map; else the estimator's own regressor."""
     if estimator.pushforward is None:
         return TabularPushForward(smooth=False, device=estimator.device, random_state=0)
     return estimator.pushforward

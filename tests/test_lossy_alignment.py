@@ -77,5 +77,14 @@ def test_the_trial_is_of_the_kind_of_map_that_is_asked_for(data, monkeypatch):
     OTDDFlowTransformer(target, alignment=OneAxis(), pushforward=Linear(), random_state=0).fit(X, y)
     of_trials = [n for n in fitted if n <= 12]
     assert len(of_trials) == 4  # with and without the alignment: the map, and one that is judged on held-out rows
-    nets = OTDDFlowTransformer(target, pushforward=ImagePushForward((2, 3)))
-    assert isinstance(_lossy_alignment._quick_map(nets), ImagePushForward)
+
+
+def test_nets_are_compared_on_all_rows(data, monkeypatch):
+    X, y, target = data
+    wide = [np.tile(rows, 3)[:, :16] for rows in (X, target.X)]
+    monkeypatch.setattr(_lossy_alignment, "TRIAL_ROWS", 12)
+    net = ImagePushForward((4, 4), max_epochs=2, random_state=0)
+    flow = OTDDFlowTransformer(Reference(wide[1], y), alignment=OneAxis(), pushforward=net, random_state=0)
+    reason = flow.fit(wide[0], y).decision_.reason
+    assert "The alignment" in reason
+    assert "Tried on" not in reason
