@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
 from ._learning import learn_map
-from .pushforward import ImagePushForward, left_out_predictions
+from .pushforward import left_out_predictions
 
 HELD_OUT = 1 / 3
 """Rows that are held out where the map does not predict its own left-out rows."""
@@ -33,16 +33,8 @@ def carry_held_out(
     counts = np.unique(labels[rows], return_counts=True)[1]
     few = counts.min() < 2 or len(rows) * HELD_OUT < len(counts)
     seen, held = train_test_split(rows, test_size=HELD_OUT, stratify=None if few else labels[rows], random_state=rng)
-    other = learn_map(_in_fewer_epochs(regressor), start[seen], end[seen], labels[seen], None)
+    other = learn_map(clone(regressor), start[seen], end[seen], labels[seen], None)
     return held, np.asarray(other.predict(start[held])).reshape(len(held), -1)
-
-
-def _in_fewer_epochs(regressor: Any) -> Any:
-    """A clone; of a net, one that is trained half as long, and is a little worse than the one that it stands for."""
-    other = clone(regressor)
-    if isinstance(other, ImagePushForward):
-        other.set_params(max_epochs=-(-other.max_epochs // 2))
-    return other
 
 
 def align_held_out(
