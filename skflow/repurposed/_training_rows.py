@@ -128,7 +128,9 @@ def believe(
         n_queries += again.n_queries
     beliefs[known] = np.eye(K)[truth[known]]
     if may_stand and predictions is not None and home is not None:
-        margin = CLEARLY / np.sqrt(len(X)) * (0.5 if labels_lean else 1.0) if home.is_known else SLIGHTLY
+        margin = SLIGHTLY
+        if home.is_known:
+            margin = CLEARLY / np.sqrt(len(X)) / (2 if labels_lean else 1)
         if _fit(brought, beliefs, graph, plan) >= (1 - margin) * _fit(brought, predictions, graph, plan):
             return _as_the_model_says(predictions, known, truth, graph, n_queries, home)
     return TrainingRows(
