@@ -14,8 +14,8 @@ import joblib
 class Remembered:
     """A function that keeps its last results, by the content of its arguments.
 
-    It must be pure, and its arguments and results must pickle. Each answer is a copy of its own. joblib's `Memory` keeps
-    files, which somebody would have to clear; `functools.lru_cache` takes no arrays.
+    It must be pure, and its arguments and results must pickle. Each answer is a copy of its own. joblib's `Memory`
+    keeps files, which somebody would have to clear; `functools.lru_cache` takes no arrays.
 
     Parameters
     ----------
