@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import r2_score
 
 from skflow import OTDDFlowTransformer, Reference, _lossy_alignment
 from skflow.alignment import AffineMap
@@ -60,6 +62,17 @@ def test_an_alignment_that_loses_nothing_is_not_tried(data, monkeypatch):
     flow = OTDDFlowTransformer(target, alignment=FrozenEstimator(aligner), random_state=0).fit(X, y)
     assert flow.aligner_ is not None
     assert "the alignment" not in flow.decision_.reason
+
+
+def test_other_writers_are_found_and_keep_what_rows_hold():
+    """Their inverted digits stay apart from the target's by more than chance, and by little beside unrelated rows."""
+    X, y = load_digits(return_X_y=True)
+    target, source, unseen = slice(600), slice(600, 900), slice(900, None)
+    flow = OTDDFlowTransformer(Reference(X[target], y[target]), random_state=0).fit(16 - X[source], y[source])
+    alignment = flow.aligner_.alignment_
+    assert alignment.divergence > alignment.floor + 0.15
+    assert alignment.verdict == "aligned"
+    assert r2_score(X[unseen], flow.transform(16 - X[unseen]), multioutput="variance_weighted") > 0.6
 
 
 def test_the_trial_is_of_the_kind_of_map_that_is_asked_for(data, monkeypatch):
