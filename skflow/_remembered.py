@@ -10,12 +10,16 @@ from typing import Any
 
 import joblib
 
+NO_PICKLE = (pickle.PicklingError, TypeError, AttributeError)
+"""What pickle raises for an object that it cannot take."""
+
 
 class Remembered:
     """A function that keeps its last results, by the content of its arguments.
 
-    It must be pure, and its arguments and results must pickle. Each answer is a copy of its own. joblib's `Memory`
-    keeps files, which somebody would have to clear; `functools.lru_cache` takes no arrays.
+    It must be pure. What does not pickle, such as a lambda in a user's own object, is answered and not kept. Each
+    answer is a copy of its own. joblib's `Memory` keeps files, which somebody would have to clear;
+    `functools.lru_cache` takes no arrays.
 
     Parameters
     ----------
@@ -31,14 +35,21 @@ class Remembered:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's answer."""
-        key = joblib.hash((args, kwargs))
+        try:
+            key = joblib.hash((args, kwargs))
+        except NO_PICKLE:
+            return self.function(*args, **kwargs)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return pickle.loads(self._kept[key])
         result = self.function(*args, **kwargs)
+        try:
+            pickled = pickle.dumps(result)
+        except NO_PICKLE:
+            return result
         with self._lock:
-            self._kept[key] = pickle.dumps(result)
+            self._kept[key] = pickled
             while sum(map(len, self._kept.values())) > self.max_bytes:
                 self._kept.popitem(last=False)
         return result

@@ -66,6 +66,16 @@ def test_a_failure_is_not_kept():
             kept(1)
 
 
+def test_what_does_not_pickle_is_answered_and_not_kept():
+    counted = Counted()
+    same = Remembered(lambda x: (counted(1.0), x)[1], max_bytes=1000)
+    for value in (lambda: 0, threading.Lock(), [lambda: 0]):
+        assert same(value) is value
+    made = Remembered(lambda x: (counted(1.0), lambda: x)[1], max_bytes=1000)
+    assert made(3)() == made(3)() == 3
+    assert counted.n_calls == 5
+
+
 def test_threads_share_it():
     counted = Counted()
     twice, answers = Remembered(counted, max_bytes=10_000), []

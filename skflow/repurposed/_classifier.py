@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
-from sklearn.utils import Tags, check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from .._inputs import FLOATS, read_weights
@@ -112,15 +112,18 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         all evidence, not told their labels, is to be more often right, clearly so where the rows lie where the target's
         do, elsewhere by one standard error. If not, or some class has no label, all rows say: it is to fit the target's
         classes and the rows' neighbourhoods better, by 10 % for 2000 rows, more for fewer, or 5 % where rows are lost.
-        Rows are aligned first, or limited to the target's range, where that brings them nearer to the target and the
-        predictions are clearly more often right on rows with a label then; where some class has none, where what learns
-        from them is more often right on the target.
+        Rows are first limited to the target's range where that brings them nearer to it, unless known labels are
+        clearly against it; or aligned, where predictions are clearly more often right then: on known rows, or, where
+        some class has none, where what learns from them is more often right on the target.
+    odds_ : ndarray of shape (n_target_classes,) or None
+        Factors for the classifier's own predictions where rows lie where the target's do and classes seem to be rarer
+        or more frequent than there [3]_: half of the change in the logarithms of the odds. None where they are not.
     temperature_ : float
         By which the logarithms of the probabilities are divided; 1 without `calibrate`.
     n_queries_ : int
-        Rows that the classifier was asked about in `fit`: none for full labels, else each once as it is, if the labels
-        are the classifier's, once more if they can be brought nearer to the target, and once carried by each flow. The
-        calibration asks about each once more, carried.
+        Rows that it was asked about in `fit`: none for full labels; else each as it is, if the labels are its own, and
+        nearer to the target, if it can be brought there; at most 2000 of the target; and each carried by every flow,
+        twice with `calibrate`.
     n_queries_per_row_ : int
         Queries that each row costs in `predict`.
     n_features_in_ : int
@@ -138,6 +141,8 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
        6.3, 6.4 and 7.3.
     .. [2] A. P. Dawid, A. M. Skene, "Maximum likelihood estimation of observer error-rates using the EM algorithm",
        Applied Statistics, 1979.
+    .. [3] M. Saerens, P. Latinne, C. Decaestecker, "Adjusting the outputs of a classifier to new a priori
+       probabilities", Neural Computation, 2002.
 
     Examples
     --------
@@ -256,7 +261,7 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
             self._found, self._goes_to = found, goes_to
             self.evidence_weights_, self.prediction_weight_ = found.evidence_weights, found.prediction_weight
             self.confusion_, self.n_queries_, self.decision_ = found.confusion, found.n_queries, found.decision
-            self.label_distributions_ = found.beliefs
+            self.odds_, self.label_distributions_ = found.odds, found.beliefs
             self.transduction_ = self.classes_[found.beliefs.argmax(axis=1)]
             carrying = self._carrying = plan.fit(rows, found.beliefs, weight)
             self.flows_, self.decoders_ = carrying.flows, carrying.decoders
@@ -293,8 +298,3 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         columns = feature_names(pair[0]) if names is None else names
         self._model = BlackBox(self.classifier, self.model_classes, np.unique(checked.y), columns)
         return checked
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = False
-        return tags

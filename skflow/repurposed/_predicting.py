@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._inputs import FLOATS, read_weights
@@ -17,7 +18,6 @@ from ._black_box import BlackBox
 from ._calibration import Calibration
 from ._evidence import read_as
 from ._flows import CarryingFlows
-from ._names import predictions_for
 from ._training_rows import TrainingRows
 
 
@@ -79,13 +79,12 @@ class PredictsLabels(ClassifierMixin):
     def _pieces(self, rows: np.ndarray) -> list[np.ndarray]:
         """What each kind of evidence says of unseen rows; the product is the answer."""
         if self._found.decision == "predictions":
-            return [predictions_for(self._model(self._found.brought(rows)), cast(np.ndarray, self._goes_to))]
+            return [self._found.ask(self._model, rows, cast(np.ndarray, self._goes_to))]
         pieces = [self.decode(self._carrying.carry(rows))]
         if self._found.graph is not None:
             pieces.append(self._found.graph.extend(rows, self._found.beliefs))
         if self._found.prediction_weight and self._goes_to is not None:
-            brought = self._found.brought(rows)
-            pieces.append(self._as_they_are(predictions_for(self._model(brought), self._goes_to)))
+            pieces.append(self._as_they_are(self._found.ask(self._model, rows, self._goes_to)))
         return pieces
 
     def _left_out_pieces(self, rows: np.ndarray) -> list[np.ndarray]:
@@ -188,3 +187,8 @@ class PredictsLabels(ClassifierMixin):
         weights = None if weight is None else weight[known]
         answers = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return float(accuracy_score(labels, answers[known], sample_weight=weights))
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        return tags

@@ -59,13 +59,18 @@ class WayHome:
         self.is_known = self.at_home or self.moves
 
     @property
+    def limits(self) -> bool:
+        """Whether rows are limited to the target's range, and not moved otherwise."""
+        return self._map.limits is not None
+
+    @property
     def moves(self) -> bool:
         """Whether rows do not stay as they are."""
         return self._map.limits is not None or self._map.aligner is not None
 
     def stay(self) -> None:
-        """Leave rows as they are."""
-        self._map = LearntMap(None, None, None)
+        """Leave rows as they are. If they lay where the target's do only within limits, they do no more."""
+        self._map, self.at_home = LearntMap(None, None, None), False
 
     def __call__(self, X: np.ndarray) -> np.ndarray:
         """The rows as the model is asked about them."""

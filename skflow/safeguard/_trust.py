@@ -132,7 +132,7 @@ class TrustModel:
         self._labels = np.where(known, wanted, answers)
         distances, neighbours = self._near.of_own(k) if k else (np.ones((len(X), 1)), np.zeros((len(X), 1), int))
         self._distance = float(np.median(distances.mean(axis=1))) or 1.0
-        self._spread = float(np.sqrt(np.square(moves - moves.mean(axis=0)).sum(axis=1).mean())) or 1.0
+        self._spread = float(np.sqrt(self._moves.var(axis=0).sum())) or 1.0
         signs = self._signs((X, aligned, moved, carried), answers, sure, distances, neighbours)
         self.weights = SignWeights.fit(signs, answers == wanted, known, (signs[:, 2] > 1 / 2).mean(), before)
 

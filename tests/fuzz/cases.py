@@ -333,7 +333,9 @@ def weights(rng, p):
     twice = rng.permutation(n)[:3]
     twin = replace(p, weight=np.ones(n) + np.isin(np.arange(n), twice))
     base = replace(p, X=np.r_[p.X, p.X[twice]], y=np.r_[p.y, p.y[twice]])
-    return Case(subject.name, "weights for repeats", twin, params, (base, params), 1e-3, around="repeats")
+    # Classes of other sizes are solved in other groups, and each group refreshes its label distances by a rule of its
+    # own: on the way objectives are as near to one another as `refresh_tol` of the functional says.
+    return Case(subject.name, "weights for repeats", twin, params, (base, params), 1e-2, around="repeats")
 
 
 def own_pieces(rng, p):
