@@ -9,8 +9,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from skflow import OTDDFlowTransformer, Reference, RepurposedClassifier
 from skflow.repurposed._frequencies import (
     MOST_AT_HOME,
-    SHARE_OF_HOME,
     SHARE_OF_CHANGE,
+    SHARE_OF_HOME,
     changed_odds,
     corrected,
     some_at_home,
