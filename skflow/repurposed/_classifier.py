@@ -112,9 +112,9 @@ class RepurposedClassifier(PredictsLabels, BaseEstimator):
         all evidence, not told their labels, is to be more often right, clearly so where the rows lie where the target's
         do, elsewhere by one standard error. If not, or some class has no label, all rows say: it is to fit the target's
         classes and the rows' neighbourhoods better, by 10 % for 2000 rows, more for fewer, or 5 % where rows are lost.
-        Rows are first limited to the target's range where that brings them nearer to it, unless known labels are
-        clearly against it; or aligned, where predictions are clearly more often right then: on known rows, or, where
-        some class has none, where what learns from them is more often right on the target.
+        Rows are first limited to the target's range, or aligned, where that brings them nearer to the target.
+        Known labels must not be clearly against limits, and clearly for an alignment; where some class has none, what
+        learns from the answers must be no less often right on the target, or clearly more often.
     odds_ : ndarray of shape (n_target_classes,) or None
         Factors for the classifier's own predictions where rows lie where the target's do and classes seem to be rarer
         or more frequent than there [3]_: half of the change in the logarithms of the odds. None where they are not.

@@ -13,6 +13,8 @@ SHARE_OF_CHANGE = 0.5
 """Power of the odds by which answers are corrected, for the same reason: half of what the estimate says."""
 WORTH_CORRECTING = 0.1
 """Total variation between the frequencies, from which on answers are corrected."""
+ERRORS = 1.25
+"""The same in units of ``sqrt(n_classes / n_samples)``, about how far those of few rows are off by chance."""
 MOST_AT_HOME = 2000
 """Rows of the target that the model is asked about, to know what it says at home."""
 
@@ -38,7 +40,7 @@ def changed_odds(answers: np.ndarray, at_home: np.ndarray) -> np.ndarray | None:
     prior = np.maximum(at_home.mean(axis=0), 1e-9)
     prior /= prior.sum()
     found = estimate_proportions(answers, prior, prior_share=SHARE_OF_HOME)
-    if np.abs(found - prior).sum() / 2 < WORTH_CORRECTING:
+    if np.abs(found - prior).sum() / 2 < max(WORTH_CORRECTING, ERRORS * np.sqrt(len(prior) / len(answers))):
         return None
     return (found / prior) ** SHARE_OF_CHANGE
 

@@ -61,13 +61,14 @@ def moving_pays(
     moved_answers: np.ndarray,
     X_target: np.ndarray,
     codes: np.ndarray,
+    *,
+    clearly: bool = True,
 ) -> bool:
-    """Whether quick models of the source, told the model's answers, find the target's labels clearly better.
+    """Whether quick models of the source, told the model's answers, find the target's labels better.
 
     No label of the source is known, but the way back can be tested: where rows lie where the model is at home and are
     answered rightly, what learns from them is right on the target (Zhong, Fan, Yang, Verscheure and Ren, "Cross
-    validation framework to choose amongst models and datasets for transfer learning", ECML PKDD 2010). The margin is
-    that of labels: a model's own answers are not overruled for less.
+    validation framework to choose amongst models and datasets for transfer learning", ECML PKDD 2010).
 
     Parameters
     ----------
@@ -77,10 +78,15 @@ def moving_pays(
         Codes of the target's classes that the model gives to either.
     X_target, codes : ndarray of shape (m_samples, n_features), (m_samples,)
         The target and its classes.
+    clearly : bool
+        Whether by the margin of labels: a model's own answers are not overruled for less. Else no worse will do.
     """
     sides = (X, answers), (moved, moved_answers)
     right = [_way_back(rows, said, X_target, codes).mean(axis=0, keepdims=True) for rows, said in sides]
     weights = compute_sample_weight("balanced", codes) / len(codes)
+    if not clearly:
+        before, after = (float(of[0] @ weights) for of in right)
+        return after >= before
     return decide_by_labels([("leave", None), ("moved", 0.0)], right, weights).chosen.share is not None
 
 

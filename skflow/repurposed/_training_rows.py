@@ -155,12 +155,12 @@ def _ask_first(X: np.ndarray, truth: np.ndarray, some_without: bool, model: Blac
     brought = X if home is None else home(X)
     answers, n_queries = model(brought), len(X)
     said = predictions_for(answers, goes_to)
-    if home is not None and home.moves and not (some_without and home.limits):
+    if home is not None and home.moves:
         as_they_are = model(X)
         own = predictions_for(as_they_are, goes_to)
         n_queries += len(X)
         if some_without:
-            pays = _moving_pays(X, own, brought, said, plan)
+            pays = _moving_pays(X, own, brought, said, plan, clearly=not home.limits)
         elif home.limits:
             pays = not clearly_better(said[known], own[known], truth[known])
         else:
@@ -193,14 +193,16 @@ def _as_the_model_says(
     )
 
 
-def _moving_pays(X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions: np.ndarray, plan: FlowPlan) -> bool:
+def _moving_pays(
+    X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions: np.ndarray, plan: FlowPlan, *, clearly: bool
+) -> bool:
     """Whether the model's answers about moved rows are to be believed before those about the rows as they are."""
     goes_to = plan.goes_to
     if goes_to is None or not _knows_all_classes(plan):
         return True
     codes = np.unique(plan.target.y, return_inverse=True)[1]
     answers, after = (goes_to[of.argmax(axis=1)] for of in (own, predictions))
-    return moving_pays(X, answers, moved, after, np.asarray(plan.target.X), codes)
+    return moving_pays(X, answers, moved, after, np.asarray(plan.target.X), codes, clearly=clearly)
 
 
 def _knows_all_classes(plan: FlowPlan) -> bool:

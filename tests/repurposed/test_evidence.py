@@ -112,6 +112,8 @@ def test_answers_about_moved_rows_are_believed_where_the_way_back_bears_them_out
     assert moving_pays(away, wrong, X, right, X, y)
     assert not moving_pays(X, right, away, wrong, X, y)
     assert not moving_pays(X, right, X, right, X, y)
+    assert moving_pays(X, right, X, right, X, y, clearly=False)
+    assert not moving_pays(X, right, away, wrong, X, y, clearly=False)
     assert moving_pays(away, np.zeros_like(y), X, right, X, y)  # the model said one class of all rows
 
 

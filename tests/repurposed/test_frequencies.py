@@ -51,6 +51,12 @@ def test_odds_stay_where_frequencies_do():
     assert changed_odds(posterior(X, 0.3), posterior(home, 0.3)) is None
 
 
+def test_few_rows_have_to_differ_by_more():
+    at_home, answers = np.eye(2)[[0, 1] * 50], np.eye(2)[[0] * 3 + [1] * 7]
+    assert changed_odds(answers, at_home) is None
+    assert changed_odds(np.repeat(answers, 20, axis=0), at_home) is not None
+
+
 def test_a_model_that_is_always_partial_is_not_corrected_for_that():
     """Its probabilities are those of other frequencies than it has at home, there as here."""
     (X, _), (home, _) = gaussians(600, 0.5, seed=0), gaussians(600, 0.5, seed=1)
