@@ -194,6 +194,8 @@ def units(rng, p):
         params = {}  # its radius is a length
     if subject.name in FLOWS and not np.isscalar(far):  # and so which class of maps makes sense: it is named
         params.setdefault("alignment", "similarity")
+    if subject.name == "aligner" and not np.isscalar(far):
+        params.setdefault("invariance", "similarity")
     if params.get("reg") == 1e-4:  # what `tol` leaves open may differ by the last digit: the problem solved may not
         params["solver"] = Dense(tol=1e-8, max_iter=20_000)
     rtol = 1e-3 if np.abs(far).max() > 1e6 else 1e-4
