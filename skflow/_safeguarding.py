@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
 from ._aligned import is_doubtful
-from ._candidates import believed, candidates_of
+from ._candidates import Moved, believed, candidates_of
 from ._held_out import align_held_out, carry_held_out
 from ._lossy_alignment import drop_lossy_alignment
 from ._repeats import each_row_once
@@ -21,6 +21,7 @@ from .safeguard import (
     CentralRange,
     Decision,
     Panel,
+    compare_ways_back,
     decide_by_both,
     decide_by_divergence,
     decide_by_labels,
@@ -134,7 +135,8 @@ def decide(
         divergences = divergences_beside_floors([c.rows for c in candidates], judging.target.X, classes_of_target, rng)
         allowed = believed(names, *divergences, doubtful=is_doubtful(aligner))
         if not judging.by_labels or not told.any():
-            return _limited(decide_by_divergence(names, *divergences, allowed), limits)
+            decision = decide_by_divergence(names, *divergences, allowed)
+            return _limited(_heed_the_way_back(decision, candidates, judging, seed), limits)
     y_target = judging.target.y if labels.ndim == 1 else judging.target.y.reshape(len(judging.target.X), -1)
     panel = Panel(judging.target.X, y_target, seed, judging.model)
     agreements = [panel.agreement(candidate.rows[told], wanted[rows][told]) for candidate in candidates]
@@ -153,6 +155,27 @@ def decide(
     else:
         decision = decide_by_both(names, agreements, weights, *divergences, allowed)
     return _limited(decision, limits)
+
+
+def _heed_the_way_back(decision: Decision, candidates: list[Moved], judging: Judging, seed: int) -> Decision:
+    """The decision, or the alignment where rows would be left and the way back clearly speaks for that."""
+    target, aligned = judging.target, [c for c in candidates if c.name == "align"]
+    if judging.mode != "auto" or target.is_continuous or decision.chosen.name != "leave" or not aligned:
+        return decision
+    rows, moved = candidates[0].rows, aligned[0].rows
+    if len(np.unique(target.y)) < 2 or np.array_equal(rows, moved):
+        return decision
+    panel = Panel(target.X, target.y, seed, judging.model)
+    answers, after = (panel.answers(of)[0] for of in (rows, moved))
+    back = compare_ways_back(rows, answers, moved, after, target.X, target.y, proof="strong")
+    if not back.pays:
+        return decision
+    chosen = next(choice for choice in decision.table if choice.name == "align")
+    reason = (
+        f"'align' was chosen: models that learn from answers about aligned rows are right on {back.after:.1%} of the "
+        f"target, on rows as they are {back.before:.1%}; the divergence would have left them."
+    )
+    return replace(decision, chosen=chosen, judged_by="divergence and the way back", reason=reason, floor=chosen.floor)
 
 
 def _limited(decision: Decision, limits: CentralRange | None) -> Decision:

@@ -9,12 +9,13 @@ import numpy as np
 
 from .._warnings import warn
 from ..labelling import NeighbourGraph, combine, labelling_loss, temper
+from ..safeguard import compare_ways_back
 from ._black_box import BlackBox
 from ._evidence import TEMPER, weigh_evidence
 from ._flows import FlowPlan, aligner_of
 from ._frequencies import changed_odds, corrected, some_at_home
 from ._names import predictions_for
-from ._own_answers import clearly_better, more_often_right, moving_pays, own_answers_stand
+from ._own_answers import clearly_better, more_often_right, own_answers_stand
 from ._second_query import MANY, ask_again
 from ._way_home import WayHome
 
@@ -160,7 +161,7 @@ def _ask_first(X: np.ndarray, truth: np.ndarray, some_without: bool, model: Blac
         own = predictions_for(as_they_are, goes_to)
         n_queries += len(X)
         if some_without:
-            pays = _moving_pays(X, own, brought, said, plan, clearly=not home.limits)
+            pays = _moving_pays(X, own, brought, said, plan, home)
         elif home.limits:
             pays = not clearly_better(said[known], own[known], truth[known])
         else:
@@ -194,7 +195,7 @@ def _as_the_model_says(
 
 
 def _moving_pays(
-    X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions: np.ndarray, plan: FlowPlan, *, clearly: bool
+    X: np.ndarray, own: np.ndarray, moved: np.ndarray, predictions: np.ndarray, plan: FlowPlan, home: WayHome
 ) -> bool:
     """Whether the model's answers about moved rows are to be believed before those about the rows as they are."""
     goes_to = plan.goes_to
@@ -202,7 +203,8 @@ def _moving_pays(
         return True
     codes = np.unique(plan.target.y, return_inverse=True)[1]
     answers, after = (goes_to[of.argmax(axis=1)] for of in (own, predictions))
-    return moving_pays(X, answers, moved, after, np.asarray(plan.target.X), codes, clearly=clearly)
+    proof = "none" if home.limits else "strong" if home.is_doubtful else "clear"
+    return compare_ways_back(X, answers, moved, after, np.asarray(plan.target.X), codes, proof=proof).pays
 
 
 def _knows_all_classes(plan: FlowPlan) -> bool:

@@ -35,15 +35,19 @@ class WayHome:
         Whether rows lie where the target's do, as they are or limited.
     is_known : bool
         Whether they do, or some map brings them nearer, be it taken or not.
+    is_doubtful : bool
+        Whether the map is an alignment that was not found, for others to judge.
     """
 
     def __init__(self, X: np.ndarray, aligner: Any, target: Reference) -> None:
         self._map, self.at_home, self.is_known = LearntMap(None, None, None), False, False
+        self.is_doubtful = False
         if X.shape[1] != target.X.shape[1]:
             return
         limits = CentralRange(target.X)
         candidates = unmoved(X, limits)
-        if aligner is not None and not is_doubtful(aligner):
+        doubtful = aligner is not None and is_doubtful(aligner)
+        if aligner is not None and not doubtful:
             candidates.append(Moved("align", 0.0, np.asarray(aligner.transform(X))))
         moved, names = [c.rows for c in candidates], [(c.name, c.share) for c in candidates]
         measured = divergences_beside_floors(moved, target.X, target.y, np.random.RandomState(0))
@@ -56,6 +60,8 @@ class WayHome:
         elif decision.chosen.name == "align":
             self._map = LearntMap(aligner, None, 0.0)
         self.at_home = decision.chosen.name == "range" or (near and decision.chosen.name == "leave")
+        if doubtful and not self.at_home:
+            self._map, self.is_doubtful = LearntMap(aligner, None, 0.0), True
         self.is_known = self.at_home or self.moves
 
     @property

@@ -19,6 +19,7 @@ from ._panel import Panel
 from ._range import CentralRange
 from ._side_by_side import lie_amid
 from ._trust import SignWeights, TrustModel
+from ._way_back import compare_ways_back, way_back
 
 __all__ = [
     "OTHERS_ROWS",
@@ -45,4 +46,6 @@ __all__ = [
     "lie_amid",
     "measure_gains",
     "rows_apart",
+    "compare_ways_back",
+    "way_back",
 ]

@@ -64,8 +64,9 @@ class Decision:
     chosen : Choice
     table : list of Choice
         All of them, the simplest first.
-    judged_by : {"labels", "divergence", "labels and divergence", "other domains", "labels and other domains"}
-        What decided.
+    judged_by : str
+        What decided: "labels", "divergence", "labels and divergence", "divergence and the way back", "other domains"
+        or "labels and other domains".
     reason : str
         One sentence.
     floor : float or None

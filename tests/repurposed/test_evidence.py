@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from skflow.labelling import NeighbourGraph
 from skflow.repurposed._evidence import TEMPER, confusion_of, read_as, weigh_evidence, weigh_second
-from skflow.repurposed._own_answers import clearly_better, moving_pays, own_answers_stand
+from skflow.repurposed._own_answers import clearly_better, own_answers_stand
 from skflow.repurposed._second_query import halves
 
 K = 3
@@ -104,17 +104,6 @@ def test_halves_share_classes_and_known_labels():
         rows = y == label
         assert abs(rows[first].sum() - rows[second].sum()) <= 1
         assert min(known[first & rows].sum(), known[second & rows].sum()) == 2
-
-
-def test_answers_about_moved_rows_are_believed_where_the_way_back_bears_them_out():
-    away = X + np.array([7, 0])
-    right, wrong = y, np.where(np.random.RandomState(0).rand(len(y)) < 0.4, 0, y)
-    assert moving_pays(away, wrong, X, right, X, y)
-    assert not moving_pays(X, right, away, wrong, X, y)
-    assert not moving_pays(X, right, X, right, X, y)
-    assert moving_pays(X, right, X, right, X, y, clearly=False)
-    assert not moving_pays(X, right, away, wrong, X, y, clearly=False)
-    assert moving_pays(away, np.zeros_like(y), X, right, X, y)  # the model said one class of all rows
 
 
 def answers(right, codes):
