@@ -30,6 +30,7 @@ from frozen_accuracy import SINKHORN
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
 from skflow.metrics import (
     agreement_scorer,
+    circular_scorer,
     confidence_scorer,
     neg_divergence_scorer,
     neg_misfit_scorer,
@@ -255,6 +256,7 @@ def scorers(record, case, options):
         "misfit": neg_misfit_scorer,
         "divergence": neg_divergence_scorer,
         "agreement": agreement_scorer,
+        "circular": circular_scorer,
         "confidence": confidence_scorer,
         "OTDD": neg_otdd_scorer,
     }

@@ -15,6 +15,7 @@ from ._aligner import as_aligner
 from ._domain_map import DomainCandidate, Others, WholeMovement, mixed, possible
 from ._flow import BaseFlow
 from ._inputs import as_numbers, is_missing
+from ._panel import Panel
 from ._pseudo_label import PseudoLabelFlow
 from ._target import Reference
 from ._trusting import carry_left_out
@@ -24,7 +25,6 @@ from .safeguard import (
     OTHERS_ROWS,
     Decision,
     Gains,
-    Panel,
     decide_by_divergence,
     decide_by_domains,
     measure_gains,

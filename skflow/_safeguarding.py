@@ -12,6 +12,7 @@ from ._aligned import is_doubtful
 from ._candidates import Moved, believed, candidates_of
 from ._held_out import align_held_out, carry_held_out
 from ._lossy_alignment import drop_lossy_alignment
+from ._panel import Panel
 from ._repeats import each_row_once
 from ._target import Reference
 from ._threads import cores_for
@@ -20,7 +21,6 @@ from .safeguard import (
     WORTH_MOVING,
     CentralRange,
     Decision,
-    Panel,
     compare_ways_back,
     decide_by_both,
     decide_by_divergence,

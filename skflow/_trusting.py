@@ -10,8 +10,9 @@ from sklearn.utils import gen_batches
 from sklearn.utils.validation import check_is_fitted
 
 from ._learning import LearntMap
+from ._panel import Panel
 from .pushforward import left_out_predictions
-from .safeguard import Panel, TrustModel
+from .safeguard import TrustModel
 
 ROWS_AT_ONCE = 1000
 """Rows whose neighbours' moves are in memory at once."""

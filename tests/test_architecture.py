@@ -22,7 +22,7 @@ MAX_PARAMETERS = 23
 
 FLOORS = (
     ("_sklearn", "_warnings", "_inputs", "_threads", "_device", "_fresh_fit", "_support", "_column_widths"),
-    ("_target", "_proportions", "_standard_units", "_repeats", "_remembered"),
+    ("_target", "_proportions", "_standard_units", "_repeats", "_remembered", "_panel"),
     ("transport",),
     ("flow",),
     ("functionals",),

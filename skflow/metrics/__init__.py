@@ -1,6 +1,7 @@
 """Distances between datasets as plain functions on arrays, and scorers for model selection without the truth."""
 
 from ._between_tables import divergence
+from ._circular import circular_scorer, way_back
 from ._class_proportions import class_proportions
 from ._datasets import class_coupling, label_distances, otdd
 from ._floors import divergences_beside_floors, neg_misfit_scorer
@@ -8,6 +9,7 @@ from ._scorers import agreement_scorer, confidence_scorer, neg_divergence_scorer
 
 __all__ = [
     "agreement_scorer",
+    "circular_scorer",
     "class_coupling",
     "class_proportions",
     "confidence_scorer",
@@ -18,4 +20,5 @@ __all__ = [
     "neg_misfit_scorer",
     "neg_otdd_scorer",
     "otdd",
+    "way_back",
 ]

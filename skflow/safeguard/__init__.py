@@ -15,11 +15,10 @@ from ._decision import (
     decide_by_labels,
 )
 from ._nearest import Nearest, common_axes
-from ._panel import Panel
 from ._range import CentralRange
 from ._side_by_side import lie_amid
 from ._trust import SignWeights, TrustModel
-from ._way_back import compare_ways_back, way_back
+from ._way_back import compare_ways_back
 
 __all__ = [
     "OTHERS_ROWS",
@@ -33,7 +32,6 @@ __all__ = [
     "Gains",
     "Named",
     "Nearest",
-    "Panel",
     "SignWeights",
     "TrustModel",
     "allowances",
@@ -47,5 +45,4 @@ __all__ = [
     "measure_gains",
     "rows_apart",
     "compare_ways_back",
-    "way_back",
 ]

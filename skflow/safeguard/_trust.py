@@ -9,8 +9,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
+from .._panel import Panel
 from ._nearest import Nearest, common_axes
-from ._panel import Panel
 
 BESIDE = 10
 """Fitted rows beside which a row is judged."""

@@ -194,6 +194,7 @@ def scorers(p, params):
         "divergence": ("square", metrics.neg_divergence_scorer(est, p.X, p.y)),
         "confidence": ("same", metrics.confidence_scorer(pipe, p.X, p.y)),
         "agreement": ("same", metrics.agreement_scorer(pipe, p.X, p.y)),
+        "circular": ("same", metrics.circular_scorer(pipe, p.X, p.y)),
     }
 
 

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
 from skflow.metrics import (
     agreement_scorer,
+    circular_scorer,
     confidence_scorer,
     divergence,
     neg_divergence_scorer,
@@ -185,6 +186,28 @@ class DrawnTogether:
         return X + self.share * (means - X)
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_circular_scorer_tells_what_arrives(named):
+    """Answers of the target's classes, and of the source's own."""
+    arrived, stayed = (f.fit(X, NAMES[y] if named else y) for f in (flow(), hardly_moved()))
+    if named:
+        arrived, stayed = (RepurposedClassifier(MODEL, f).fit(X, NAMES[y]) for f in (flow(), hardly_moved()))
+        assert circular_scorer(arrived, X) > 0.95
+        return
+    better, worse = (circular_scorer(make_pipeline(f, MODEL), X) for f in (arrived, stayed))
+    assert worse < 0.7 < 0.95 < better <= 1
+
+
+def test_circular_scorer_needs_classes_of_the_target():
+    with pytest.raises(ValueError, match="has no predict"):
+        circular_scorer(flow().fit(X, y), X)
+    other = FrozenEstimator(LogisticRegression().fit(TARGET[0], NAMES[TARGET[1]]))
+    with pytest.raises(ValueError, match=r"predictions: .* are neither classes of the target nor of the flow"):
+        circular_scorer(make_pipeline(flow().fit(X, y), other), X)
+    with pytest.raises(ValueError, match="holds no fitted flow"):
+        circular_scorer(MODEL, X)
+
+
 def test_misfit_scorer_does_not_reward_what_is_drawn_together():
     rows = make_blobs(600, centers=CENTRES, cluster_std=0.5, random_state=2)[0]
     left, half, collapsed = (neg_misfit_scorer(DrawnTogether(share), rows) for share in (0.0, 0.5, 1.0))
@@ -192,7 +215,9 @@ def test_misfit_scorer_does_not_reward_what_is_drawn_together():
     assert left > neg_misfit_scorer(DrawnTogether(0.0), rows + 3)
 
 
-@pytest.mark.parametrize("scorer", [neg_otdd_scorer, neg_divergence_scorer, confidence_scorer, agreement_scorer])
+@pytest.mark.parametrize(
+    "scorer", [neg_otdd_scorer, neg_divergence_scorer, confidence_scorer, agreement_scorer, circular_scorer]
+)
 def test_scorers_serve_a_grid_search(scorer):
     clf = RepurposedClassifier(MODEL, flow(max_iter=30))
     search = GridSearchCV(clf, {"flow__step_size": [1e-4, 0.2]}, scoring=scorer, cv=2).fit(X, y)

@@ -8,7 +8,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import SVC
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
-from skflow.safeguard import Panel, decide_by_both, decide_by_divergence, decide_by_labels
+from skflow._panel import Panel
+from skflow.safeguard import decide_by_both, decide_by_divergence, decide_by_labels
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
