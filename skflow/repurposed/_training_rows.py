@@ -125,7 +125,7 @@ def believe(
         if home.is_known:
             margin = CLEARLY / np.sqrt(len(X)) / (2 if labels_lean and not home.at_home else 1)
         own_cost, cost = (_fit(first.brought, of, graph, plan) for of in (first.predictions, beliefs))
-        if cost >= (1 - margin) * own_cost:
+        if cost >= (1 - margin) * own_cost or _loses_a_class(first.predictions, beliefs):
             return _as_the_model_says(first, known, truth, graph)
     odds = first.odds if first is not None and some_without else None
     return TrainingRows(
@@ -217,6 +217,11 @@ def _fit(X: np.ndarray, beliefs: np.ndarray, graph: NeighbourGraph, plan: FlowPl
     assert plan.goes_to is not None
     codes = np.unique(plan.target.y, return_inverse=True)[1]
     return labelling_loss(X, plan.goes_to[beliefs.argmax(axis=1)], np.asarray(plan.target.X), codes, graph)
+
+
+def _loses_a_class(predictions: np.ndarray, beliefs: np.ndarray) -> bool:
+    """Whether some class of the model's answers is believed of no row: what fits best then is that all are alike."""
+    return bool(np.setdiff1d(predictions.argmax(axis=1), beliefs.argmax(axis=1)).size)
 
 
 def _warn_if_blind(predictions: np.ndarray) -> None:

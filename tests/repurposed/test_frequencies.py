@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 from skflow import OTDDFlowTransformer, Reference, RepurposedClassifier
 from skflow.repurposed._frequencies import (
@@ -97,3 +98,18 @@ def test_a_classifier_heeds_it(share, k):
     assert clf.score(unseen, truth) > model.score(unseen, truth) + 0.02
     expected = corrected(model.predict_proba(unseen), clf.odds_).argmax(axis=1)
     np.testing.assert_array_equal(clf.predict(unseen), expected)
+
+
+def test_a_class_that_the_model_names_does_not_vanish():
+    """That all rows are alike fits their neighbourhoods best, whatever they are."""
+    rng = np.random.default_rng(1)
+
+    def rows_of(n, share):
+        y = (rng.random(n) < share).astype(int)
+        return rng.normal(size=(n, 6)) + 0.6 * y[:, None], y
+
+    (home, a), (X, _) = rows_of(120, 0.9), rows_of(150, 0.6)
+    model = KNeighborsClassifier().fit(home, a)
+    flow = OTDDFlowTransformer(Reference(home, a), **PLAIN, pushforward=LinearRegression(), max_iter=20, random_state=0)
+    clf = RepurposedClassifier(FrozenEstimator(model), flow, second_query=False).fit(X)
+    assert set(clf.transduction_) == set(model.predict(X)) == {0, 1}
