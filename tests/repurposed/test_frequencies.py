@@ -8,6 +8,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from skflow import OTDDFlowTransformer, Reference, RepurposedClassifier
+from skflow.repurposed import _training_rows
+from skflow.repurposed._evidence import weigh_evidence
 from skflow.repurposed._frequencies import (
     MOST_AT_HOME,
     SHARE_OF_CHANGE,
@@ -98,6 +100,53 @@ def test_a_classifier_heeds_it(share, k):
     assert clf.score(unseen, truth) > model.score(unseen, truth) + 0.02
     expected = corrected(model.predict_proba(unseen), clf.odds_).argmax(axis=1)
     np.testing.assert_array_equal(clf.predict(unseen), expected)
+
+
+def test_few_labels_of_each_class_are_compared_with_answers_as_they_were_given(monkeypatch):
+    """They are as many of each class, however frequent it is."""
+    (home, a), (X, y) = gaussians(400, 0.5, 1), gaussians(400, 0.95, 2)
+    model, heard = LogisticRegression().fit(home, a), []
+
+    def recorded(graph, predictions, *rest):
+        heard.append(predictions)
+        return weigh_evidence(graph, predictions, *rest)
+
+    monkeypatch.setattr(_training_rows, "weigh_evidence", recorded)
+    known = np.full(len(y), -1)
+    for label in (0, 1):
+        known[np.flatnonzero(y == label)[:5]] = label
+    for labels in (None, known):
+        flow = OTDDFlowTransformer(Reference(home, a), **PLAIN, pushforward=LinearRegression(), max_iter=5)
+        clf = RepurposedClassifier(FrozenEstimator(model), flow, second_query=False).fit(X, labels)
+        assert clf.odds_ is not None
+    np.testing.assert_allclose(heard[0], corrected(model.predict_proba(X), clf.odds_), atol=1e-6)
+    np.testing.assert_allclose(heard[1], model.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("amid", [True, False])
+def test_labels_that_lean_count_for_less_where_the_model_is_at_home(monkeypatch, amid):
+    """All evidence fits 20 % better: too little for 400 rows, but enough away from home with labels on its side."""
+
+    class Home:
+        at_home, is_known, moves, limits, is_doubtful = amid, True, False, False, False
+
+        def __init__(self, *_):
+            pass
+
+        def __call__(self, X):
+            return X
+
+    (home, a), (X, y) = gaussians(400, 0.5, 1), gaussians(400, 0.5, 2)
+    model, costs, sides = LogisticRegression().fit(home, a), iter([1.0, 0.8]), iter([False, True])
+    monkeypatch.setattr(_training_rows, "WayHome", Home)
+    monkeypatch.setattr(_training_rows, "_fit", lambda *_: next(costs))
+    monkeypatch.setattr(_training_rows, "more_often_right", lambda *_: next(sides))
+    monkeypatch.setattr(_training_rows, "own_answers_stand", lambda *_: True)
+    some = np.concatenate([np.flatnonzero(y == label)[:5] for label in (0, 1)])
+    known = np.where(np.isin(np.arange(len(y)), some), y, -1)
+    flow = OTDDFlowTransformer(Reference(home, a), **PLAIN, pushforward=LinearRegression(), max_iter=5)
+    clf = RepurposedClassifier(FrozenEstimator(model), flow, second_query=False, calibrate=False).fit(X, known)
+    assert clf.decision_ == ("predictions" if amid else "flow")
 
 
 def test_a_class_that_the_model_names_does_not_vanish():

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_wine, make_blobs
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
-from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference
+from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
 from skflow.metrics import way_back
 from skflow.safeguard import compare_ways_back
 
@@ -68,6 +69,9 @@ def test_an_alignment_that_the_divergence_does_not_tell_from_another_is_found_by
         assert flow.decision_.judged_by == "divergence and the way back"
         assert "models that learn from answers about aligned rows are right on" in flow.decision_.reason
         assert accuracy > 0.9
+        inner = OTDDFlowTransformer(Reference(rows[home], labels[home]), random_state=0)
+        answers = RepurposedClassifier(FrozenEstimator(model), inner).fit(turned[train]).predict(turned[test])
+        assert (answers == labels[source][test]).mean() > 0.9
     else:
         assert flow.decision_.chosen.name == "leave"
         assert accuracy < 0.5
