@@ -169,6 +169,7 @@ def _ask_first(X: np.ndarray, truth: np.ndarray, some_without: bool, model: Blac
         if not pays:
             home.stay()
             brought, answers, said = X, as_they_are, own
+        home.is_known = home.is_known or pays
     if home is None or not home.at_home or not _knows_all_classes(plan):
         return _FirstAnswers(brought, said, said, None, home, n_queries)
     at_home = some_at_home(np.asarray(plan.target.X))

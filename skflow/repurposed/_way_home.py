@@ -60,9 +60,9 @@ class WayHome:
         elif decision.chosen.name == "align":
             self._map = LearntMap(aligner, None, 0.0)
         self.at_home = decision.chosen.name == "range" or (near and decision.chosen.name == "leave")
-        if doubtful and not self.at_home:
-            self._map, self.is_doubtful = LearntMap(aligner, None, 0.0), True
         self.is_known = self.at_home or self.moves
+        if doubtful and not self.is_known:
+            self._map, self.is_doubtful = LearntMap(aligner, None, 0.0), True
 
     @property
     def limits(self) -> bool:

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skflow import OTDDFlowTransformer, PseudoLabelFlow, Reference, RepurposedClassifier
 from skflow.metrics import way_back
+from skflow.repurposed._way_home import WayHome
 from skflow.safeguard import compare_ways_back
 
 X, y = make_blobs(150, centers=[[0, 0], [6, 0], [0, 9]], random_state=0)
@@ -69,6 +70,10 @@ def test_an_alignment_that_the_divergence_does_not_tell_from_another_is_found_by
         assert flow.decision_.judged_by == "divergence and the way back"
         assert "models that learn from answers about aligned rows are right on" in flow.decision_.reason
         assert accuracy > 0.9
+        way = WayHome(turned[train], flow.flow_.aligner_, Reference(rows[home], labels[home]))
+        assert way.is_doubtful
+        assert not way.is_known  # nothing speaks for it yet
+        assert not way.at_home
         inner = OTDDFlowTransformer(Reference(rows[home], labels[home]), random_state=0)
         answers = RepurposedClassifier(FrozenEstimator(model), inner).fit(turned[train]).predict(turned[test])
         assert (answers == labels[source][test]).mean() > 0.9
