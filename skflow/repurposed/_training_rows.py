@@ -106,7 +106,7 @@ def believe(
         own, left_out = first.said[known], evidence.left_out
         may_stand = own_answers_stand(own, left_out, truth[known], home.at_home)
         if may_stand and left_out is not None and more_often_right(own, left_out, truth[known]):
-            return _as_the_model_says(first, known, truth, graph)
+            return _as_the_model_says(first, known, truth, graph, n_queries)
         labels_lean = left_out is not None and more_often_right(left_out, own, truth[known])
     if first is not None:
         # No more than a quarter for new rows: the beliefs about their neighbours hold the predictions already, and away
@@ -126,7 +126,7 @@ def believe(
             margin = CLEARLY / np.sqrt(len(X)) / (2 if labels_lean and not home.at_home else 1)
         own_cost, cost = (_fit(first.brought, of, graph, plan) for of in (first.predictions, beliefs))
         if cost >= (1 - margin) * own_cost or _loses_a_class(first.predictions, beliefs):
-            return _as_the_model_says(first, known, truth, graph)
+            return _as_the_model_says(first, known, truth, graph, n_queries)
     odds = first.odds if first is not None and some_without else None
     return TrainingRows(
         beliefs, graph, weights, said, carried, prediction_weight, evidence.confusion, n_queries, home=home, odds=odds
@@ -179,7 +179,7 @@ def _ask_first(X: np.ndarray, truth: np.ndarray, some_without: bool, model: Blac
 
 
 def _as_the_model_says(
-    first: _FirstAnswers, known: np.ndarray, truth: np.ndarray, graph: NeighbourGraph
+    first: _FirstAnswers, known: np.ndarray, truth: np.ndarray, graph: NeighbourGraph, n_queries: int
 ) -> TrainingRows:
     """The model's answers, and the known labels."""
     beliefs = first.predictions.copy()
@@ -188,7 +188,7 @@ def _as_the_model_says(
         beliefs,
         graph,
         own=first.predictions,
-        n_queries=first.n_queries,
+        n_queries=n_queries,
         decision="predictions",
         home=first.home,
         odds=first.odds,

@@ -149,6 +149,21 @@ def test_labels_that_lean_count_for_less_where_the_model_is_at_home(monkeypatch,
     assert clf.decision_ == ("predictions" if amid else "flow")
 
 
+@pytest.mark.parametrize("second_query", [False, True])
+@pytest.mark.parametrize("shift", [0.0, 2.0])
+def test_queries_are_counted(second_query, shift):
+    (home, a), (X, _) = gaussians(200, 0.5, 1), gaussians(200, 0.95, 2)
+    model, asked = LogisticRegression().fit(home, a), []
+
+    def counted(rows):
+        asked.append(len(rows))
+        return model.predict_proba(rows)
+
+    flow = OTDDFlowTransformer(Reference(home, a), **PLAIN, pushforward=LinearRegression(), max_iter=5)
+    clf = RepurposedClassifier(counted, flow, second_query=second_query).fit(X + [shift, 0])  # noqa: RUF005
+    assert clf.n_queries_ == sum(asked)
+
+
 def test_a_class_that_the_model_names_does_not_vanish():
     """That all rows are alike fits their neighbourhoods best, whatever they are."""
     rng = np.random.default_rng(1)
