@@ -162,7 +162,7 @@ def _ask_first(X: np.ndarray, truth: np.ndarray, some_without: bool, model: Blac
         n_queries += len(X)
         if some_without:
             pays = _moving_pays(X, own, brought, said, plan, home)
-        elif home.limits:
+        elif home.is_limited:
             pays = not clearly_better(said[known], own[known], truth[known])
         else:
             pays = clearly_better(own[known], said[known], truth[known])
@@ -204,7 +204,7 @@ def _moving_pays(
         return True
     codes = np.unique(plan.target.y, return_inverse=True)[1]
     answers, after = (goes_to[of.argmax(axis=1)] for of in (own, predictions))
-    proof = "none" if home.limits else "strong" if home.is_doubtful else "clear"
+    proof = "none" if home.is_limited else "strong" if home.is_doubtful else "clear"
     return compare_ways_back(X, answers, moved, after, np.asarray(plan.target.X), codes, proof=proof).pays
 
 

@@ -65,7 +65,7 @@ class WayHome:
             self._map, self.is_doubtful = LearntMap(aligner, None, 0.0), True
 
     @property
-    def limits(self) -> bool:
+    def is_limited(self) -> bool:
         """Whether rows are limited to the target's range, and not moved otherwise."""
         return self._map.limits is not None
 

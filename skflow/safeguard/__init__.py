@@ -35,6 +35,7 @@ __all__ = [
     "SignWeights",
     "TrustModel",
     "allowances",
+    "compare_ways_back",
     "common_axes",
     "decide_by_both",
     "decide_by_divergence",
@@ -44,5 +45,4 @@ __all__ = [
     "lie_amid",
     "measure_gains",
     "rows_apart",
-    "compare_ways_back",
 ]

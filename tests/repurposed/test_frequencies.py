@@ -128,7 +128,7 @@ def test_labels_that_lean_count_for_less_where_the_model_is_at_home(monkeypatch,
     """All evidence fits 20 % better: too little for 400 rows, but enough away from home with labels on its side."""
 
     class Home:
-        at_home, is_known, moves, limits, is_doubtful = amid, True, False, False, False
+        at_home, is_known, moves, is_limited, is_doubtful = amid, True, False, False, False
 
         def __init__(self, *_):
             pass
