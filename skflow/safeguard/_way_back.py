@@ -10,8 +10,8 @@ from ..metrics import way_back
 from ._decision import WORTH_MOVING, decide_by_labels
 
 FEWER_ERRORS = 0.4
-"""Share of the errors on the way back that an alignment must take away where nothing else speaks for it. Chosen on other
-seeds of the cases of ``no_harm.py``: between hospitals, where alignments do harm, it was less."""
+"""Share of the errors on the way back that an alignment must take away where nothing else speaks for it. Chosen on
+other seeds of the cases of ``no_harm.py``: between hospitals, where alignments do harm, it was less."""
 
 
 class WaysBack(NamedTuple):
