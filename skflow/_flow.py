@@ -40,6 +40,9 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
     subclass names the functional to descend in its `fit`, and calls :meth:`_fit_flow`.
     """
 
+    _is_trial = False
+    """Whether the decision alone is asked for: nets are not trained."""
+
     _parameter_constraints: dict = {
         "target": [tuple, Reference, callable, None],
         "alignment": [str, Invariance, HasMethods(["fit", "transform"]), None],
@@ -190,6 +193,8 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
             fit = self._make_ready(X, y, functional, target, sample_weight, distance)
             fit.go_on(self, context)
             self._check_fit(fit)
+            if not self._is_trial:
+                fit.train(self)
 
     def _make_ready(
         self,
@@ -277,6 +282,7 @@ class BaseFlow(CarriesRows, CallbackSupportMixin, ValidatedParameters, BaseEstim
         context.call_on_fit_task_begin(estimator=self, X=fit.X, y=fit.y)
         fit.go_on(self, context)
         self._check_fit(fit)
+        fit.train(self)
         return self
 
     def _check_alignment(

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
-from ._learning import learn_map
+from ._learning import LazyRegressor, learn_map
 from .pushforward import left_out_predictions
 
 HELD_OUT = 1 / 3
@@ -33,7 +33,8 @@ def carry_held_out(
     counts = np.unique(labels[rows], return_counts=True)[1]
     few = counts.min() < 2 or len(rows) * HELD_OUT < len(counts)
     seen, held = train_test_split(rows, test_size=HELD_OUT, stratify=None if few else labels[rows], random_state=rng)
-    other = learn_map(clone(regressor), start[seen], end[seen], labels[seen], None)
+    unfitted = regressor.unfitted if isinstance(regressor, LazyRegressor) else clone(regressor)
+    other = learn_map(unfitted, start[seen], end[seen], labels[seen], None)
     return held, np.asarray(other.predict(start[held])).reshape(len(held), -1)
 
 

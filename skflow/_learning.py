@@ -135,12 +135,14 @@ class LazyRegressor:
 
     Parameters
     ----------
+    unfitted : regressor or None
+        What is fitted.
     learn : callable () -> regressor
         Makes the fitted regressor.
     """
 
-    def __init__(self, learn: Callable[[], Any]) -> None:
-        self._learn = learn
+    def __init__(self, unfitted: Any, learn: Callable[[], Any]) -> None:
+        self.unfitted, self._learn = unfitted, learn
 
     @cached_property
     def regressor(self) -> Any:
@@ -150,6 +152,13 @@ class LazyRegressor:
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Where the map takes the rows of `X`."""
         return self.regressor.predict(X)
+
+
+def train_nets(flow: Any) -> None:
+    """Learn now what a flow has left to be learnt when it is first used."""
+    for name, regressor in vars(flow).items():
+        if isinstance(regressor, LazyRegressor):
+            setattr(flow, name, regressor.regressor)
 
 
 def _is_own(regressor: Any) -> bool:

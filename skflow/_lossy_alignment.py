@@ -114,6 +114,7 @@ def drop_lossy_alignment(
         return
     # A clone of a fitted model, which may be the safeguard, is not fitted.
     other = clone(estimator).set_params(alignment=None, target=estimator.target_, safeguard=estimator.safeguard)
+    other._is_trial = True
     other.fit(X, as_given(y), **({} if weight is None else {"sample_weight": weight}))
     if redecide is not None:
         other.decision_ = redecide(other)

@@ -11,6 +11,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from ._aligned import is_doubtful
 from ._candidates import Moved, believed, candidates_of
 from ._held_out import align_held_out, carry_held_out
+from ._learning import train_nets
 from ._lossy_alignment import drop_lossy_alignment
 from ._panel import Panel
 from ._repeats import each_row_once
@@ -229,6 +230,7 @@ def guard_guessed(
     with cores_for(X, flow.target_.X):
         flow.decision_ = decided(flow)
         drop_lossy_alignment(flow, X, labels, weight, decided)
+        train_nets(flow)
     flow.set_params(safeguard=safeguard)
 
 

@@ -11,14 +11,14 @@ import numpy as np
 from joblib import wrap_non_picklable_objects
 
 from ._fresh_fit import FitInterrupted, fitted_attributes
-from ._learning import LazyRegressor, learn_map
+from ._learning import LazyRegressor, learn_map, train_nets
 from ._reporting import StepReporter, warn_of_the_end
 from ._run import FlowRun
 from ._safeguarding import Judging, decide
 from ._target import Reference
 from ._threads import cores_for
 from .flow import Flow
-from .pushforward import TabularPushForward
+from .pushforward import ImagePushForward, TabularPushForward
 
 if TYPE_CHECKING:
     from sklearn.callback import CallbackContext
@@ -89,6 +89,23 @@ class UnfinishedFit:
             ) from None
         context.call_on_fit_task_end(estimator=estimator, X=self.X, y=self.y, reconstruction_attributes={})
 
+    def train(self, estimator: Any) -> None:
+        """Train the nets that have waited.
+
+        Raises
+        ------
+        FitInterrupted
+            At an interrupt; they are trained when they are first used.
+        """
+        try:
+            train_nets(estimator)
+        except KeyboardInterrupt:
+            raise FitInterrupted(
+                estimator,
+                "The fit was interrupted while its map was trained: all else is fitted, and transform trains the map "
+                "when it is first used.",
+            ) from None
+
     def as_if_ended(self, estimator: Any, flow: Flow) -> dict[str, Any]:
         """Fitted attributes of an estimator whose flow ended here; its map is learnt when it is first used."""
         told = {**fitted_attributes(estimator), **self.run.attributes(flow)}
@@ -96,7 +113,8 @@ class UnfinishedFit:
         learning = partial(
             learn, copy(estimator), self.start, told["particles_"], names, deepcopy(self.rng), self.weight
         )
-        told |= {"decision_": None, "pushforward_": LazyRegressor(learning), "unfinished_fit_": self}
+        lazy = LazyRegressor(estimator.pushforward, learning)
+        told |= {"decision_": None, "pushforward_": lazy, "unfinished_fit_": self}
         return told if self.target is None else told | {"target_": self.target}
 
     def _reporter(self, estimator: Any, context: CallbackContext) -> StepReporter:
@@ -118,7 +136,7 @@ class UnfinishedFit:
         assert self.flow is not None
         rng, told = deepcopy(self.rng), self.run.attributes(self.flow)
         end, names = told["particles_"], told["particle_labels_"] if self.labels.ndim == 1 else None
-        told["pushforward_"] = regressor = learn(estimator, self.start, end, names, rng, self.weight)
+        told["pushforward_"] = regressor = self._learnt(estimator, self.start, end, names, rng)
         told["decision_"] = None
         if estimator.safeguard is not False and self.target is not None:
             told["decision_"] = decide(
@@ -134,11 +152,20 @@ class UnfinishedFit:
                 rng=rng,
             )
         if estimator.fit_inverse_transform:
-            told["inverse_pushforward_"] = learn(estimator, end, self.start, names, rng, self.weight)
+            told["inverse_pushforward_"] = self._learnt(estimator, end, self.start, names, rng)
         if self.target is not None:
             told["target_"] = self.target
         vars(estimator).update(told)
         vars(estimator).pop("unfinished_fit_", None)
+
+    def _learnt(
+        self, estimator: Any, start: np.ndarray, end: np.ndarray, names: np.ndarray | None, rng: np.random.RandomState
+    ) -> Any:
+        """The regressor fitted, or a net that waits until the decision is made, which trains one on fewer rows."""
+        net = estimator.pushforward
+        if isinstance(net, ImagePushForward):
+            return LazyRegressor(net, partial(learn_map, net, start, end, names, self.weight))
+        return learn(estimator, start, end, names, rng, self.weight)
 
     def _wanted(self, told: dict[str, Any]) -> np.ndarray:
         """The answers that models of the target should give for the particles."""

@@ -1,17 +1,18 @@
 """An alignment that loses what rows hold is dropped, and leaves no trace but a word."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import r2_score
 
-from skflow import OTDDFlowTransformer, Reference, _lossy_alignment
+from skflow import OTDDFlowTransformer, Reference, _lossy_alignment, _unfinished
 from skflow.alignment import AffineMap
 from skflow.pushforward import ImagePushForward
 
@@ -92,12 +93,45 @@ def test_the_trial_is_of_the_kind_of_map_that_is_asked_for(data, monkeypatch):
     assert len(of_trials) == 4  # with and without the alignment: the map, and one that is judged on held-out rows
 
 
-def test_nets_are_compared_on_all_rows(data, monkeypatch):
+@pytest.fixture
+def of_nets(data, monkeypatch):
+    """A flow of images whose alignment is in question, its rows, and how many rows each net was trained on."""
     X, y, target = data
-    wide = [np.tile(rows, 3)[:, :16] for rows in (X, target.X)]
+    source, reference = (np.tile(rows, 3)[:, :16] for rows in (X, target.X))
     monkeypatch.setattr(_lossy_alignment, "TRIAL_ROWS", 12)
+    trained_on, fit = [], ImagePushForward.fit
+
+    def counted(self, X, *args, **kwargs):
+        trained_on.append(len(X))
+        return fit(self, X, *args, **kwargs)
+
+    monkeypatch.setattr(ImagePushForward, "fit", counted)
     net = ImagePushForward((4, 4), max_epochs=2, random_state=0)
-    flow = OTDDFlowTransformer(Reference(wide[1], y), alignment=OneAxis(), pushforward=net, random_state=0)
-    reason = flow.fit(wide[0], y).decision_.reason
+    settings = {"alignment": OneAxis(), "pushforward": net, "fit_inverse_transform": True, "random_state": 0}
+    return OTDDFlowTransformer(Reference(reference, y), **settings), source, y, trained_on
+
+
+def test_nets_are_compared_on_all_rows_and_then_one_is_trained(of_nets):
+    flow, X, y, trained_on = of_nets
+    reason = flow.fit(X, y).decision_.reason
     assert "The alignment" in reason
     assert "Tried on" not in reason
+    assert trained_on == [40, 40, 60, 60]  # two on two thirds of the rows; the map that is used, and the way back
+    assert isinstance(flow.pushforward_, ImagePushForward)
+    assert isinstance(flow.inverse_pushforward_, ImagePushForward)
+
+
+def test_an_interrupt_while_the_net_is_trained_leaves_all_else_fitted(of_nets, monkeypatch):
+    flow, X, y, _ = of_nets
+    expected = clone(flow).fit(X, y)
+
+    def interrupted(flow):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(_unfinished, "train_nets", interrupted)
+        with pytest.raises(KeyboardInterrupt, match="while its map was trained"):
+            flow.fit(X, y)
+    assert flow.decision_.reason == expected.decision_.reason
+    assert_array_equal(flow.transform(X), expected.transform(X))
+    assert_array_equal(pickle.loads(pickle.dumps(flow)).transform(X), expected.transform(X))
