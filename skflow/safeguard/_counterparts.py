@@ -103,8 +103,9 @@ def find_counterparts(
         if rest.sum() > NEAREST:
             row_mass[rest] = SideBySide(X[rest], X_target, codes_target, seed).row_mass(mass)
     if mass == "auto":
+        once = np.ones(len(labels), dtype=bool) if near is None else near.once(labels)
         for of_class in (labels == name for name in goes_to if name in names):
-            if row_mass[of_class].mean() < 1 / 2:  # a class that both sides have lies elsewhere
+            if row_mass[once & of_class].mean() < 1 / 2:  # a class that both sides have lies elsewhere
                 row_mass[of_class] = 1.0
     return _with_labels(labels, weights, row_mass, unmatched, goes_to, classes, codes_target)
 
@@ -150,10 +151,9 @@ def _match_classes(
     left = [name for name in own if name not in goes_to]
     if not left or near is None:
         return [], goes_to
-    votes = near.votes(len(classes))
-    chosen = votes.argmax(axis=1)
-    shares = np.stack([np.bincount(chosen[labels == name], minlength=len(classes)) for name in left]).astype(float)
-    shares /= shares.sum(axis=1, keepdims=True)
+    chosen, once = near.votes(len(classes)).argmax(axis=1), near.once(labels)
+    counts = [np.bincount(chosen[once & (labels == name)], minlength=len(classes)) for name in left]
+    shares = np.stack([count / count.sum() for count in counts])
     free = ~np.isin(classes, np.array(list(goes_to.values()), dtype=classes.dtype)) if goes_to else shares[0] >= 0
     rows, columns = linear_sum_assignment(-shares[:, free])
     open_classes = np.flatnonzero(free)

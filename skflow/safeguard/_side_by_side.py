@@ -94,13 +94,20 @@ class SideBySide:
 
     def foreign_classes(self, labels: np.ndarray, names: list) -> list:
         """Those of the classes whose median row is far off; of few rows, whose rows mostly belong nowhere."""
-        foreign = self._foreign()[0][self._place]
+        foreign, once = self._foreign()[0][self._place], self.once(labels)
         found = []
         for name in names:
-            rows = foreign[labels == name]
+            rows = foreign[once & (labels == name)]
             if np.median(rows) > (CLASS_FOREIGN if len(rows) >= LEAST_ROWS else FOREIGN):
                 found.append(name)
         return found
+
+    def once(self, labels: np.ndarray) -> np.ndarray:
+        """Mask (n_samples,) of rows without their repetitions; rows of other classes are no repetitions."""
+        codes = np.unique(labels, return_inverse=True)[1]
+        mask = np.zeros(len(labels), dtype=bool)
+        mask[np.unique(np.column_stack([codes, self._place]), axis=0, return_index=True)[1]] = True
+        return mask
 
     def amid(self) -> bool:
         """See :func:`lie_amid`."""

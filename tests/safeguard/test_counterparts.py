@@ -169,6 +169,22 @@ def test_a_row_that_is_there_twice_is_one_neighbour():
     np.testing.assert_array_equal(twice(unseen), LocalMass(rows, mass)(unseen))
 
 
+@pytest.mark.parametrize("names", [{}, {"a": 0}], ids=["other names", "a name of one"])
+def test_rows_that_are_there_twice_tell_no_more_of_their_class(names):
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        centres, classes = 2 * rng.normal(size=(2, 2)), np.repeat([0, 1], 6)
+        source, target = (centres[classes] + rng.normal(size=(12, 2)) for _ in range(2))
+        labels = np.array(["a", "b"])[classes]
+        source[:6] += rng.uniform(0, 4)  # one class is off, more or less
+        twice = np.r_[np.arange(12), rng.choice(12, 6, replace=False)]
+        once, found = (
+            find_counterparts(source[rows], labels[rows], target, classes, names) for rows in (np.arange(12), twice)
+        )
+        assert found.unmatched == once.unmatched
+        np.testing.assert_array_equal(found.row_mass, once.row_mass[twice])
+
+
 def test_a_few_rows_of_a_small_table_that_belong_nowhere():
     """They are not heeded by the alignment, which would stretch to reach them, and are found after it."""
     rng = np.random.default_rng(0)
