@@ -46,7 +46,8 @@ class DomainAligner(ReturnsTargetColumns, ValidatedParameters, CallbackSupportMi
         help to tell a change of class frequencies from a movement. With None the target is passed to `fit`.
     invariance : str, Invariance or sequence of these, default="auto"
         The class of maps: "identity", "translation", "diagonal" (units), "similarity", "orthogonal", "permutation" (of
-        columns), "affine", "gaussian", or an object of :mod:`skflow.alignment`. Held-out rows choose among several;
+        columns), "monomial" (of columns that have other units, too), "affine", "gaussian", or an object of
+        :mod:`skflow.alignment`. Held-out rows choose among several;
         "auto" is all that make sense for the columns. For spectra, :class:`~skflow.alignment.Spectral`.
     unlabelled : object, default=-1
         What marks an unlabelled row in `y`, beside None and NaN.

@@ -16,6 +16,7 @@ from ._invariances import (
     Similarity,
     Translation,
 )
+from ._monomial import Monomial
 from ._pair import Pair
 from ._permutation import Permutation
 from ._plan_moments import PlanMoments
@@ -33,6 +34,7 @@ __all__ = [
     "Gaussian",
     "Identity",
     "Invariance",
+    "Monomial",
     "Orthogonal",
     "Pair",
     "Permutation",

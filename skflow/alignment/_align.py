@@ -169,6 +169,8 @@ def align(
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
             found = _preferred(found, work, judge)
+        if c.last_resort and _is_settled([fit for fit in fits.values() if fit.candidate.invariance.by_column], judge):
+            continue
         if not needs_search and c.turns and not fitter.proposed(name, c):
             continue
         fits[name] = fitter.fit(name, c, found)
@@ -226,11 +228,14 @@ def _preferred(found: Found, work: Views, judge: Judge) -> Found:
 
 
 def _sensible(classes: dict[str, Invariance], work: Views, rng: np.random.RandomState) -> dict[str, Invariance]:
-    """Without the classes that leave columns in their places, if they are not in their places and others may turn."""
+    """Without the classes that leave columns in their places, if they are not in their places and others may turn.
+
+    If they are in their places, without the last resorts.
+    """
     if work.columns.same is None or not any(c.turns for c in classes.values()):
         return classes
     if columns_correspond(work.columns.pair, np.random.RandomState(rng.randint(2**31 - 1))):
-        return classes
+        return {name: c for name, c in classes.items() if not c.last_resort} or classes
     return {name: c for name, c in classes.items() if c.turns or name == "identity"}
 
 

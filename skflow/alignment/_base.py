@@ -37,6 +37,9 @@ class Invariance(ParameterObject):
     by_column : bool
         Whether a map treats columns one by one, so that it is fitted in all of them. Other classes are fitted between
         principal axes where there are many columns.
+    last_resort : bool
+        Whether maps of the class are looked for alone where columns of the same number are not in their places, and no
+        other map of single columns fits.
     uses_plan : bool
         Whether the best map depends on the plan, or on the moments of both sides alone. Then one turn of the
         alternation is enough.
@@ -45,6 +48,7 @@ class Invariance(ParameterObject):
     same_columns: bool = True
     turns: bool = False
     by_column: bool = True
+    last_resort: bool = False
     uses_plan: bool = True
 
     @abstractmethod

@@ -55,7 +55,12 @@ class Matching:
 
 
 def match_columns(
-    source: ColumnSummary, target: ColumnSummary, rng: np.random.RandomState, *, signs: bool = True
+    source: ColumnSummary,
+    target: ColumnSummary,
+    rng: np.random.RandomState,
+    *,
+    signs: bool = True,
+    offsets: bool = False,
 ) -> list[Matching]:
     """Local optima of the matching of columns, the best first.
 
@@ -68,14 +73,18 @@ def match_columns(
     signs : bool
         Whether a column may be turned upside down. The simplest is tried first: values that stay as they are, then
         offsets, then signs, until an order is likely.
+    offsets : bool
+        Whether each column has one, so that values as they are tell nothing.
     """
     if len(source.correlation) > len(target.correlation):
-        flipped = match_columns(target, source, rng, signs=signs)
+        flipped = match_columns(target, source, rng, signs=signs, offsets=offsets)
         return [replace(matching, matrix=matching.matrix.T) for matching in flipped]
     ends: list[Matching] = []
     for shifted, turned in ((False, False), (True, False), (True, True)):
         if any(end.likely for end in ends) or (turned and not signs):
             break
+        if offsets and not shifted:
+            continue
         ends += _local_optima(ColumnProblem(source, target, shifted, turned), rng)
     ends.sort(key=lambda end: end.cost)
     # Columns that do not vary may stand anywhere, at the same cost.

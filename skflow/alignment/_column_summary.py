@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri
@@ -58,6 +58,17 @@ class ColumnSummary:
         deviations = np.sqrt(np.diag(cov))
         unit = np.divide(1.0, deviations, out=np.zeros_like(deviations), where=deviations > SMALLEST_DEVIATION)
         return cls(unit[:, None] * unit * cov, quantiles, means, 1 / float(w @ w))
+
+    def in_own_units(self) -> ColumnSummary:
+        """The same of columns about a middle in units of a spread that heed extreme values little.
+
+        Quantiles of the level u count as ``u (1 - u)``, as in moments that heavy tails leave finite.
+        """
+        levels = (np.arange(N_LEVELS) + 0.5) / N_LEVELS
+        counts = levels * (1 - levels) / (levels * (1 - levels)).sum()
+        centred = self.quantiles - (self.quantiles @ counts)[:, None]
+        spread = np.sqrt(np.square(centred) @ counts)[:, None]
+        return replace(self, quantiles=np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 0))
 
     def shrunk(self, n_rows: float) -> Array:
         """The correlations as if there were `n_rows` more rows without any: none is perfect then."""

@@ -16,6 +16,7 @@ from ._invariances import (
     Similarity,
     Translation,
 )
+from ._monomial import Monomial
 from ._permutation import Permutation
 
 MAX_PERMUTED = 2048
@@ -27,6 +28,7 @@ INVARIANCES: dict[str, type[Invariance]] = {
     "translation": Translation,
     "diagonal": Diagonal,
     "permutation": Permutation,
+    "monomial": Monomial,
     "orthogonal": Orthogonal,
     "similarity": Similarity,
     "gaussian": Gaussian,
@@ -40,9 +42,9 @@ def read_invariance(invariance: Classes, d: int, k: int) -> dict[str, Invariance
     if isinstance(invariance, str) and invariance == "auto":
         classes: dict[str, Invariance] = {name: kind() for name, kind in INVARIANCES.items()}
         if max(d, k) > MAX_PERMUTED:
-            del classes["permutation"]
+            del classes["permutation"], classes["monomial"]
         if d < k:  # an isometry leaves the columns that the source lacks to chance; the affine map fills them in
-            return {name: classes[name] for name in ("permutation", "affine") if name in classes}
+            return {name: classes[name] for name in ("permutation", "monomial", "affine") if name in classes}
         return {name: c for name, c in classes.items() if d == k or not c.same_columns}
     asked = [invariance] if isinstance(invariance, str | Invariance) else list(invariance)
     classes = dict(named_invariance(item) for item in asked)

@@ -18,6 +18,8 @@ NEARLY = 0.5
 """Further disagreement, as a share of that of the best description, that is given up for a shorter one."""
 ALIKE = 0.1
 """Relative difference below which two factors are not told apart: a map that was found is never exact."""
+UNITS = 0.25
+"""Logarithm of a column's factor, beside that of the others, from which on its unit is another one."""
 MOST_NAMED = 6
 """Columns that are named; more are counted."""
 MOST_MATCHED = 1500
@@ -197,9 +199,13 @@ def _columns(
     sources, goals = sources[real], goals[real]
     guess = np.tile(moved.mean(axis=0), (len(X), 1))
     guess[:, goals] += z[:, sources] * (together[sources, goals] * moved[:, goals].std(axis=0))
-    return _order_words(
-        dict(sorted(zip(goals.tolist(), sources.tolist(), strict=True))), X.shape[1], names, names_out
-    ), guess
+    factors = np.abs(together[sources, goals]) * moved[:, goals].std(axis=0) / X[:, sources].std(axis=0)
+    source_of = dict(sorted(zip(goals.tolist(), sources.tolist(), strict=True)))
+    words = _order_words(source_of, X.shape[1], names, names_out)
+    elsewhere = any(j != i for j, i in source_of.items())
+    if elsewhere and len(factors) and np.abs(np.log(factors / np.median(factors))).max() > UNITS:
+        words = f"{words.removesuffix('.')}, and change in scale."
+    return words, guess
 
 
 def _order_words(source_of: dict[int, int], d: int, names: Sequence[str], names_out: Sequence[str]) -> str:

@@ -165,16 +165,30 @@ class BasePushForward(ValidatedParameters, RegressorMixin, BaseEstimator):
 def _without_repetitions(rows: Movement) -> tuple[Movement, np.ndarray]:
     """Each row once, with the weight of all its repetitions, and the place of each row among these.
 
-    What is left out is then the same whether a row is repeated or has a weight.
+    What is left out is then the same whether a row is repeated or has a weight. Repetitions go to the same place but
+    for rounding, which depends on where in a matrix they stand; to their mean.
     """
-    together = np.column_stack([rows.labels, rows.X, rows.Z]) + 0.0  # there are zeros of two signs
+    together = np.column_stack([rows.labels, rows.X]) + 0.0  # there are zeros of two signs
     if len({row.tobytes() for row in together}) == len(together):
         return rows, np.arange(len(together))
+    place = np.unique(together, axis=0, return_inverse=True)[1].ravel()
+    apart = np.abs(rows.Z - _means(rows.Z, place, rows.weights)[place]).max(axis=1, initial=0.0)
+    scale = np.abs(rows.Z - rows.Z.mean(axis=0)).max(initial=0.0)
+    goes_elsewhere = np.isin(place, place[apart > np.finfo(rows.Z.dtype).eps ** 0.5 * scale])
+    together = np.column_stack([place, np.where(goes_elsewhere[:, None], rows.Z, 0.0)])
     _, first, place = np.unique(together, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)  # that of the first appearances
     first, place = first[order], np.argsort(order)[place.ravel()]
-    weights = np.bincount(place, rows.weights)
-    return Movement(rows.X[first], rows.Z[first], rows.labels[first], weights), place
+    goals = _means(rows.Z, place, rows.weights).astype(rows.Z.dtype, copy=False)
+    return Movement(rows.X[first], goals, rows.labels[first], np.bincount(place, rows.weights)), place
+
+
+def _means(Z: np.ndarray, place: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted mean of the rows of each place, exact where they are all the same."""
+    first = np.unique(place, return_index=True)[1]
+    off = np.zeros((len(first), Z.shape[1]))
+    np.add.at(off, place, weights[:, None] * (Z - Z[first][place]))
+    return Z[first] + off / np.bincount(place, weights)[:, None]
 
 
 def _numbered(names: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -97,6 +97,31 @@ def test_columns_in_another_order_are_found_from_few_rows():
     assert found.verdict == "aligned"
 
 
+@pytest.mark.parametrize("missing", [0, 3])
+def test_columns_in_another_order_and_other_units_are_found_from_few_rows(missing):
+    mixing = np.eye(12) + 0.3 * np.random.RandomState(0).randn(12, 12)
+    X, Y = (np.exp(side(200, 12, seed, mixing) / 2) for seed in (1, 2))
+    random = np.random.RandomState(3)
+    order = random.permutation(12)[missing:]
+    gains, offsets = np.exp(2 * random.randn(2, len(order)))
+    source = X[:, order] * gains + offsets
+    found = align(source, Y)
+    assert (found.invariance, found.verdict) == ("monomial", "aligned")
+    shares = np.abs(found.matrix) * source.std(0)[:, None] / Y.std(0)  # of each column's spread
+    np.testing.assert_array_equal(shares.argmax(0)[order], np.arange(len(order)))
+    np.testing.assert_allclose(shares.max(0)[order], 1, atol=0.1)
+    np.testing.assert_allclose(np.diag(found.matrix[:, order]) * gains, 1, rtol=0.4)  # known from the rows' spread
+
+
+def test_columns_in_their_places_are_not_looked_for_elsewhere():
+    mixing = np.eye(8) + 0.3 * np.random.RandomState(0).randn(8, 8)
+    X, Y = side(200, 8, 1, mixing), side(200, 8, 2, mixing)
+    found = align(X * np.arange(1, 9) + 5, Y)
+    assert found.invariance == "diagonal"
+    assert "monomial" not in [candidate.name for candidate in found.candidates]
+    assert align(X, Y, invariance="monomial").invariance == "monomial"
+
+
 def test_what_two_maps_explain_as_well_is_not_found():
     random = np.random.RandomState(0)
     X, Y = random.randn(150, 8), random.randn(150, 8)

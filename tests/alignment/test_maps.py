@@ -52,6 +52,7 @@ def test_each_class_finds_its_own_map_from_the_pairs(seed, d, scale):
         "translation": np.eye(d),
         "diagonal": np.diag(random.rand(d) + 0.5),
         "permutation": np.eye(d)[random.permutation(d)] * random.choice([-1, 1], d),
+        "monomial": np.eye(d)[random.permutation(d)] * random.choice([-1, 1], d) * (random.rand(d) + 0.5),
         "orthogonal": rotation(d, seed=seed),
         "similarity": 3 * rotation(d, seed=seed),
     }

@@ -192,7 +192,9 @@ def units(rng, p):
         far = far if np.isscalar(far) else np.full_like(far, far[0])
     if params.get("dynamics") == "jd-vl" or "DBSCAN" in repr(params):
         params = {}  # its radius is a length
-    if subject.name in [*FLOWS, "trust"] and not np.isscalar(far):  # and so which class of maps makes sense: it is named
+    if subject.name in [*FLOWS, "trust"] and not np.isscalar(
+        far
+    ):  # and so which class of maps makes sense: it is named
         params.setdefault("alignment", "similarity")
     if subject.name == "aligner" and not np.isscalar(far):
         params.setdefault("invariance", "similarity")

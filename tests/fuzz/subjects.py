@@ -397,6 +397,7 @@ SETTINGS = [
     {"alignment": "orthogonal"},
     {"alignment": "affine"},
     {"alignment": "permutation"},
+    {"alignment": "monomial"},
     {"fit_inverse_transform": True},
     {"solver": "hierarchical"},
     {"solver": "tiled"},

@@ -35,6 +35,10 @@ def words(moved, rows=X, **options):
         (X * np.r_[2.2, np.ones(15)], "One column changes in scale: c0 times 2.2."),
         (exchanged(3, 7), "Columns c3 and c7 are exchanged."),
         (
+            exchanged(3, 7) * np.r_[1, 5, np.ones(14)],
+            "Columns c3 and c7 are exchanged, and change in scale.",
+        ),
+        (
             np.rot90(IMAGES, axes=(1, 2)).reshape(-1, 16),
             "Seen as pictures of 4 × 4, rows are turned by 90° to the left.",
         ),
