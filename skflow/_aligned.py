@@ -19,7 +19,7 @@ from ._target import Reference
 from .alignment import Alignment
 from .labelling import split_labels
 
-AMBIGUOUS = 0.25
+EXCHANGED = 0.25
 """Share of the rows that another map, which fits as well, sends to another class, from which on classes may be
 exchanged. Chosen on other tables, rotated, in other units or on other scales: up to 0.2 alignments that the way back
 spoke for were right or nearly so, from 0.3 on they did harm."""
@@ -101,7 +101,7 @@ def is_doubtful(aligner: Any) -> bool:
 def is_ambiguous(aligner: Any) -> bool:
     """Whether the way back says nothing of an alignment: it is as good with classes exchanged."""
     alignment = getattr(aligner, "alignment_", None)
-    return alignment is not None and alignment.ambiguity > AMBIGUOUS
+    return alignment is not None and alignment.ambiguity > EXCHANGED
 
 
 def class_codes(

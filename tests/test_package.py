@@ -127,7 +127,6 @@ def test_code_on_pages_is_found():
         "PseudoLabelFlow",
         "ConstrainedFlow",
         "DomainAligner",
-        "Monomial",
         "Permutation",
         "JointVariableLabels",
         "Euler",

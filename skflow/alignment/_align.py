@@ -169,8 +169,10 @@ def align(
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
             found = _preferred(found, work, judge)
-        if c.last_resort and _is_settled([fit for fit in fits.values() if fit.candidate.invariance.by_column], judge):
-            continue
+        if c.last_resort and len(classes) > 1:
+            of_columns = [fit for fit in fits.values() if fit.candidate.invariance.by_column]
+            if _is_settled(of_columns, judge) or not any(p.credible for p in fitter.proposals(name, c)):
+                continue
         if not needs_search and c.turns and not fitter.proposed(name, c):
             continue
         fits[name] = fitter.fit(name, c, found)
@@ -230,12 +232,14 @@ def _preferred(found: Found, work: Views, judge: Judge) -> Found:
 def _sensible(classes: dict[str, Invariance], work: Views, rng: np.random.RandomState) -> dict[str, Invariance]:
     """Without the classes that leave columns in their places, if they are not in their places and others may turn.
 
-    If they are in their places, without the last resorts.
+    If they may be in their places, without the last resorts; if they surely are, without those that mix columns freely.
     """
     if work.columns.same is None or not any(c.turns for c in classes.values()):
         return classes
-    if columns_correspond(work.columns.pair, np.random.RandomState(rng.randint(2**31 - 1))):
-        return {name: c for name, c in classes.items() if not c.last_resort} or classes
+    in_place = columns_correspond(work.columns.pair, np.random.RandomState(rng.randint(2**31 - 1)))
+    if in_place.maybe:
+        mixes = {name for name, c in classes.items() if in_place.surely and c.turns and not c.by_column}
+        return {name: c for name, c in classes.items() if not c.last_resort and name not in mixes} or classes
     return {name: c for name, c in classes.items() if c.turns or name == "identity"}
 
 

@@ -15,10 +15,20 @@ from ._plan_moments import PlanMoments
 
 @dataclass(frozen=True)
 class Proposal:
-    """A map that was found without a plan, and whether it leaves no more than chance, so that no other is needed."""
+    """A map that was found without a plan.
+
+    Parameters
+    ----------
+    map : AffineMap
+    likely : bool
+        Whether it leaves no more than chance, so that no other is needed.
+    credible : bool
+        Whether it stands out from others of its class. A class that is the last resort is tried for such a map alone.
+    """
 
     map: AffineMap
     likely: bool = False
+    credible: bool = True
 
 
 class Invariance(ParameterObject):
@@ -38,8 +48,8 @@ class Invariance(ParameterObject):
         Whether a map treats columns one by one, so that it is fitted in all of them. Other classes are fitted between
         principal axes where there are many columns.
     last_resort : bool
-        Whether maps of the class are looked for alone where columns of the same number are not in their places, and no
-        other map of single columns fits.
+        Whether the class, as one of several, is tried only where columns are not in their places, no other map of
+        single columns fits, and it proposes a credible one.
     uses_plan : bool
         Whether the best map depends on the plan, or on the moments of both sides alone. Then one turn of the
         alternation is enough.

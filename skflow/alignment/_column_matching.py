@@ -13,6 +13,7 @@ columns that are nearly the same differ.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,12 +47,15 @@ class Matching:
         Whether two samples of one distribution would differ as much, and random orders would differ more.
     shifted : bool
         Whether columns have offsets; else their values stay as they are.
+    contrast : float
+        Ratio of the cost of random orders to its own.
     """
 
     matrix: Array
     cost: float
     likely: bool
     shifted: bool
+    contrast: float = 1.0
 
 
 def match_columns(
@@ -93,18 +97,28 @@ def match_columns(
     ]
 
 
-def correspond(source: ColumnSummary, target: ColumnSummary, rng: np.random.RandomState) -> bool:
+class InPlace(NamedTuple):
+    """Whether columns may be in their places, and whether they surely are."""
+
+    maybe: bool
+    surely: bool
+
+
+def correspond(source: ColumnSummary, target: ColumnSummary, rng: np.random.RandomState) -> InPlace:
     """Whether columns are in their places, by their correlations: no random order has them more alike.
 
-    So it is too where correlations are too few, or too weak, to tell.
+    They may be, too, where correlations are too few, or too weak, to tell. They surely are where correlations differ no
+    more than by chance, and those of random orders do: no rotation leaves them like that. Correlations are of normal
+    scores, which no change of single columns touches, be it of their units or of their distributions.
     """
     problem, d = ColumnProblem(source, target), len(source.correlation)
     if d < FEWEST:
-        return True
-    signs = np.ones(d)
+        return InPlace(True, False)
+    signs, expected = np.ones(d), d * (d - 1) / 2
     random = [problem.dependence(rng.permutation(d), signs) for _ in range(N_RANDOM)]
-    telling = float(np.median(random)) > TELLING * d * (d - 1) / 2
-    return not telling or problem.dependence(np.arange(d), signs) < min(random)
+    own, typical = problem.dependence(np.arange(d), signs), float(np.median(random))
+    maybe = typical <= TELLING * expected or own < min(random)
+    return InPlace(maybe, maybe and TELLING * own < min(TELLING * LIKELY * expected, typical))
 
 
 def _local_optima(problem: ColumnProblem, rng: np.random.RandomState) -> list[Matching]:
@@ -129,7 +143,8 @@ def _local_optima(problem: ColumnProblem, rng: np.random.RandomState) -> list[Ma
         matrix = np.zeros(nodes.shape[1:])
         matrix[np.arange(d), p] = s
         cost = problem.value(p, s) + price
-        ends.append(Matching(matrix, cost, TELLING * cost < min(TELLING * LIKELY * expected, random), problem.shifted))
+        likely = TELLING * cost < min(TELLING * LIKELY * expected, random)
+        ends.append(Matching(matrix, cost, likely, problem.shifted, random / max(cost, np.finfo(float).tiny)))
         lowest = min(end.cost for end in ends)
         if sum(_same(end.cost, lowest) for end in ends) >= n_agreeing:
             break

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ._affine_map import AffineMap
 from ._alternation import Alternation, alternate, schedule, stay
-from ._base import Invariance
+from ._base import Invariance, Proposal
 from ._choice import Candidate, Judge, Judgement
 from ._invariances import Turned
 from ._plan_moments import PlanMoments
@@ -43,15 +44,23 @@ class Fitter:
     def __init__(self, work: Views, judge: Judge, rng: np.random.RandomState) -> None:
         self._work, self._judge, self._rng = work, judge, rng
         self._lowest = np.inf  # objective of a rotation so far
+        self._proposals: dict[str, list[Proposal]] = {}
         self._proposed: dict[str, list[tuple[Alternation, bool]]] = {}
 
+    def proposals(self, name: str, invariance: Invariance) -> list[Proposal]:
+        """What a class proposes without a plan."""
+        if name not in self._proposals:
+            rng = deepcopy(self._rng) if invariance.last_resort else self._rng  # others draw as without it
+            self._proposals[name] = invariance.proposals(self._work.of_class(invariance).pair, rng)
+        return self._proposals[name]
+
     def proposed(self, name: str, invariance: Invariance) -> list[tuple[Alternation, bool]]:
-        """What a class proposes without a plan, with the objective of each map, and whether it is likely."""
+        """The proposals with the objective of each map, and whether it is likely."""
         if name not in self._proposed:
             pair = self._work.of_class(invariance).pair
             self._proposed[name] = [
                 (alternate(pair, invariance.near(p.map, pair), p.map, schedule(0.05, 0.01, 6), n_iter=10), p.likely)
-                for p in invariance.proposals(pair, self._rng)
+                for p in self.proposals(name, invariance)
             ]
         return self._proposed[name]
 

@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ._affine_map import AffineMap, Array
 from ._base import Invariance, Proposal
-from ._column_matching import correspond, match_columns
+from ._column_matching import InPlace, correspond, match_columns
 from ._column_summary import ColumnSummary
 from ._matrices import EPS, completed
 from ._pair import Pair
@@ -123,9 +123,11 @@ def _order_of(matrix: Array) -> Array:
     return order
 
 
-def columns_correspond(pair: Pair, rng: np.random.RandomState) -> bool:
-    """Whether the columns of both sides are in the same order, or nothing speaks against it."""
-    return max(pair.X.shape[1], pair.Y.shape[1]) > MAX_MATCHED or correspond(*_summaries(pair), rng)
+def columns_correspond(pair: Pair, rng: np.random.RandomState) -> InPlace:
+    """Whether the columns of both sides are in the same order; many columns may be."""
+    if max(pair.X.shape[1], pair.Y.shape[1]) > MAX_MATCHED:
+        return InPlace(True, False)
+    return correspond(*_summaries(pair), rng)
 
 
 def _summaries(pair: Pair) -> tuple[ColumnSummary, ColumnSummary]:
