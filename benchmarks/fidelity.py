@@ -115,17 +115,19 @@ def digit_shifts(random):
 
 
 def tables(seed):
-    """Standardised tables, rotated or with a part of their columns in another order."""
+    """Standardised tables: turned, with some of their columns in another order, or all of them and in other units."""
     for name, load_table, n_columns in (("cancer", load_breast_cancer, 15), ("wine", load_wine, 10)):
         X, y = load_table(return_X_y=True)
         random = np.random.RandomState(seed)
         a, s, u = np.array_split(random.permutation(len(X)), [len(X) * 2 // 5, len(X) * 4 // 5])
         X = StandardScaler().fit(X[a]).transform(X)
         turn = np.linalg.qr(random.randn(X.shape[1], X.shape[1]))[0]
-        some = random.permutation(X.shape[1])[:n_columns]
+        order = random.permutation(X.shape[1])
+        some, units, zeros = order[:n_columns], np.exp(random.randn(X.shape[1])), 2 * random.randn(X.shape[1])
         for kind, shift in {
             "rotated": lambda Z, Q=turn: Z @ Q,
             f"{n_columns} columns": lambda Z, i=some: Z[:, i],
+            "units and order": lambda Z, i=order, g=units, b=zeros: Z[:, i] * g + b,
         }.items():
             yield (
                 f"{name}, {kind}",

@@ -248,3 +248,20 @@ def test_a_source_of_one_class():
     Y, t = random.randn(60, 2) + 8 * (np.arange(60) % 3)[:, None], np.arange(60) % 3
     found = align(Y[t == 1] + 5, Y, y=[1] * 20, y_target=t, invariance="translation")
     np.testing.assert_allclose(found.offset, -5, atol=0.1)
+
+
+def test_units_are_found_without_bias_though_classes_have_become_rarer():
+    random = np.random.RandomState(0)
+    centres, gains = 4 * random.randn(2, 6), np.array([1, 2, 0.5, 3, 0.7, 1.3])
+
+    def side(share):
+        labels = (random.rand(1500) < share).astype(int)
+        return centres[labels] + random.exponential(size=(1500, 6)), labels
+
+    (X, _), (Y, y_target) = side(0.2), side(0.5)
+    found = align(X * gains, Y, y_target=y_target, invariance="diagonal")
+    np.testing.assert_allclose(np.diag(found.matrix) * gains, 1, atol=0.05)
+    # Tails are heavy: rows that are far out find no counterpart, and are no reason for a smaller gain.
+    heavy, more = (np.exp(random.exponential(size=(1500, 6)) / 4) for _ in range(2))
+    found = align(heavy * gains, more, y_target=np.zeros(1500, int), invariance="diagonal")
+    np.testing.assert_allclose(np.diag(found.matrix), more.std(0) / (heavy * gains).std(0), rtol=1e-6)
