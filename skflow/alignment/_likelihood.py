@@ -40,6 +40,8 @@ SWEEPS = 3
 """Times that each reflection and each turn of axes is tried."""
 LIKE = 4.0
 """Ratio of two axes' variances up to which they may be exchanged."""
+MOST_AT_ONCE = 16
+"""Moves that are tried at once, where none helps: rows are few, and one set of them takes hardly less time."""
 LEAST_GAIN = 0.1
 """Nats below which nothing is gained."""
 
@@ -120,18 +122,25 @@ class RotationLikelihood:
     def _moved(self, h: AffineMap, moves: list[Array]) -> tuple[AffineMap, float]:
         """`h` followed by those moves that make it likelier, tried in turn a few times."""
         Q, offset = self._parts(h)
-        Z = self._X @ Q + offset
-        best, since = float(self._misfit(self._of_target, Z)), 0
-        for move in [torch.from_numpy(move) for move in moves] * SWEEPS:
-            if since == len(moves):
-                break
-            moved, since = Z @ move, since + 1
-            cost = float(self._of_rows(self._of_target, moved))
-            if cost < best:  # else the marginals, which take longer and are never below zero, need not be asked
-                cost += float(self._of_marginals(moved))
-            if cost < best - LEAST_GAIN:
-                Z, Q, offset, best, since = moved, Q @ move, offset @ move, cost, 0
-        return self._map(Q, offset), best
+        Z, all_moves = self._X @ Q + offset, torch.from_numpy(np.stack(moves))
+        best, k, since, at_once = float(self._misfit(self._of_target, Z)), 0, 0, 1
+        while k < SWEEPS * len(moves) and since < len(moves):
+            some = all_moves[torch.arange(k, k + min(at_once, len(moves) - since)) % len(moves)]
+            costs = self._costs(Z @ some, best)
+            better = np.flatnonzero(costs < best - LEAST_GAIN)
+            k, since, at_once = k + len(some), since + len(some), min(2 * at_once, MOST_AT_ONCE)
+            if len(better):  # those that were tried with it, and come after it, are tried anew
+                first = better[0]
+                Z, Q, offset, best = Z @ some[first], Q @ some[first], offset @ some[first], costs[first]
+                k, since, at_once = k - len(some) + first + 1, 0, 1
+        return self._map(Q, offset), float(best)
+
+    def _costs(self, Z: Tensor, best: float) -> Array:
+        """The misfit (B,) of several sets of mapped rows (B, n, d) by the target alone, where it may be below `best`."""
+        costs = self._of_rows(self._of_target, Z)
+        may = costs < best  # else the marginals, which take longer and are never below zero, need not be asked
+        costs[may] += self._of_marginals(Z[may])
+        return costs.numpy()
 
     @torch.inference_mode(False)
     def refine(self, h: AffineMap, n_rounds: int) -> tuple[AffineMap, float]:
@@ -176,8 +185,9 @@ class RotationLikelihood:
 
     def _of_rows(self, state: _State, Z: Tensor) -> Tensor:
         """Minus the log-likelihood of mapped rows under the mixture."""
-        of_rows = _known_or_mixed(state.mixture.log_densities(Z), state.proportions, self._of_X, self._known_X)
-        return -self._n * (self._a @ of_rows)
+        log_densities = state.mixture.log_densities(Z.flatten(0, -2)).unflatten(0, Z.shape[:-1])
+        of_rows = _known_or_mixed(log_densities, state.proportions, self._of_X, self._known_X)
+        return -self._n * (of_rows @ self._a)
 
     def _of_marginals(self, Z: Tensor) -> Tensor:
         """What the marginals say against mapped rows, at least zero."""
@@ -205,9 +215,9 @@ class RotationLikelihood:
 
 
 def _known_or_mixed(log_densities: Tensor, proportions: Tensor, shares: Tensor, known: Tensor) -> Tensor:
-    """Log-densities of rows in their class, or in the mixture where that is not known."""
-    mixed = torch.logsumexp(log_densities + proportions.log(), 1)
-    return torch.where(known, (log_densities * shares).sum(1), mixed)
+    """Log-densities (..., n, K) of rows in their class, or in the mixture where that is not known."""
+    mixed = torch.logsumexp(log_densities + proportions.log(), -1)
+    return torch.where(known, (log_densities * shares).sum(-1), mixed)
 
 
 def _flips(axes: Array) -> list[Array]:

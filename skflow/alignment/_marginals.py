@@ -45,25 +45,26 @@ class Marginals:
         self._own = self._components(torch.from_numpy(Y), torch.full((len(Y),), 1 / len(Y), dtype=torch.float64))
 
     def excess(self, Z: Tensor, w: Tensor) -> Tensor:
-        """Sum of squares of the components of rows `Z` (n, d), with weights that sum to one, less those of the own."""
-        return ((self._components(Z, w) - self._own) ** 2).sum()
+        """Sums (...) of squares of the components of rows `Z` (..., n, d), weighted to a sum of one, less the own."""
+        return ((self._components(Z, w) - self._own) ** 2).sum((-2, -1))
 
     def _components(self, Z: Tensor, w: Tensor) -> Tensor:
-        """Means of orthonormal Legendre polynomials of the ranks along each direction, (components, r)."""
-        u = self._ranks_at((Z @ self._directions).T)
+        """Means of orthonormal Legendre polynomials of the ranks along each direction, (..., components, r)."""
+        u = self._ranks_at(self._directions.T @ Z.mT)
         before, current, components = torch.ones_like(u), u, []
         for order in range(1, N_COMPONENTS + 1):
             components.append((2 * order + 1) ** 0.5 * (current @ w))
             before, current = current, ((2 * order + 1) * u * current - order * before) / (order + 1)
-        return torch.stack(components)
+        return torch.stack(components, -2)
 
     def _ranks_at(self, x: Tensor) -> Tensor:
-        """Blurred ranks, from -1 to 1, of values (r, n) along each direction, by cubic Hermite interpolation."""
+        """Blurred ranks, from -1 to 1, of values (..., r, n) along each direction, by cubic Hermite interpolation."""
         place = ((x - self._low) / self._step).clamp(0, N_KNOTS - 1)
         knot = place.detach().long().clamp_(max=N_KNOTS - 2)
         t = place - knot
         (u, after), (slope, slope_after) = (
-            (table.gather(1, knot), table.gather(1, knot + 1)) for table in (self._ranks, self._slopes)
+            (table.gather(-1, knot), table.gather(-1, knot + 1))
+            for table in (values.expand(*x.shape[:-1], -1) for values in (self._ranks, self._slopes))
         )
         bend = 3 * (after - u) - 2 * slope - slope_after
         return u + t * (slope + t * (bend + t * (slope + slope_after - 2 * (after - u))))
