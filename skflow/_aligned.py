@@ -19,11 +19,6 @@ from ._target import Reference
 from .alignment import Alignment
 from .labelling import split_labels
 
-EXCHANGED = 0.25
-"""Share of the rows that another map, which fits as well, sends to another class, from which on classes may be
-exchanged. Chosen on other tables, rotated, in other units or on other scales: up to 0.2 alignments that the way back
-spoke for were right or nearly so, from 0.3 on they did harm."""
-
 
 class AlignedRows:
     """An alignment, or a fitted aligner, as a map of rows, in their own dtype; it pickles."""
@@ -96,12 +91,6 @@ def is_doubtful(aligner: Any) -> bool:
     """
     alignment = getattr(aligner, "alignment_", None)
     return alignment is not None and alignment.verdict == "not found" and not is_narrow(aligner)
-
-
-def is_ambiguous(aligner: Any) -> bool:
-    """Whether the way back says nothing of an alignment: it is as good with classes exchanged."""
-    alignment = getattr(aligner, "alignment_", None)
-    return alignment is not None and alignment.ambiguity > EXCHANGED
 
 
 def class_codes(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.class_weight import compute_sample_weight
 
-from ._aligned import is_ambiguous, is_doubtful
+from ._aligned import is_doubtful
 from ._candidates import Moved, believed, candidates_of
 from ._held_out import align_held_out, carry_held_out
 from ._learning import train_nets
@@ -137,9 +137,7 @@ def decide(
         allowed = believed(names, *divergences, doubtful=is_doubtful(aligner))
         if not judging.by_labels or not told.any():
             decision = decide_by_divergence(names, *divergences, allowed)
-            if not is_ambiguous(aligner):
-                decision = _heed_the_way_back(decision, candidates, judging, seed)
-            return _limited(decision, limits)
+            return _limited(_heed_the_way_back(decision, candidates, judging, seed), limits)
     y_target = judging.target.y if labels.ndim == 1 else judging.target.y.reshape(len(judging.target.X), -1)
     panel = Panel(judging.target.X, y_target, seed, judging.model)
     agreements = [panel.agreement(candidate.rows[told], wanted[rows][told]) for candidate in candidates]

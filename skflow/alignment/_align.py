@@ -175,7 +175,7 @@ def align(
                 continue
         if not needs_search and c.turns and not fitter.proposed(name, c):
             continue
-        fits[name] = fitter.fit(name, c, found)
+        fits[name] = _preferred_variant([fitter.fit(name, variant, found) for variant in c.variants()])
         if monitor is not None and monitor(step, fits[name].candidate.objective):
             break
     turned = found is not None and _turns(found, work)
@@ -199,6 +199,13 @@ def align(
         _verdict(best, judge, likely),
         candidates,
     )
+
+
+def _preferred_variant(fits: list[Fit]) -> Fit:
+    """The first, unless held-out rows clearly prefer another."""
+    best = min(fits, key=lambda fit: fit.judgement.score)
+    clear = best.judgement.score < fits[0].judgement.score - best.judgement.standard_error(fits[0].judgement)
+    return best if clear else fits[0]
 
 
 def _is_settled(fits: list[Fit], judge: Judge) -> bool:

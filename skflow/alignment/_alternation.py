@@ -77,20 +77,17 @@ def _take_turns(
     h, reg = start, 0.0
     for turn, reg in enumerate(np.asarray(regs if invariance.uses_plan else regs[-1:]).tolist()):
         plan = step(pair.X, h, reg)
-        masses = _by_class(pair, plan.columns) if invariance.uses_plan else pair.b
+        masses = _masses(pair, plan.columns, invariance.whole_classes) if invariance.uses_plan else pair.b
         h = invariance.fit(PlanMoments(pair.X, pair.a, plan.images, pair.Y, masses, pair.zero))
         if monitor is not None and monitor(turn, plan.cost):
             break
     return h, reg
 
 
-def _by_class(pair: Pair, columns: Array) -> Array:
-    """The target's masses (m,), which sum to one, with each class in the proportion that the plan gives it.
-
-    A free marginal leaves out rows that are far out, too, and what is left of a class is narrower than the class is.
-    """
+def _masses(pair: Pair, columns: Array, whole_classes: bool) -> Array:
+    """The target's masses (m,), which sum to one: the plan's, or those of whole classes in the plan's proportions."""
     masses = columns / columns.sum()
-    if pair.t is None:
+    if pair.t is None or not whole_classes:
         return masses
     codes = np.unique(pair.t, return_inverse=True)[1]
     share = np.bincount(codes, masses) / np.bincount(codes, pair.b)

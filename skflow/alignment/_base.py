@@ -50,6 +50,10 @@ class Invariance(ParameterObject):
     last_resort : bool
         Whether the class, as one of several, is tried only where columns are not in their places, no other map of
         single columns fits, and it proposes a credible one.
+    whole_classes : bool
+        Whether the target's rows count for their class in the proportion that the plan gives it, where classes are
+        known, or each as far as it finds a counterpart. The plan's marginal is free, and leaves out rows that are far
+        out, too: what is left of a class is narrower than the class is.
     uses_plan : bool
         Whether the best map depends on the plan, or on the moments of both sides alone. Then one turn of the
         alternation is enough.
@@ -59,6 +63,7 @@ class Invariance(ParameterObject):
     turns: bool = False
     by_column: bool = True
     last_resort: bool = False
+    whole_classes: bool = False
     uses_plan: bool = True
 
     @abstractmethod
@@ -76,6 +81,10 @@ class Invariance(ParameterObject):
     def near(self, h: AffineMap, pair: Pair) -> Invariance:
         """The part of the class to which `h` narrows it down, where a map is fitted again on fewer rows."""
         return self
+
+    def variants(self) -> list[Invariance]:
+        """The class, and others under its name that are taken where held-out rows clearly prefer them."""
+        return [self]
 
     def closest(self, h: AffineMap) -> AffineMap | None:
         """The map of the class that is `h` up to its gain, or None where that is no question for the class."""

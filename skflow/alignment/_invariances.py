@@ -44,14 +44,28 @@ class Diagonal(Invariance):
     A column that does not vary on one of the sides keeps its gain of one.
     """
 
+    whole_classes = True
+
     def fit(self, moments: PlanMoments) -> AffineMap:
         sx, sy = np.sqrt(moments.var_x), np.sqrt(moments.var_y)
         varies = (sx > EPS**0.5 * _rms(sx)) & (sy > EPS**0.5 * _rms(sy))
         gains = np.divide(sy, sx, out=np.ones_like(sx), where=varies)
         return AffineMap(moments.mean_x, moments.mean_y, (gains,))
 
+    def variants(self) -> list[Invariance]:
+        return [self, UnitsOfMatched()]
+
     def n_parameters(self, n_features: int, n_features_target: int) -> int:
         return 2 * n_features
+
+
+class UnitsOfMatched(Diagonal):
+    """The same units, read from those rows of the target that find a counterpart."""
+
+    whole_classes = False
+
+    def variants(self) -> list[Invariance]:
+        return [self]
 
 
 class Orthogonal(Invariance):

@@ -136,7 +136,7 @@ class RotationLikelihood:
         return self._map(Q, offset), float(best)
 
     def _costs(self, Z: Tensor, best: float) -> Array:
-        """The misfit (B,) of several sets of mapped rows (B, n, d) by the target alone, where it may be below `best`."""
+        """The misfit (B,) of several sets of mapped rows (B, n, d) by the target alone, where it may be the `best`."""
         costs = self._of_rows(self._of_target, Z)
         may = costs < best  # else the marginals, which take longer and are never below zero, need not be asked
         costs[may] += self._of_marginals(Z[may])

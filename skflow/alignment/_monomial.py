@@ -30,6 +30,7 @@ class OrderedUnits(Invariance):
     """
 
     same_columns = False
+    whole_classes = True
 
     def __init__(self, order: Array) -> None:
         self.order = order
@@ -64,6 +65,7 @@ class Monomial(Invariance):
     same_columns = False
     turns = True
     last_resort = True
+    whole_classes = True
     _parameter_constraints = {"signs": ["boolean"]}
 
     def __init__(self, signs: bool = True) -> None:

@@ -32,6 +32,7 @@ class Ordered(Invariance):
     """
 
     same_columns = False
+    whole_classes = True
 
     def __init__(self, order: Array, zeros: tuple[Array, Array] | None = None) -> None:
         self.order = order
@@ -77,6 +78,7 @@ class Permutation(Invariance):
 
     same_columns = False
     turns = True
+    whole_classes = True
     _parameter_constraints = {"signs": ["boolean"]}
 
     def __init__(self, signs: bool = True) -> None:

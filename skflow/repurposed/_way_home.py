@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._aligned import is_ambiguous, is_doubtful
+from .._aligned import is_doubtful
 from .._candidates import Moved, believed, unmoved
 from .._learning import LearntMap
 from .._target import Reference
@@ -61,7 +61,7 @@ class WayHome:
             self._map = LearntMap(aligner, None, 0.0)
         self.at_home = decision.chosen.name == "range" or (near and decision.chosen.name == "leave")
         self.is_known = self.at_home or self.moves
-        if doubtful and not self.is_known and not is_ambiguous(aligner):
+        if doubtful and not self.is_known:
             self._map, self.is_doubtful = LearntMap(aligner, None, 0.0), True
 
     @property
