@@ -85,10 +85,15 @@ def _take_turns(
 
 
 def _masses(pair: Pair, columns: Array, whole_classes: bool) -> Array:
-    """The target's masses (m,), which sum to one: the plan's, or those of whole classes in the plan's proportions."""
+    """The target's masses (m,), which sum to one: the plan's, or those of whole classes in the plan's proportions.
+
+    Rows whose class nobody knows are one class.
+    """
     masses = columns / columns.sum()
-    if pair.t is None or not whole_classes:
+    if not whole_classes:
         return masses
+    if pair.t is None:
+        return pair.b
     codes = np.unique(pair.t, return_inverse=True)[1]
     share = np.bincount(codes, masses) / np.bincount(codes, pair.b)
     return pair.b * share[codes]

@@ -51,9 +51,9 @@ class Invariance(ParameterObject):
         Whether the class, as one of several, is tried only where columns are not in their places, no other map of
         single columns fits, and it proposes a credible one.
     whole_classes : bool
-        Whether the target's rows count for their class in the proportion that the plan gives it, where classes are
-        known, or each as far as it finds a counterpart. The plan's marginal is free, and leaves out rows that are far
-        out, too: what is left of a class is narrower than the class is.
+        Whether the target's rows count for their class, in the proportion that the plan gives it, or each as far as it
+        finds a counterpart. The plan's marginal is free, and leaves out rows that are far out, too: what is left of a
+        class is narrower than the class is.
     uses_plan : bool
         Whether the best map depends on the plan, or on the moments of both sides alone. Then one turn of the
         alternation is enough.

@@ -126,21 +126,16 @@ class RotationLikelihood:
         best, k, since, at_once = float(self._misfit(self._of_target, Z)), 0, 0, 1
         while k < SWEEPS * len(moves) and since < len(moves):
             some = all_moves[torch.arange(k, k + min(at_once, len(moves) - since)) % len(moves)]
-            costs = self._costs(Z @ some, best)
-            better = np.flatnonzero(costs < best - LEAST_GAIN)
+            costs = self._of_rows(self._of_target, Z @ some)
+            may = costs < best  # else the marginals, which take longer and are never below zero, need not be asked
+            costs[may] += self._of_marginals(Z @ some[may])
+            better = np.flatnonzero((costs < best - LEAST_GAIN).numpy())
             k, since, at_once = k + len(some), since + len(some), min(2 * at_once, MOST_AT_ONCE)
             if len(better):  # those that were tried with it, and come after it, are tried anew
                 first = better[0]
-                Z, Q, offset, best = Z @ some[first], Q @ some[first], offset @ some[first], costs[first]
+                Z, Q, offset, best = Z @ some[first], Q @ some[first], offset @ some[first], float(costs[first])
                 k, since, at_once = k - len(some) + first + 1, 0, 1
-        return self._map(Q, offset), float(best)
-
-    def _costs(self, Z: Tensor, best: float) -> Array:
-        """The misfit (B,) of several sets of mapped rows (B, n, d) by the target alone, where it may be the `best`."""
-        costs = self._of_rows(self._of_target, Z)
-        may = costs < best  # else the marginals, which take longer and are never below zero, need not be asked
-        costs[may] += self._of_marginals(Z[may])
-        return costs.numpy()
+        return self._map(Q, offset), best
 
     @torch.inference_mode(False)
     def refine(self, h: AffineMap, n_rounds: int) -> tuple[AffineMap, float]:

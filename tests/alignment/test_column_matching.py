@@ -123,12 +123,12 @@ def test_columns_in_their_places_are_not_looked_for_elsewhere():
 
 
 def test_no_rotation_is_looked_for_where_columns_surely_are_in_their_places():
-    mixing = np.eye(8) + 0.3 * np.random.RandomState(0).randn(8, 8)
-    X, Y = side(200, 8, 1, mixing), side(200, 8, 2, mixing)
+    mixing = np.eye(12) + 0.3 * np.random.RandomState(0).randn(12, 12)
+    X, Y = side(200, 12, 1, mixing), side(200, 12, 2, mixing)
     curved = np.sign(X) * X**2  # no map of the columns' values fits
     free = {"orthogonal", "similarity", "affine"}
     assert not free & {candidate.name for candidate in align(curved, Y).candidates}
-    turn = np.linalg.qr(np.random.RandomState(1).randn(8, 8))[0]
+    turn = np.linalg.qr(np.random.RandomState(1).randn(12, 12))[0]
     assert free < {candidate.name for candidate in align(X @ turn, Y).candidates}
     assert align(curved, Y, invariance="affine").invariance == "affine"
 
