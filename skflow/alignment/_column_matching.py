@@ -24,6 +24,8 @@ from ._column_summary import N_COMPONENTS, ColumnSummary
 N_STARTS, AGREEING = (400, (6, 40)), (200, (3, 20))
 """Most starts, and starts that must lead to the lowest cost for it to be taken for the lowest: a number over that of
 the columns, and limits. Of many columns, one order alone is likely; of few, chance makes rivals."""
+FEW_STARTS = 3
+"""Starts after which a search is given up that has found nothing like what is looked for."""
 LIKELY, TELLING = 1.4, 2.2
 """Ratio of the cost to its expectation for two samples of one distribution up to which an order is likely, if that of
 random orders is as many times higher."""
@@ -65,6 +67,7 @@ def match_columns(
     *,
     signs: bool = True,
     offsets: bool = False,
+    least_contrast: float = 0.0,
 ) -> list[Matching]:
     """Local optima of the matching of columns, the best first.
 
@@ -79,9 +82,11 @@ def match_columns(
         offsets, then signs, until an order is likely.
     offsets : bool
         Whether each column has one, so that values as they are tell nothing.
+    least_contrast : float
+        Contrast below which after a few starts the search is given up.
     """
     if len(source.correlation) > len(target.correlation):
-        flipped = match_columns(target, source, rng, signs=signs, offsets=offsets)
+        flipped = match_columns(target, source, rng, signs=signs, offsets=offsets, least_contrast=least_contrast)
         return [replace(matching, matrix=matching.matrix.T) for matching in flipped]
     ends: list[Matching] = []
     for shifted, turned in ((False, False), (True, False), (True, True)):
@@ -89,7 +94,7 @@ def match_columns(
             break
         if offsets and not shifted:
             continue
-        ends += _local_optima(ColumnProblem(source, target, shifted, turned), rng)
+        ends += _local_optima(ColumnProblem(source, target, shifted, turned), rng, least_contrast)
     ends.sort(key=lambda end: end.cost)
     # Columns that do not vary may stand anywhere, at the same cost.
     return [
@@ -121,7 +126,7 @@ def correspond(source: ColumnSummary, target: ColumnSummary, rng: np.random.Rand
     return InPlace(maybe, maybe and TELLING * own < min(TELLING * LIKELY * expected, typical))
 
 
-def _local_optima(problem: ColumnProblem, rng: np.random.RandomState) -> list[Matching]:
+def _local_optima(problem: ColumnProblem, rng: np.random.RandomState, least_contrast: float) -> list[Matching]:
     """Where starts lead, until enough of them have led to the lowest cost.
 
     The first start is the assignment by the columns' distributions alone; the others disturb it. Every other one first
@@ -146,6 +151,8 @@ def _local_optima(problem: ColumnProblem, rng: np.random.RandomState) -> list[Ma
         likely = TELLING * cost < min(TELLING * LIKELY * expected, random)
         ends.append(Matching(matrix, cost, likely, problem.shifted, random / max(cost, np.finfo(float).tiny)))
         lowest = min(end.cost for end in ends)
+        if start + 1 == FEW_STARTS and random < least_contrast * lowest:
+            break
         if sum(_same(end.cost, lowest) for end in ends) >= n_agreeing:
             break
     return ends
