@@ -16,7 +16,7 @@ from ._fitting import Fit, Fitter
 from ._invariance_names import Classes, read_invariance
 from ._permutation import columns_correspond
 from ._reading import read_pair
-from ._search import Found, search, subsample
+from ._search import Found, search, stays_in_place, subsample
 from ._views import Views
 
 MAX_ROWS = 3000
@@ -157,9 +157,10 @@ def align(
     if all_rows.are_narrow:
         work = all_rows.subsample(rng, COMPARED_ROWS)
     judge = Judge(work.columns, posterior, rng)
-    classes = _sensible(classes, work, rng)
+    classes, surely_in_place = _sensible(classes, work, rng)
     fitter, found = Fitter(work, judge, rng), None
     fits: dict[str, Fit] = {}
+    turned_away = False
     for step, (name, needs_search) in enumerate(_stages(classes)):
         c = classes[name]
         if needs_search and found is None:
@@ -169,13 +170,17 @@ def align(
                 break
             found = search(work.scaled.pair, rng, same=work.scaled.same, max_starts=max_starts, monitor=monitor)
             found = _preferred(found, work, judge)
+            turned_away = surely_in_place and not _stays(found, work)
+        if needs_search and turned_away and fits and not c.by_column:  # correlations say that the search is wrong
+            continue
         if c.last_resort and len(classes) > 1:
             of_columns = [fit for fit in fits.values() if fit.candidate.invariance.by_column]
             if _is_settled(of_columns, judge) or not any(p.credible for p in fitter.proposals(name, c)):
                 continue
         if not needs_search and c.turns and not fitter.proposed(name, c):
             continue
-        fits[name] = _preferred_variant([fitter.fit(name, variant, found) for variant in c.variants()])
+        variants = c.variants() if len(classes) > 1 else [c]  # who names the class means it
+        fits[name] = _preferred_variant([fitter.fit(name, variant, found) for variant in variants])
         if monitor is not None and monitor(step, fits[name].candidate.objective):
             break
     turned = found is not None and _turns(found, work)
@@ -216,6 +221,12 @@ def _is_settled(fits: list[Fit], judge: Judge) -> bool:
     )
 
 
+def _stays(found: Found, work: Views) -> bool:
+    """Whether the search ended near the identity or the inversion."""
+    assert work.scaled.same is not None
+    return stays_in_place(work.scaled.pair, found.map, work.scaled.same)
+
+
 def _turns(found: Found, work: Views) -> bool:
     """Whether the search left the neighbourhood of the identity."""
     pair, same = work.scaled.pair, work.scaled.same
@@ -236,18 +247,20 @@ def _preferred(found: Found, work: Views, judge: Judge) -> Found:
     return replace(found.others[best], others=rest)
 
 
-def _sensible(classes: dict[str, Invariance], work: Views, rng: np.random.RandomState) -> dict[str, Invariance]:
+def _sensible(
+    classes: dict[str, Invariance], work: Views, rng: np.random.RandomState
+) -> tuple[dict[str, Invariance], bool]:
     """Without the classes that leave columns in their places, if they are not in their places and others may turn.
 
-    If they may be in their places, without the last resorts; if they surely are, without those that mix columns freely.
+    If they may be in their places, without the last resorts; and whether they surely are, of several classes.
     """
     if work.columns.same is None or not any(c.turns for c in classes.values()):
-        return classes
+        return classes, False
     in_place = columns_correspond(work.columns.pair, np.random.RandomState(rng.randint(2**31 - 1)))
     if in_place.maybe:
-        mixes = {name for name, c in classes.items() if in_place.surely and c.turns and not c.by_column}
-        return {name: c for name, c in classes.items() if not c.last_resort and name not in mixes} or classes
-    return {name: c for name, c in classes.items() if c.turns or name == "identity"}
+        kept = {name: c for name, c in classes.items() if not c.last_resort} or classes
+        return kept, in_place.surely and len(kept) > 1
+    return {name: c for name, c in classes.items() if c.turns or name == "identity"}, False
 
 
 def _stages(classes: dict[str, Invariance]) -> list[tuple[str, bool]]:

@@ -83,7 +83,7 @@ class Invariance(ParameterObject):
         return self
 
     def variants(self) -> list[Invariance]:
-        """The class, and others under its name that are taken where held-out rows clearly prefer them."""
+        """The class, and others under its name that "auto" takes where held-out rows clearly prefer them."""
         return [self]
 
     def closest(self, h: AffineMap) -> AffineMap | None:

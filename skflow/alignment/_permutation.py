@@ -32,11 +32,11 @@ class Ordered(Invariance):
     """
 
     same_columns = False
-    whole_classes = True
 
     def __init__(self, order: Array, zeros: tuple[Array, Array] | None = None) -> None:
         self.order = order
         self.zeros = zeros
+        self.whole_classes = order.shape[0] < order.shape[1]  # what fills columns in is a regression within the target
 
     def fit(self, moments: PlanMoments) -> AffineMap:
         grows = self.order.shape[0] < self.order.shape[1]
@@ -78,7 +78,6 @@ class Permutation(Invariance):
 
     same_columns = False
     turns = True
-    whole_classes = True
     _parameter_constraints = {"signs": ["boolean"]}
 
     def __init__(self, signs: bool = True) -> None:

@@ -100,7 +100,7 @@ def search(
         alike = [end.map for end, _ in refined if end.objective < best.objective * (1 + SAME)]
         agreeing = sum(images_apart(pair, best.map, h) < DISTINCT for h in alike)
         stopped = monitor is not None and monitor(n_starts, best.objective)
-        in_place = n_starts >= 2 * ROUND and same is not None and _in_place(pair, best.map, same)
+        in_place = n_starts >= 2 * ROUND and same is not None and stays_in_place(pair, best.map, same)
         enough = ratio < NEAR_FLOOR or agreeing >= AGREEMENT or in_place
         if stopped or (enough and n_starts >= least):
             break
@@ -166,7 +166,7 @@ def _turned(h: AffineMap, axes: Array) -> list[AffineMap]:
     return [AffineMap(h.center, h.image @ factor, (*h.factors, factor)) for factor in factors]
 
 
-def _in_place(pair: Pair, h: AffineMap, same: Array) -> bool:
+def stays_in_place(pair: Pair, h: AffineMap, same: Array) -> bool:
     """Whether a map is near the identity or the inversion."""
     image, origin = h(pair.X), pair.X @ same
     return any(float(pair.a @ ((image - sign * origin) ** 2).sum(1)) < IN_PLACE for sign in (1.0, -1.0))

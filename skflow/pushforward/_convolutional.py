@@ -17,9 +17,6 @@ from ._class_maps import class_means
 from ._layers import Dropout, GatedHead
 from ._networks import NetPushForward
 
-SMALL_IMAGE = 400
-"""Pixels up to which an image is a small one."""
-
 
 class ConvolutionalNet(nn.Module):
     """Two convolutions and a hidden layer for each member, under a gated head.
@@ -49,13 +46,11 @@ class ConvolutionalNet(nn.Module):
 
     def _encoder(self, width: int, dropout: float) -> nn.Sequential:
         height, breadth, channels = self.image_shape
-        # Large images lose nothing by fewer channels where they are largest, which takes a third of the time.
-        first = 32 if height * breadth <= SMALL_IMAGE else 16
         return nn.Sequential(
-            nn.Conv2d(channels, first, 5, padding=2, dtype=torch.float32),
+            nn.Conv2d(channels, 32, 5, padding=2, dtype=torch.float32),
             nn.MaxPool2d(2),
             nn.ReLU(),
-            nn.Conv2d(first, 32, 5, padding=2, dtype=torch.float32),
+            nn.Conv2d(32, 32, 5, padding=2, dtype=torch.float32),
             nn.MaxPool2d(2),
             nn.ReLU(),
             nn.Flatten(),

@@ -122,7 +122,7 @@ def test_columns_in_their_places_are_not_looked_for_elsewhere():
     assert align(X, Y, invariance="monomial").invariance == "monomial"
 
 
-def test_no_rotation_is_looked_for_where_columns_surely_are_in_their_places():
+def test_no_rotation_is_believed_where_columns_surely_are_in_their_places():
     mixing = np.eye(12) + 0.3 * np.random.RandomState(0).randn(12, 12)
     X, Y = side(200, 12, 1, mixing), side(200, 12, 2, mixing)
     curved = np.sign(X) * X**2  # no map of the columns' values fits
@@ -131,6 +131,7 @@ def test_no_rotation_is_looked_for_where_columns_surely_are_in_their_places():
     turn = np.linalg.qr(np.random.RandomState(1).randn(12, 12))[0]
     assert free < {candidate.name for candidate in align(X @ turn, Y).candidates}
     assert align(curved, Y, invariance="affine").invariance == "affine"
+    assert align(curved, Y, invariance=["orthogonal", "affine"]).invariance in free
 
 
 def test_what_two_maps_explain_as_well_is_not_found():
