@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ._points import CHUNK
 
-RESOLVED = 1e-6
+RESOLVED = 1e-7
 """Singular values that are resolved, relative to the norm; the rounding in null spaces grows by the inverse."""
 ORTHOGONAL = 1e-7
 """Length beside the largest from which on a direction is no rounding error of a Gram matrix."""
