@@ -20,7 +20,8 @@ from torch import Tensor
 from ._points import CHUNK
 
 RESOLVED = 1e-7
-"""Singular values that are resolved, relative to the norm; the rounding in null spaces grows by the inverse."""
+"""Singular values that are resolved, relative to the norm; the rounding in null spaces grows by the inverse, and its
+cube is left."""
 ORTHOGONAL = 1e-7
 """Length beside the largest from which on a direction is no rounding error of a Gram matrix."""
 ROUNDING = 16.0

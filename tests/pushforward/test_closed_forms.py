@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 
-from skflow.pushforward import _kernel
+from skflow.pushforward import TabularPushForward, _kernel
 from skflow.pushforward._class_maps import STRENGTHS, class_means, fit_class_maps
 from skflow.pushforward._gate import best_sharpness, log_loss
 from skflow.pushforward._kernel import Kernel, Problem, best_fit, fits
@@ -142,3 +142,12 @@ def test_sharpness_minimises_the_log_loss():
     factor, loss = best_sharpness(scores, labels, weights)
     assert loss == pytest.approx(log_loss(factor * scores, labels, weights))
     assert loss <= min(log_loss(f * scores, labels, weights) for f in np.geomspace(0.1, 100, 50)) + 1e-3
+
+
+def test_repeated_rows_that_end_apart_by_rounding_are_one_row(rows):
+    X, Z, weights = rows
+    again = np.repeat(np.arange(30), weights.astype(int))
+    rounded = Z[again] * (1 + 1e-15 * np.arange(len(again))[:, None])
+    weighted = TabularPushForward(random_state=0).fit(X, Z, sample_weight=weights)
+    repeated = TabularPushForward(random_state=0).fit(X[again], rounded)
+    assert_allclose(repeated.predict(X), weighted.predict(X), rtol=1e-8, atol=1e-8)

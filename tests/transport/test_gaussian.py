@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skflow.transport import bures_wasserstein, class_factor, squared_distances
-from skflow.transport._gaussian import gaussian_class_plan, polar_factor
+from skflow.transport._gaussian import gaussian_class_plan, newton_schulz, polar_factor
 from tests._data import array, tensor
 from tests._tolerances import ORACLE
 
@@ -170,3 +170,11 @@ def test_polar_factor_of_ill_conditioned_factors_attains_the_nuclear_norm(d, dty
 def test_polar_factor_of_nothing_is_nothing(device):
     zero = torch.zeros(3, 5, device=device)
     assert torch.equal(polar_factor(zero, zero), torch.zeros(3, 3, device=device))
+
+
+def test_polar_factors_leave_nothing_of_rounding_in_null_spaces():
+    """Else equal rows, whose products differ by rounding on some processors, drift apart."""
+    left, right = torch.randn(2, 6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    U, s, V = torch.linalg.svd(left @ right.T)
+    noisy = U @ torch.diag(torch.cat([s[:3], 1e-15 * s[:3]])) @ V
+    torch.testing.assert_close(newton_schulz(noisy), U[:, :3] @ V[:3], rtol=0, atol=1e-13)
