@@ -7,11 +7,11 @@ from scipy.optimize import linear_sum_assignment
 
 from ._affine_map import AffineMap, Array
 from ._base import Invariance, Proposal
-from ._column_matching import match_columns
+from ._column_matching import Matching, match_columns
 from ._column_summary import ColumnSummary
 from ._matrices import EPS, completed
 from ._pair import Pair
-from ._permutation import MATCHED, MAX_MATCHED, N_MATCHINGS
+from ._permutation import Permutation
 from ._plan_moments import PlanMoments
 
 STANDS_OUT, STANDS_OUT_ALONE = 3.0, 4.0
@@ -49,7 +49,7 @@ class OrderedUnits(Invariance):
         return 2 * n_features_target
 
 
-class Monomial(Invariance):
+class Monomial(Permutation):
     """Columns in another order and in other units: ``h(x)_k = s_k x_p(k) + b_k``, s of any sign.
 
     The matrix of such a map is monomial: it has one entry in each row and each column. As for :class:`Permutation`,
@@ -64,32 +64,19 @@ class Monomial(Invariance):
         Whether a column may be turned upside down.
     """
 
-    same_columns = False
-    turns = True
     last_resort = True
     whole_classes = True
-    _parameter_constraints = {"signs": ["boolean"]}
 
-    def __init__(self, signs: bool = True) -> None:
-        self.signs = signs
-
-    def proposals(self, pair: Pair, rng: np.random.RandomState) -> list[Proposal]:
-        if max(pair.X.shape[1], pair.Y.shape[1]) > MAX_MATCHED:
-            return []
-        moments = PlanMoments.of_marginals(pair.X, pair.Y)
+    def _matchings(self, pair: Pair, rng: np.random.RandomState) -> list[Matching]:
         source, target = (ColumnSummary.of(*side).in_own_units() for side in ((pair.X, pair.a), (pair.Y, pair.b)))
-        matchings = match_columns(
-            source, target, rng, signs=self.signs, offsets=True, least_contrast=NOT_FAR * STANDS_OUT
+        return match_columns(source, target, rng, signs=self.signs, offsets=True, least_contrast=NOT_FAR * STANDS_OUT)
+
+    def _proposal(self, matching: Matching, pair: Pair) -> Proposal:
+        return Proposal(
+            OrderedUnits(matching.matrix).fit(PlanMoments.of_marginals(pair.X, pair.Y)),
+            matching.likely and matching.contrast >= STANDS_OUT,
+            matching.contrast >= (STANDS_OUT if matching.likely else STANDS_OUT_ALONE),
         )
-        return [
-            Proposal(
-                OrderedUnits(matching.matrix).fit(moments),
-                matching.likely and matching.contrast >= STANDS_OUT,
-                matching.contrast >= (STANDS_OUT if matching.likely else STANDS_OUT_ALONE),
-            )
-            for matching in matchings[:N_MATCHINGS]
-            if matching.cost <= matchings[0].cost + MATCHED
-        ]
 
     def near(self, h: AffineMap, pair: Pair) -> Invariance:
         moments = PlanMoments.of_marginals(pair.X, pair.Y)

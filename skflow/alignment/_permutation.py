@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ._affine_map import AffineMap, Array
 from ._base import Invariance, Proposal
-from ._column_matching import InPlace, correspond, match_columns
+from ._column_matching import InPlace, Matching, correspond, match_columns
 from ._column_summary import ColumnSummary
 from ._matrices import EPS, completed
 from ._pair import Pair
@@ -86,14 +86,21 @@ class Permutation(Invariance):
     def proposals(self, pair: Pair, rng: np.random.RandomState) -> list[Proposal]:
         if max(pair.X.shape[1], pair.Y.shape[1]) > MAX_MATCHED:
             return []
-        moments = PlanMoments.of_marginals(pair.X, pair.Y)
-        zeros = _zeros(pair)
-        matchings = match_columns(*_summaries(pair), rng, signs=self.signs)
+        matchings = self._matchings(pair, rng)
         return [
-            Proposal(Ordered(matching.matrix, None if matching.shifted else zeros).fit(moments), matching.likely)
+            self._proposal(matching, pair)
             for matching in matchings[:N_MATCHINGS]
             if matching.cost <= matchings[0].cost + MATCHED
         ]
+
+    def _matchings(self, pair: Pair, rng: np.random.RandomState) -> list[Matching]:
+        """Columns matched without rows, the likeliest first."""
+        return match_columns(*_summaries(pair), rng, signs=self.signs)
+
+    def _proposal(self, matching: Matching, pair: Pair) -> Proposal:
+        """The map of matched columns."""
+        ordered = Ordered(matching.matrix, None if matching.shifted else _zeros(pair))
+        return Proposal(ordered.fit(PlanMoments.of_marginals(pair.X, pair.Y)), matching.likely)
 
     def near(self, h: AffineMap, pair: Pair) -> Invariance:
         order = _order_of(h.matrix)
